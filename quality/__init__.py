@@ -1,0 +1,1 @@
+"""Record rules, batch gates, and the pages staff read."""

@@ -1,0 +1,1 @@
+"""Contracts: every table and column once, crosswalks, and the generated dictionary."""

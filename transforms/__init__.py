@@ -1,0 +1,1 @@
+"""From raw bytes to staged rows, and from staged rows to the union catalogue."""

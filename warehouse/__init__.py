@@ -1,0 +1,1 @@
+"""Where data lies on disk (lake), how it is queried (engine), and the published DuckDB file."""

@@ -1,0 +1,69 @@
+"""Which engine runs the catalogue, and DuckDB connections with our settings."""
+
+from pathlib import Path
+
+import duckdb
+
+from schemas.tables import TABLES
+from warehouse import lake
+
+SETTINGS = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+
+
+def connect(
+    database: Path | None = None, read_only: bool = False, memory_limit: str = ""
+) -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection (in memory without a path) that never downloads an extension."""
+    config: dict[str, str | bool | int | float | list[str]] = dict(SETTINGS)
+    if memory_limit:
+        config["memory_limit"] = memory_limit
+    con = duckdb.connect(str(database) if database else ":memory:", read_only=read_only, config=config)
+    con.execute("SET TimeZone = 'UTC'")
+    return con
+
+
+def view(con: duckdb.DuckDBPyConnection, name: str, files: list[Path]) -> None:
+    """Make `layer.table` a view of Parquet files; without files, an empty table of its contract."""
+    layer, table = name.split(".")
+    con.execute(f"CREATE SCHEMA IF NOT EXISTS {layer}")
+    if files:
+        listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
+        con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet([{listed}])")
+    else:
+        empty = next(t for t in TABLES if t.full_name == name).empty()
+        con.register(f"empty_{layer}_{table}", empty)
+        con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM empty_{layer}_{table}")
+
+
+def open_lake(memory_limit: str = "") -> duckdb.DuckDBPyConnection:
+    """A connection that sees every table on disk under its name, and `staged.current_bib` (and so on).
+
+    A `current_` view holds the versions that the newest record index of each source points to.
+    """
+    con = connect(memory_limit=memory_limit)
+    for table in TABLES:
+        if table.layer == "staged" and table.name != "record":
+            view(con, table.full_name, lake.staged_files(table.name))
+    view(con, "staged.record", lake.current_record_files())
+    view(con, "quality.issue", lake.staged_files("issue"))
+    view(con, "quality.outcome", lake.outcome_files())
+    view(con, "quality.gate", [f for f in [lake.gate_file()] if f.exists()])
+    builds = lake.catalog_builds()
+    for table in TABLES:
+        if table.layer == "catalog":
+            path = lake.catalog_build(builds[-1]) / f"{table.name}.parquet" if builds else None
+            view(con, table.full_name, [path] if path and path.exists() else [])
+    for schema, name in (
+        ("staged", "bib"),
+        ("staged", "field"),
+        ("staged", "holding"),
+        ("staged", "item"),
+        ("quality", "issue"),
+    ):
+        con.execute(
+            f"""CREATE VIEW {schema}.current_{name} AS
+            SELECT t.* FROM {schema}.{name} t
+            SEMI JOIN (SELECT * FROM staged.record WHERE NOT deleted) r
+            USING (source_id, batch_id, record_no)"""
+        )
+    return con

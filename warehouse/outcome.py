@@ -1,0 +1,78 @@
+"""What a stage did with a batch of a source: counts that must balance, and a verdict."""
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from schemas.tables import QUALITY_OUTCOME
+from warehouse import lake
+
+EVERY_SOURCE = "*"
+FINISHED = ("complete", "unchanged")
+
+
+class UnbalancedError(Exception):
+    """Records came in that are neither passed on, set aside, deletions nor unchanged."""
+
+
+@dataclass
+class Outcome:
+    """One row of `quality.outcome`; made when the stage begins, recorded when it ends."""
+
+    stage: str
+    source_id: str
+    batch_id: str
+    run_id: str
+    verdict: str = "complete"
+    received: int = 0
+    staged: int = 0
+    rejected: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    reason: str = ""
+    started_at: datetime = field(default_factory=lake.now)
+    ended_at: datetime = field(default_factory=lake.now)
+
+    @property
+    def balanced(self) -> bool:
+        """Whether received = staged + rejected + deleted + unchanged."""
+        return self.received == self.staged + self.rejected + self.deleted + self.unchanged
+
+    def require_balance(self) -> None:
+        """Raise `UnbalancedError` with the counts when they don't balance."""
+        if not self.balanced:
+            raise UnbalancedError(
+                f"{self.stage} of {self.source_id}, batch {self.batch_id}: received {self.received}, but "
+                f"staged {self.staged} + rejected {self.rejected} + deleted {self.deleted} + "
+                f"unchanged {self.unchanged} = "
+                f"{self.staged + self.rejected + self.deleted + self.unchanged}; keep the raw batch and report it"
+            )
+
+    def record(self) -> "Outcome":
+        """Write this row, in place of an earlier one of the same stage, source and batch.
+
+        One stage works on one source in one process at a time, so a read and a replace are enough.
+        """
+        self.ended_at = lake.now()
+        path = lake.outcome_file(self.stage, self.source_id)
+        table = lake.read_table("quality.outcome", [path] if path.exists() else [])
+        table = table.filter(pc.field("batch_id") != self.batch_id)
+        row = pa.Table.from_pylist([asdict(self)], schema=QUALITY_OUTCOME.schema)
+        with lake.replacing_file(path) as scratch:
+            pq.write_table(pa.concat_tables([table, row]), scratch)
+        return self
+
+
+def recorded(stage: str, source_id: str) -> list[Outcome]:
+    """All outcomes of a stage for a source, oldest batch first."""
+    path = lake.outcome_file(stage, source_id)
+    rows = lake.read_table("quality.outcome", [path] if path.exists() else []).to_pylist()
+    return sorted((Outcome(**row) for row in rows), key=lambda outcome: outcome.batch_id)
+
+
+def finished_batches(stage: str, source_id: str) -> set[str]:
+    """The batches that a stage has finished for a source."""
+    return {o.batch_id for o in recorded(stage, source_id) if o.verdict in FINISHED}
