@@ -267,3 +267,9 @@ def load(folder: Path | None = None) -> Registry:
     if faults:
         raise RegistryError(sorted(faults, key=lambda fault: (fault.file, fault.line)))
     return Registry(tuple(m for _, m in members), tuple(s for _, s in sources))
+
+
+def batches(sources: Iterable[Source], most: int) -> list[list[str]]:
+    """The ids of the sources dealt into at most `most` batches, feeds of one member in different ones."""
+    ids = [source.source_id for source in sources]
+    return [ids[start::most] for start in range(min(most, len(ids)))]

@@ -69,3 +69,4 @@ class Chunk:
     fields: pa.Table
     issues: pa.Table
     rejected: pa.Table
+    content: pa.Array  # binary, one value a record: its bytes as received

@@ -115,6 +115,11 @@ def staged_batches(source_id: str) -> list[str]:
     return _names(home() / "staged" / _name(source_id))
 
 
+def remove_staged_batch(source_id: str, batch_id: str) -> None:
+    """Remove a staged batch, newest first, so that it can be staged again."""
+    shutil.rmtree(staged_batch(source_id, batch_id))
+
+
 def staged_sources() -> list[str]:
     """The sources that have anything staged."""
     return _names(home() / "staged")
@@ -128,7 +133,8 @@ def staged_files(table: str) -> list[Path]:
 def current_record_files() -> list[Path]:
     """For each source the record index as of its newest staged batch."""
     newest = ((source, staged_batches(source)) for source in staged_sources())
-    return [staged_batch(source, batches[-1]) / "record.parquet" for source, batches in newest if batches]
+    files = [staged_batch(source, batches[-1]) / "record.parquet" for source, batches in newest if batches]
+    return [file for file in files if file.exists()]
 
 
 # --- catalog ---------------------------------------------------------------------------------------------

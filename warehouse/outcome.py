@@ -76,3 +76,27 @@ def recorded(stage: str, source_id: str) -> list[Outcome]:
 def finished_batches(stage: str, source_id: str) -> set[str]:
     """The batches that a stage has finished for a source."""
     return {o.batch_id for o in recorded(stage, source_id) if o.verdict in FINISHED}
+
+
+class StageFailedError(Exception):
+    """Sources failed in a run, or a publication is held; the message lists each with its reason."""
+
+
+def of_run(run_id: str) -> list[Outcome]:
+    """Every outcome that a run recorded."""
+    rows = lake.read_table("quality.outcome", lake.outcome_files())
+    chosen = rows.filter(pc.field("run_id") == run_id).to_pylist()
+    return sorted((Outcome(**row) for row in chosen), key=lambda o: (o.started_at, o.source_id))
+
+
+def raise_for_failures(run_id: str) -> None:
+    """Raise `StageFailedError` when any source failed in the run; call it after every source had its turn."""
+    raise_for_held(of_run(run_id))
+
+
+def raise_for_held(outcomes: list[Outcome]) -> None:
+    """Raise `StageFailedError` when any of the outcomes is failed or held."""
+    bad = [outcome for outcome in outcomes if outcome.verdict in ("failed", "held")]
+    if bad:
+        lines = "\n".join(f"  {o.stage} {o.source_id}: {o.verdict}: {o.reason}" for o in bad)
+        raise StageFailedError(f"{len(bad)} outcome(s) need a person:\n{lines}")

@@ -1,0 +1,61 @@
+# The data exchange.  `make help` lists what there is to do; each target does its own set-up.
+
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
+BIN := .venv/bin
+READY := .venv/.ready
+export NUMBA_THREADING_LAYER := workqueue
+export PYTHONWARNINGS := ignore
+
+.PHONY: help run test check docs up bench clean system
+.DEFAULT_GOAL := help
+
+help: ## Say what each target does
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+run: $(READY) ## Set up, build the sample consortium once, and run it through the Airflow DAGs
+	@$(BIN)/calis sample --keep
+	@$(BIN)/calis run --airflow
+
+test: $(READY) system check ## Set up, lint, check types and run all tests
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+check: $(READY) ## Lint and check types only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+up: $(READY) ## Start Airflow in the browser (127.0.0.1:8080); Ctrl-C stops all of it
+	@$(BIN)/calis sample --keep
+	@$(BIN)/calis up
+
+docs: $(READY) ## Write DATA_DICTIONARY.md anew from schemas/tables.py
+	$(BIN)/calis dictionary > DATA_DICTIONARY.md
+
+bench: $(READY) ## Measure parsing beside its peers, on MARC="file …"
+	$(BIN)/python bench/parse.py $(MARC)
+
+clean: ## Remove the virtual environment and all data below var/
+	rm -rf .venv var build *.egg-info
+
+# What Debian has to bring for the browser tests; without root they are skipped with a message.
+system:
+	@if command -v chromium >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			chromium fonts-noto-cjk >/dev/null; \
+	else echo "chromium is not installed: browser tests will be skipped (apt-get install chromium fonts-noto-cjk)"; fi
+
+# uv installs in seconds where pip takes minutes; pip does it where uv can't reach the packages.
+$(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "no python3.11, 3.12 or 3.13 found"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+		|| { echo "$(PYTHON) is not Python 3.11 to 3.13; say PYTHON=… to make"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv || { \
+		[ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv --clear .venv; } \
+		|| { echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }
+	@echo "installing into .venv …"
+	@$(BIN)/pip install -q -c constraints.txt uv && \
+		$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[dev]' \
+		|| $(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@

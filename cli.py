@@ -1,0 +1,219 @@
+"""The `calis` command: one verb per stage, and what people ask of the result."""
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    help="Harvest, match, check and publish the records of a library consortium.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+Sources = Annotated[list[str] | None, typer.Argument(help="Source ids; none means all.", show_default=False)]
+Full = Annotated[bool, typer.Option("--full", help="Harvest everything, not only what changed.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _run_id() -> str:
+    from warehouse import lake
+
+    return f"manual-{lake.new_batch_id()}"
+
+
+def _finish(outcomes: list[Any]) -> None:
+    """Print the outcomes and leave with 1 when any needs a person."""
+    from operations import summary
+
+    summary.print_outcomes(outcomes)
+    if any(outcome.verdict in ("failed", "held") for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: calis sample --records 80000")
+def sample(
+    file: Annotated[list[Path] | None, typer.Option("--file", help="MARC 21 file(s) to build from.")] = None,
+    records: Annotated[int, typer.Option(help="About how many member records.")] = 80_000,
+    seed: Annotated[int, typer.Option(help="Another seed gives another consortium.")] = 2026,
+    port: Annotated[int, typer.Option(help="Port of its OAI-PMH provider on 127.0.0.1.")] = 8437,
+    serve: Annotated[bool, typer.Option("--serve", help="Only serve what was built, until Ctrl-C.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Do nothing where a sample is there already.")] = False,
+) -> None:
+    """Build the sample consortium of demo libraries from real records, or serve its OAI-PMH feeds."""
+    from operations import sample_consortium
+
+    if serve:
+        sample_consortium.serve(port)
+    else:
+        typer.echo(sample_consortium.build(file, records, seed, port, keep))
+
+
+@app.command(epilog="Example: calis harvest D11001-opac --full")
+def harvest(sources: Sources = None, full: Full = False) -> None:
+    """Fetch what is new from the members' feeds into the raw layer."""
+    from harvesters.harvest import harvest_sources
+    from operations import sample_consortium
+
+    with sample_consortium.provider():
+        _finish(harvest_sources(sources or [], _run_id(), full))
+
+
+@app.command(epilog="Example: calis stage D11001-opac --again")
+def stage(
+    sources: Sources = None,
+    again: Annotated[bool, typer.Option("--again", help="Stage every raw batch anew.")] = False,
+) -> None:
+    """Parse, decode and check what was harvested."""
+    from transforms.stage import stage_sources
+
+    _finish(stage_sources(sources or [], _run_id(), again))
+
+
+@app.command(epilog="Example: calis catalog")
+def catalog() -> None:
+    """Match the staged records of all sources and build the union catalogue."""
+    from transforms.catalog import build
+
+    _finish(build(_run_id()))
+
+
+@app.command(epilog="Example: calis publish")
+def publish() -> None:
+    """Check the catalogue at the gates and publish it as one DuckDB file."""
+    from warehouse.publish import publish as publish_file
+
+    _finish(publish_file(_run_id()))
+
+
+@app.command(epilog="Example: calis report")
+def report() -> None:
+    """Write the quality pages from the published file."""
+    from quality.report import report as write_pages
+
+    _finish(write_pages(_run_id()))
+
+
+@app.command(epilog="Example: calis run    (the same through the Airflow DAGs: calis run --airflow)")
+def run(
+    sources: Sources = None,
+    full: Full = False,
+    airflow: Annotated[bool, typer.Option("--airflow", help="Through the DAGs, without a scheduler.")] = False,
+) -> None:
+    """Do all stages in order and print what was built."""
+    from operations import local_airflow, pipeline, sample_consortium, summary
+    from warehouse import lake
+
+    begun = lake.now()
+    with sample_consortium.provider():
+        if airflow:
+            faults = local_airflow.run_dags(sources or [], full)
+        else:
+            faults = pipeline.run(sources or [], _run_id(), full)
+    summary.print_run(begun)
+    for fault in faults:
+        typer.echo(fault, err=True)
+    if faults:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: calis up")
+def up() -> None:
+    """Start Airflow for the browser on 127.0.0.1 and print address and password; Ctrl-C stops all of it."""
+    from operations import local_airflow, sample_consortium
+
+    with sample_consortium.provider():
+        local_airflow.up()
+
+
+@app.command(epilog="Example: calis inspect export.mrc --out tables/")
+def inspect(
+    file: Annotated[
+        Path, typer.Argument(help="ISO 2709 or XML, plain or compressed.", exists=True, dir_okay=False)
+    ],
+    as_json: AsJson = False,
+    out: Annotated[Path | None, typer.Option(help="Write the staged tables as Parquet into this folder.")] = None,
+    format: Annotated[str, typer.Option(help="marc21, cnmarc, unimarc or oai_dc; else found.")] = "auto",
+    encoding: Annotated[str, typer.Option(help="Hint where the bytes leave a doubt.")] = "auto",
+    holdings: Annotated[str, typer.Option(help="Holdings profile (schemas/crosswalks/holdings.csv).")] = "",
+) -> None:
+    """Say what is in a file: format, encoding, counts, findings with examples."""
+    from operations import summary
+    from transforms.inspect import inspect as look
+    from transforms.parse import Hints
+
+    found = look(file, Hints(format, encoding, holdings), out)
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=1))
+    else:
+        summary.print_inspection(found)
+
+
+@app.command(epilog="Example: calis evaluate --records a.mrc --pairs labels.csv --json")
+def evaluate(
+    records: Annotated[list[Path] | None, typer.Option(help="MARC files.", exists=True)] = None,
+    pairs: Annotated[Path | None, typer.Option(help="CSV: id1,id2,label (id = 001).", exists=True)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Precision, recall and F1 of the matching: against labelled pairs, or the sample's truth without any."""
+    from operations import summary
+    from transforms import evaluate as evaluation
+    from warehouse import lake
+
+    if bool(records) != bool(pairs):
+        raise typer.BadParameter("--records and --pairs go together")
+    if records and pairs:
+        found = evaluation.evaluate(records, pairs)
+    else:
+        found = evaluation.evaluate_truth(lake.sample() / "truth.parquet")
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+    else:
+        summary.print_mapping("Matching", found)
+
+
+@app.command(epilog='Example: calis query "select count(*) from catalog.bib"')
+def query(
+    sql: Annotated[str, typer.Argument(help="SQL for DuckDB; the file is opened read-only.")],
+    as_json: AsJson = False,
+) -> None:
+    """Ask the published DuckDB file."""
+    from warehouse.build import query as ask
+
+    from operations import summary
+
+    summary.print_table(ask(sql), as_json)
+
+
+@app.command(epilog="Example: calis dictionary > DATA_DICTIONARY.md")
+def dictionary() -> None:
+    """Print the data dictionary, as it is in DATA_DICTIONARY.md."""
+    from schemas.dictionary import markdown
+
+    sys.stdout.write(markdown())
+
+
+@app.callback()
+def main() -> None:
+    """Set up logging: plain lines on standard error."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def entry() -> None:
+    """The command's entry point: an expected error is one clear message; CALIS_TRACEBACK=1 shows where."""
+    try:
+        app()
+    except Exception as error:
+        if os.environ.get("CALIS_TRACEBACK"):
+            raise
+        typer.echo(f"error: {error}" if str(error) else f"error: {type(error).__name__}", err=True)
+        typer.echo("(CALIS_TRACEBACK=1 shows where it happened)", err=True)
+        sys.exit(1)

@@ -1,0 +1,167 @@
+"""Airflow on this machine: its home below the lake, the DAGs run without a scheduler, and `calis up`."""
+
+import json
+import logging
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import httpx
+
+from warehouse import lake
+
+DAGS = ("harvest_members", "build_catalog", "publish_warehouse")
+ADDRESS = "http://127.0.0.1:8080"
+COMPONENTS = ("scheduler", "dag-processor", "triggerer", "api-server")
+START_SECONDS = 120
+log = logging.getLogger("calis")
+
+
+class AirflowError(Exception):
+    """Airflow did not start, or a DAG failed."""
+
+
+def airflow_home() -> Path:
+    """Airflow's own folder: metadata database, logs, secret and passwords."""
+    return lake.home() / "airflow"
+
+
+def environment() -> dict[str, str]:
+    """What Airflow's processes need to find this checkout, its configuration and the lake."""
+    return {
+        "AIRFLOW_HOME": str(airflow_home()),
+        "AIRFLOW_CONFIG": str(lake.CHECKOUT / "airflow.cfg"),
+        "CALIS_CHECKOUT": str(lake.CHECKOUT),
+        "CALIS_HOME": str(lake.home()),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PYTHONWARNINGS": "ignore",
+    }
+
+
+def prepare() -> None:
+    """Make Airflow's folder, its signing secret and its database, once per version of Airflow."""
+    home = airflow_home()
+    home.mkdir(parents=True, exist_ok=True)
+    secret = home / "jwt.secret"
+    if not secret.exists():
+        secret.touch(mode=0o600)
+        secret.write_text(secrets.token_hex(64))
+    done = home / f"migrated-{version('apache-airflow')}"
+    if not done.exists():
+        result = _airflow("db", "migrate")
+        if result.returncode:
+            raise AirflowError(f"airflow db migrate failed:\n{result.stdout[-2000:]}{result.stderr[-2000:]}")
+        done.touch()
+
+
+def _airflow(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "airflow", *arguments]
+    return subprocess.run(command, env=os.environ | environment(), capture_output=True, text=True, check=False)
+
+
+def run_dags(sources: list[str], full: bool) -> list[str]:
+    """Run the three DAGs one after the other in this process, without a scheduler.
+
+    A harvest in which some sources failed is followed by the catalogue of the others, as in the scheduler.
+
+    Returns:
+        What did not succeed, one line each; empty when all did.
+
+    Raises:
+        AirflowError: the DAGs do not load.
+    """
+    prepare()
+    os.environ.update(environment() | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"})
+    from airflow.dag_processing.dagbag import DagBag  # reads its configuration when it is imported
+
+    bag = DagBag(lake.CHECKOUT / "dags")
+    if bag.import_errors or set(bag.dags) != set(DAGS):
+        raise AirflowError(f"the DAGs do not load: {bag.import_errors or sorted(bag.dags)}")
+    faults = []
+    for dag_id in DAGS:
+        conf = {"sources": sources, "full": full} if dag_id == "harvest_members" else {}
+        run = bag.dags[dag_id].test(run_conf=conf)
+        if run.state == "success":
+            continue
+        failed = {task.task_id for task in run.get_task_instances() if task.state == "failed"}
+        faults.append(f"DAG {dag_id} ended as {run.state}; failed tasks: {', '.join(sorted(failed))}")
+        if failed != {"check"}:
+            break
+    return faults
+
+
+def up() -> None:
+    """Start Airflow for the browser, print where it is, and stop every process when asked to.
+
+    Raises:
+        AirflowError: it is not healthy after two minutes, or a component ended by itself.
+    """
+    prepare()
+    env = os.environ | environment()
+    logs = airflow_home() / "logs"
+    logs.mkdir(exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    processes = []
+    try:
+        for component in COMPONENTS:
+            with (logs / f"{component}.log").open("ab") as output:
+                command = [sys.executable, "-m", "airflow", component]
+                processes.append(
+                    subprocess.Popen(command, env=env, stdout=output, stderr=output, start_new_session=True)
+                )
+        _wait_until_healthy(processes)
+        passwords = json.loads((airflow_home() / "passwords.json").read_text("utf-8"))
+        print(f"Airflow is at {ADDRESS}   user: admin   password: {passwords['admin']}")
+        print("Stop it with Ctrl-C.", flush=True)
+        while all(process.poll() is None for process in processes):
+            time.sleep(1)
+        raise AirflowError(f"a component of Airflow ended by itself; see {logs}")
+    except KeyboardInterrupt:
+        print("stopping …")
+    finally:
+        _stop(processes)
+
+
+def _wait_until_healthy(processes: list[subprocess.Popen[bytes]]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if any(process.poll() is not None for process in processes):
+            raise AirflowError(f"a component of Airflow did not start; see {airflow_home() / 'logs'}")
+        try:
+            health = httpx.get(f"{ADDRESS}/api/v2/monitor/health", timeout=5).json()
+            if all(part["status"] in ("healthy", None) for part in health.values()) and (
+                health["scheduler"]["status"] == health["dag_processor"]["status"] == "healthy"
+            ):
+                return
+        except (httpx.HTTPError, ValueError, KeyError):
+            pass
+        time.sleep(1)
+    raise AirflowError(f"Airflow is not healthy after {START_SECONDS} s; see {airflow_home() / 'logs'}")
+
+
+def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
+    """End each component and all that it started: each leads a process group of its own."""
+    for first, grace in ((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0)):
+        for process in processes:
+            try:
+                os.killpg(process.pid, first)
+            except ProcessLookupError:
+                continue
+        deadline = time.monotonic() + grace
+        while time.monotonic() < deadline and any(_group_lives(process.pid) for process in processes):
+            for process in processes:
+                process.poll()
+            time.sleep(0.2)
+
+
+def _group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,33 @@
+"""All stages in order, in this process; what the DAGs do, without Airflow."""
+
+from warehouse.outcome import Outcome
+
+
+def run(sources: list[str], run_id: str, full: bool = False) -> list[str]:
+    """Harvest, stage, catalog, publish, report.
+
+    Sources that fail are left behind with their last good state.  A publication held at the gates leaves the
+    last good file, and the pages are not written anew.
+
+    Returns:
+        What did not succeed, one line each; empty when all did.
+    """
+    from quality.report import report
+    from transforms.catalog import build
+    from warehouse.publish import publish
+
+    from harvesters.harvest import harvest_sources
+    from transforms.stage import stage_sources
+
+    faults = _faults(harvest_sources(sources, run_id, full)) + _faults(stage_sources(sources, run_id))
+    for stage in (build, publish, report):
+        found = _faults(stage(run_id))
+        faults += found
+        if found:
+            break
+    return faults
+
+
+def _faults(outcomes: list[Outcome]) -> list[str]:
+    bad = [outcome for outcome in outcomes if outcome.verdict in ("failed", "held")]
+    return [f"{o.stage} {o.source_id}: {o.verdict}: {o.reason}" for o in bad]

@@ -1,0 +1,123 @@
+"""What the command prints for people: outcomes, a run, an inspection, a query's answer."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from warehouse import engine, lake
+from warehouse.outcome import Outcome
+
+COUNTS = ("received", "staged", "rejected", "deleted", "unchanged")
+STAGES = ("harvest", "stage", "catalog", "publish", "report")
+
+
+def _console() -> Console:
+    """Standard output; as wide as its lines need where it is no terminal."""
+    console = Console()
+    return console if console.is_terminal else Console(width=200)
+
+
+def _table(title: str, *columns: str, right: Sequence[str] = ()) -> Table:
+    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return table
+
+
+def print_outcomes(outcomes: Sequence[Outcome]) -> None:
+    """One line an outcome, with its reason."""
+    table = _table("", "stage", "source", "verdict", *COUNTS, "seconds", "reason", right=(*COUNTS, "seconds"))
+    for outcome in outcomes:
+        seconds = (outcome.ended_at - outcome.started_at).total_seconds()
+        counts = (f"{getattr(outcome, name):,}" for name in COUNTS)
+        table.add_row(outcome.stage, outcome.source_id, outcome.verdict, *counts, f"{seconds:.1f}", outcome.reason)
+    _console().print(table)
+
+
+def print_run(begun: datetime) -> None:
+    """What the stages did since `begun`, and what is published now."""
+    console = _console()
+    con = engine.open_lake()
+    rows = con.execute(
+        """SELECT stage, count(*), sum(received), sum(staged), sum(rejected), sum(deleted), sum(unchanged),
+                  sum(epoch(ended_at) - epoch(started_at))
+           FROM quality.outcome WHERE started_at >= ? GROUP BY stage""",
+        [begun],
+    ).fetchall()
+    table = _table("This run", "stage", "outcomes", *COUNTS, "seconds", right=("outcomes", *COUNTS, "seconds"))
+    for row in sorted(rows, key=lambda row: STAGES.index(row[0])):
+        table.add_row(row[0], *(f"{int(value):,}" for value in row[1:-1]), f"{row[-1]:.1f}")
+    console.print(table)
+    con.close()
+    database = lake.published_database()
+    if not database.exists():
+        console.print("Nothing is published yet.")
+        return
+    con = engine.connect(database, read_only=True)
+    bibs, records, holdings, items = con.execute(
+        """SELECT (SELECT count(*) FROM catalog.bib), (SELECT count(*) FROM catalog.bib_record),
+                  (SELECT count(*) FROM catalog.holding), (SELECT count(*) FROM catalog.item)"""
+    ).fetchone() or (0, 0, 0, 0)
+    held = con.execute(
+        """SELECT CASE WHEN members >= 6 THEN '6+' ELSE members::VARCHAR END AS held, count(*) AS bibs
+           FROM catalog.bib GROUP BY held ORDER BY held"""
+    ).fetchall()
+    gates = con.execute(
+        """SELECT count(*), count(*) FILTER (success) FROM quality.gate
+           WHERE build_id = (SELECT max(build_id) FROM quality.gate)"""
+    ).fetchone() or (0, 0)
+    con.close()
+    console.print(
+        f"\nUnion catalogue: {bibs:,} bibs from {records:,} member records, {holdings:,} holdings, {items:,} items"
+    )
+    console.print("Held by so many members: " + ", ".join(f"{name}: {count:,}" for name, count in held))
+    console.print(f"Gates: {gates[1]} of {gates[0]} expectations held")
+    console.print(f"DuckDB file: {database}", soft_wrap=True)
+    console.print(f"Pages: {lake.site() / 'index.html'}", soft_wrap=True)
+
+
+def print_inspection(found: dict[str, Any]) -> None:
+    """What `calis inspect` found, for a terminal."""
+    console = _console()
+    examples = found["examples"]
+    print_mapping(found["file"], {k: v for k, v in found.items() if k not in ("examples", "issues", "file")})
+    if not found["issues"]:
+        console.print("No findings.")
+        return
+    table = _table("Findings", "rule", "count", "record", "severity", "field", "value or reason", right=("count",))
+    for rule, count in found["issues"].items():
+        for number, row in enumerate(examples.get(rule, [{}])):
+            what = row.get("reason") or row.get("value") or ""
+            name = row.get("record_id") or f"no. {row.get('record_no')}"
+            first = (rule, f"{count:,}") if number == 0 else ("", "")
+            table.add_row(*first, name, row.get("severity", ""), row.get("tag") or "", what[:100])
+    console.print(table)
+
+
+def print_mapping(title: str, found: dict[str, Any]) -> None:
+    """Names and values, a line each."""
+    table = _table(title, "", "")
+    for name, value in found.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {count:,}" for key, count in value.items())
+        table.add_row(name, f"{value:,}" if isinstance(value, int) else str(value))
+    _console().print(table)
+
+
+def print_table(answer: Any, as_json: bool) -> None:
+    """A query's answer (an Arrow table) as a table, or as JSON rows."""
+    rows = answer.to_pylist()
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False, default=str))
+        return
+    numeric = [
+        field.name for field in answer.schema if str(field.type).startswith(("int", "uint", "double", "dec"))
+    ]
+    table = _table("", *answer.column_names, right=numeric)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    _console().print(table)

@@ -1,0 +1,280 @@
+"""From the bytes of one file to staged tables: find the format, read, crosswalk, keys, rules.
+
+Everything here is a function of the bytes and a few hints; nothing knows a source's folder.  The stage
+(`transforms.stage`) and `calis inspect` both stand on `staged_parts`.
+"""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from quality import rules
+from schemas.tables import BY_NAME
+from transforms import crosswalk, iso2709, keys, xml_records
+from transforms.chunk import ISSUES, REJECTED, Chunk
+
+SNIFF = 4096
+# formats that share a crosswalk
+CROSSWALKS = {"marc21": "marc21", "cnmarc": "cnmarc", "unimarc": "cnmarc", "oai_dc": "oai_dc"}
+NEVER_STAGED = ("rejected", "deleted")
+
+
+class FormatError(Exception):
+    """A file is in no format that this program reads."""
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What a source's row says about its files; the bytes have the last word."""
+
+    format: str = "auto"
+    encoding: str = "auto"
+    holdings: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some records of a file as rows of the contracts: `bib`, `field`, `holding`, `item`, `rejected`, `issue`.
+
+    `records` (transforms.chunk.RECORDS) has a row for every record received, with its final status.
+    """
+
+    records: pa.Table
+    tables: dict[str, pa.Table]
+
+
+def read(stream: BinaryIO, hints: Hints, first_record_no: int = 0, name: str = "") -> Iterator[Chunk]:
+    """The chunks of a file, by the reader that its first bytes ask for.
+
+    Raises:
+        FormatError: no reader knows these bytes.
+    """
+    start = stream.read(SNIFF)
+    whole: BinaryIO = io.BufferedReader(_Rejoined(start, stream), 1 << 20)
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n\x00\x1a")
+    if text.startswith(b"<"):
+        return xml_records.read(whole, hints.format, hints.encoding, first_record_no)
+    wide = start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x1d\x00" in start or b"\x00\x1e" in start
+    if wide or b"\x1e" in start or b"\x1d" in start or text[:5].isdigit():
+        return iso2709.read(whole, hints.format, hints.encoding, first_record_no=first_record_no)
+    if not text:
+        return iter(())
+    raise FormatError(
+        f"{name or 'the file'} begins with {start[:40]!r}: neither ISO 2709 nor XML. "
+        "Export it as ISO 2709 or MARCXML, or set the source's format"
+    )
+
+
+class _Rejoined(io.RawIOBase):
+    """A stream whose first bytes were read already."""
+
+    def __init__(self, start: bytes, rest: BinaryIO):
+        self._start, self._rest = start, rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._start or self._rest.read(len(buffer))
+        data, self._start = data[: len(buffer)], data[len(buffer) :] if self._start else b""
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def staged_parts(
+    stream: BinaryIO, hints: Hints, source_id: str, batch_id: str, file: str, first_record_no: int = 0
+) -> Iterator[Part]:
+    """Parse a file into parts whose tables match their contracts.
+
+    Args:
+        stream: the file, decompressed.
+        hints: the source's hints.
+        source_id: goes into every row.
+        batch_id: goes into every row.
+        file: name of the raw file, goes into every row.
+        first_record_no: number of the file's first record in the batch.
+    """
+    for chunk in read(stream, hints, first_record_no, file):
+        if len(chunk.records):
+            yield _part(chunk, hints, {"source_id": source_id, "batch_id": batch_id, "file": file})
+
+
+def _part(chunk: Chunk, hints: Hints, names: dict[str, str]) -> Part:
+    chunk = _set_aside(chunk, _refusals(chunk))
+    records = chunk.records
+    first = records["record_no"][0].as_py()
+    fields = crosswalk.Fields(chunk.fields, first, len(records))
+    status = records["status"]
+    kept = np.flatnonzero(~pc.is_in(status, pa.array(NEVER_STAGED)).to_numpy())
+    described = _described(fields, records)
+    untitled = kept[pc.is_null(described["title"]).to_numpy(zero_copy_only=False)[kept]]
+    if len(untitled):
+        refusals = [(int(i), "missing-title", "no title proper (200$a, 245$a or title)") for i in untitled]
+        chunk = _set_aside(chunk, refusals)
+        records = chunk.records
+        kept = np.setdiff1d(kept, untitled)
+    tables = {
+        "bib": _bib(described, records, kept, names),
+        "field": _fields(chunk, kept, names, first),
+        "holding": _attached(fields, hints.holdings, "holding", records, kept, names),
+        "item": _attached(fields, hints.holdings, "item", records, kept, names),
+        "rejected": _named("staged.rejected", chunk.rejected, names),
+    }
+    found = _reader_issues(chunk, names)
+    ruled = rules.check(tables, names["source_id"], names["batch_id"])
+    tables["issue"] = pa.concat_tables([found, ruled.cast(found.schema)])
+    return Part(records, tables)
+
+
+def _refusals(chunk: Chunk) -> list[tuple[int, str, str]]:
+    """(position, rule, reason) of records that may not go on, whatever their fields say."""
+    records, first = chunk.records, chunk.records["record_no"][0].as_py()
+    parsed = ~pc.is_in(records["status"], pa.array(["rejected"])).to_numpy()
+    nameless = np.flatnonzero(pc.is_null(records["record_id"]).to_numpy() & parsed)
+    found = [(int(i), "missing-control-number", "no control number (001) to know the record by") for i in nameless]
+    personal = chunk.issues.filter(pc.equal(chunk.issues["rule"], "possible-personal-data"))
+    named = {position for position, _, _ in found}
+    for number in dict.fromkeys(personal["record_no"].to_pylist()):
+        position = number - first
+        if parsed[position] and position not in named:
+            found.append(
+                (position, "possible-personal-data", "looks like a reader's record, not a bibliographic one")
+            )
+    return found
+
+
+_ADVICE = {
+    "missing-control-number": "give each record a 001 in the exporting system and send it again",
+    "missing-title": "add the title proper and send the record again",
+    "possible-personal-data": "export bibliographic records only; delete this file at the source",
+}
+
+
+def _set_aside(chunk: Chunk, refusals: list[tuple[int, str, str]]) -> Chunk:
+    """Mark records as rejected, with their bytes, and note the finding."""
+    if not refusals:
+        return chunk
+    records = chunk.records
+    positions = pa.array([position for position, _, _ in refusals])
+    rows, content = records.take(positions), chunk.content.take(positions)
+    rejected = pa.table(
+        {
+            "record_no": rows["record_no"],
+            "record_id": rows["record_id"],
+            "byte_offset": rows["byte_offset"],
+            "rule": [rule for _, rule, _ in refusals],
+            "reason": [reason for _, _, reason in refusals],
+            "advice": [_ADVICE[rule] for _, rule, _ in refusals],
+            "content": content,
+        },
+        schema=REJECTED,
+    )
+    findings = pa.table(
+        {
+            "record_no": rows["record_no"],
+            "rule": rejected["rule"],
+            "severity": ["fail"] * len(rows),
+            "tag": pa.nulls(len(rows), pa.string()),
+            "value": pa.nulls(len(rows), pa.string()),
+        },
+        schema=ISSUES,
+    )
+    already = pc.is_in(chunk.issues["rule"], pa.array(["possible-personal-data"]))
+    status = np.array(records["status"].to_pylist(), object)
+    status[positions.to_numpy()] = "rejected"
+    index = records.schema.get_field_index("status")
+    return Chunk(
+        records.set_column(index, records.schema.field("status"), pa.array(status, pa.string())),
+        chunk.fields,
+        pa.concat_tables([chunk.issues.filter(pc.invert(already)), findings]),
+        pa.concat_tables([chunk.rejected, rejected]),
+        chunk.content,
+    )
+
+
+def _described(fields: crosswalk.Fields, records: pa.Table) -> pa.Table:
+    """The descriptive columns of every record, each by the crosswalk of its format."""
+    formats = records["format"].to_numpy(zero_copy_only=False)
+    names = np.array([CROSSWALKS.get(name, "") for name in formats], object)
+    present = sorted(set(names) - {""}) or ["marc21"]
+    tables = [pa.table(crosswalk.describe(fields, name)) for name in present]
+    if len(tables) == 1:
+        return tables[0]
+    start = {name: i * len(records) for i, name in enumerate(present)}
+    taken = [start.get(name, 0) + i for i, name in enumerate(names)]
+    return pa.concat_tables(tables).take(pa.array(taken))
+
+
+def _bib(described: pa.Table, records: pa.Table, kept: np.ndarray, names: dict[str, str]) -> pa.Table:
+    described, records = described.take(pa.array(kept)), records.take(pa.array(kept))
+    table = keys.add(described)
+    for name in ("record_no", "record_id", "control_number", "byte_offset", "format", "charset", "status"):
+        table = table.append_column(name, records[name])
+    level = pc.fill_null(table["level"], " ")
+    table = table.set_column(table.schema.get_field_index("level"), "level", level)
+    return _named("staged.bib", table, names)
+
+
+def _positions(record: np.ndarray, kept: np.ndarray, count: int) -> np.ndarray:
+    """Which rows belong to records that are kept."""
+    is_kept = np.zeros(count, bool)
+    is_kept[kept] = True
+    return np.flatnonzero(is_kept[record])
+
+
+def _fields(chunk: Chunk, kept: np.ndarray, names: dict[str, str], first: int) -> pa.Table:
+    table, records = chunk.fields, chunk.records
+    record = table["record_no"].to_numpy() - first
+    if len(kept) < len(records):
+        chosen = _positions(record, kept, len(records))
+        table, record = table.take(pa.array(chosen)), record[chosen]
+    table = table.append_column("record_id", records["record_id"].take(pa.array(record)))
+    return _named("staged.field", table, names)
+
+
+def _attached(
+    fields: crosswalk.Fields, profile: str, level: str, records: pa.Table, kept: np.ndarray, names: dict[str, str]
+) -> pa.Table:
+    table = crosswalk.attachments(fields, profile, level)
+    chosen = _positions(table["record"].to_numpy(), kept, len(records))
+    table = table.take(pa.array(chosen))
+    record = table["record"].to_numpy()
+    starts = np.flatnonzero(np.diff(record, prepend=-1))
+    position = np.arange(len(record)) - np.repeat(starts, np.diff(np.append(starts, len(record))))
+    table = table.drop_columns("record")
+    table = table.append_column(f"{level}_no", pa.array(position.astype(np.int32)))
+    for name in ("record_no", "record_id"):
+        table = table.append_column(name, records[name].take(pa.array(record)))
+    return _named(f"staged.{level}", table, names)
+
+
+def _reader_issues(chunk: Chunk, names: dict[str, str]) -> pa.Table:
+    first = chunk.records["record_no"][0].as_py()
+    record = chunk.issues["record_no"].to_numpy() - first
+    table = chunk.issues.append_column("record_id", chunk.records["record_id"].take(pa.array(record)))
+    return _named("quality.issue", table, names)
+
+
+def _named(contract: str, table: pa.Table, names: dict[str, str]) -> pa.Table:
+    """The table with the constant columns of its contract, in the contract's order and types."""
+    schema = BY_NAME[contract].schema
+    for name, value in names.items():
+        if name in schema.names and name not in table.column_names:
+            table = table.append_column(name, pa.repeat(pa.scalar(value, pa.string()), len(table)))
+    return table.select(schema.names).cast(schema)
+
+
+def parse_files(paths: list[Path], hints: Hints | None = None) -> pa.Table:
+    """The `staged.bib` rows of whole files, for evaluation and trials; the file's name is its source."""
+    parts = chain.from_iterable(
+        staged_parts(path.open("rb"), hints or Hints(), path.stem, "file", path.name) for path in paths
+    )
+    tables = [part.tables["bib"] for part in parts]
+    return pa.concat_tables(tables) if tables else BY_NAME["staged.bib"].empty()

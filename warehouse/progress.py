@@ -1,0 +1,44 @@
+"""Progress of long work: a bar on a terminal, plain lines elsewhere."""
+
+import logging
+import sys
+import time
+
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+EVERY_SECONDS = 10.0
+log = logging.getLogger("calis")
+
+
+class Progress:
+    """How far some work is; use as a context manager and call `advance`.
+
+    On a terminal one bar that vanishes when it is done; elsewhere a log line every ten seconds.
+    """
+
+    def __init__(self, what: str, unit: str, total: int | None = None):
+        self.what, self.unit, self.total, self.count = what, unit, total, 0
+        self._said = time.monotonic()
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bar = Bar(*columns, transient=True) if sys.stderr.isatty() else None
+
+    def __enter__(self) -> "Progress":
+        if self._bar:
+            self._bar.start()
+            self._task = self._bar.add_task(f"{self.what} ({self.unit})", total=self.total)
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def advance(self, by: int = 1) -> None:
+        """Count `by` more."""
+        self.count += by
+        if self._bar:
+            self._bar.advance(self._task, by)
+        elif time.monotonic() - self._said > EVERY_SECONDS:
+            self._said = time.monotonic()
+            of = f" of {self.total:,}" if self.total else ""
+            log.info("%s: %s%s %s", self.what, f"{self.count:,}", of, self.unit)
