@@ -44,17 +44,22 @@ def sample(
     port: Annotated[int, typer.Option(help="Port of its OAI-PMH provider on 127.0.0.1.")] = 8437,
     serve: Annotated[bool, typer.Option("--serve", help="Only serve what was built, until Ctrl-C.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Do nothing where a sample is there already.")] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="Add a day of new, changed and deleted records.")
+    ] = False,
 ) -> None:
     """Build the sample consortium of demo libraries from real records, or serve its OAI-PMH feeds."""
     from operations import sample_consortium
 
     if serve:
         sample_consortium.serve(port)
+    elif update:
+        typer.echo(sample_consortium.update(file))
     else:
         typer.echo(sample_consortium.build(file, records, seed, port, keep))
 
 
-@app.command(epilog="Example: calis harvest D11001-opac --full")
+@app.command(epilog="Example: calis harvest D11001-marc21 --full")
 def harvest(sources: Sources = None, full: Full = False) -> None:
     """Fetch what is new from the members' feeds into the raw layer."""
     from harvesters.harvest import harvest_sources
@@ -64,7 +69,7 @@ def harvest(sources: Sources = None, full: Full = False) -> None:
         _finish(harvest_sources(sources or [], _run_id(), full))
 
 
-@app.command(epilog="Example: calis stage D11001-opac --again")
+@app.command(epilog="Example: calis stage D11001-marc21 --again")
 def stage(
     sources: Sources = None,
     again: Annotated[bool, typer.Option("--again", help="Stage every raw batch anew.")] = False,
@@ -200,7 +205,7 @@ def dictionary() -> None:
 
 @app.callback()
 def main() -> None:
-    """Set up logging: plain lines on standard error."""
+    """Set up logging: plain lines on standard error, ours from INFO and others' from WARNING."""
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
     )

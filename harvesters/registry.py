@@ -4,59 +4,40 @@ Two CSV files (UTF-8, with a header) in `lake.registry()`; adding a library or a
 fault in them is found at once and named by file, line and column; nothing runs on a bad registry.
 """
 
+import codecs
 import csv
+import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, urlsplit
 
 import pyarrow as pa
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from croniter import croniter
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from schemas.tables import CATALOG_MEMBER
 from warehouse import lake
 
 PROVINCES = frozenset(
-    [
-        "11",
-        "12",
-        "13",
-        "14",
-        "15",
-        "21",
-        "22",
-        "23",
-        "31",
-        "32",
-        "33",
-        "34",
-        "35",
-        "36",
-        "37",
-        "41",
-        "42",
-        "43",
-        "44",
-        "45",
-        "46",
-        "50",
-        "51",
-        "52",
-        "53",
-        "54",
-        "61",
-        "62",
-        "63",
-        "64",
-        "65",
-        "71",
-        "81",
-        "82",
-    ]
+    "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82".split()
 )
 CODE = r"^[A-Za-z0-9][A-Za-z0-9_\-]{0,63}$"
+RESERVED = ("all", "any")  # "all" names the outcomes of every source together
+SECRET = re.compile(r"(?i)passw|pwd|secret|token|api[_-]?key|^key$|^auth(orization)?$|credential")
+NO_SECRETS = "secrets never stand in the registry"
 
 
 def _empty_is_none(value: object) -> object:
@@ -70,7 +51,56 @@ def _quirks(value: object) -> object:
     pairs = [part.partition("=") for part in value.split(";") if part.strip()]
     if bad := [name for name, equals, _ in pairs if not equals]:
         raise ValueError(f"write quirks as name=value;name=value (no '=' in {bad[0].strip()!r})")
+    names = [name.strip() for name, _, _ in pairs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{twice[0]!r} is given twice")
+    if secret := [name for name in names if SECRET.search(name)]:
+        raise ValueError(f"{NO_SECRETS}: take {secret[0]!r} out")
     return {name.strip(): text.strip() for name, _, text in pairs}
+
+
+def _encoding(value: str) -> str:
+    if value not in ("auto", "marc8", "marc-8"):
+        try:
+            codecs.lookup(value)
+        except LookupError:
+            raise ValueError("no such encoding; write auto, marc8, or a name such as utf-8 or gb18030") from None
+    return value
+
+
+def _schedule(value: str) -> str:
+    if value != "@never" and not croniter.is_valid(value):
+        raise ValueError("write a cron expression, or @hourly, @daily, @weekly, @monthly, @never")
+    return value
+
+
+def _check_url(address: str) -> None:
+    """Refuse what is no plain web address, or has credentials in it."""
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname if parts.port != 0 else None
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https") or re.search(r"\s", address):
+        raise ValueError("an OAI source needs an address that begins with http:// or https:// and a host")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(f"a user name or password stands in it; {NO_SECRETS}")
+    if any(SECRET.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
+        raise ValueError(f"a key or password stands in its query; {NO_SECRETS}")
+
+
+def _check_folder(address: str) -> None:
+    """Refuse what is no folder, or a relative one outside the data folder."""
+    if "://" in address:
+        raise ValueError("a folder source needs the path of a folder; it reads no web addresses")
+    if ".." in PurePath(address).parts:
+        raise ValueError("'..' leads out of the data folder; write an absolute path")
+
+
+def _province(value: str) -> str:
+    if value not in PROVINCES:
+        raise ValueError("no GB/T 2260 province (two digits)")
+    return value
 
 
 OptionalText = Annotated[str | None, BeforeValidator(_empty_is_none)]
@@ -87,16 +117,18 @@ class Member(BaseModel):
     name_en: str = Field(min_length=1)
     moe_code: Annotated[OptionalText, Field(pattern=r"^\d{5}(\d{5})?$")] = None
     kind: Literal["undergraduate", "vocational", "research", "public", "other"]
-    province: str
+    province: Annotated[str, AfterValidator(_province)]
     regional_centre: OptionalText = None
     valid_from: date
     valid_to: OptionalDate = None
 
-    @model_validator(mode="after")
-    def _check(self) -> "Member":
-        if self.valid_to and self.valid_to < self.valid_from:
-            raise ValueError(f"valid_to {self.valid_to} is before valid_from {self.valid_from}")
-        return self
+    @field_validator("valid_to")
+    @classmethod
+    def _check_period(cls, valid_to: date | None, info: ValidationInfo) -> date | None:
+        valid_from = info.data.get("valid_from")
+        if valid_to and valid_from and valid_to < valid_from:
+            raise ValueError(f"is before valid_from {valid_from}")
+        return valid_to
 
 
 class Source(BaseModel):
@@ -108,24 +140,38 @@ class Source(BaseModel):
     member_code: str = Field(pattern=CODE)
     protocol: Literal["oai", "folder"]
     address: str = Field(min_length=1)
-    metadata_prefix: OptionalText = None
+    metadata_prefix: OptionalText = Field(default=None, validate_default=True)
     set_spec: OptionalText = None
     format: Literal["auto", "marc21", "cnmarc", "unimarc", "oai_dc", "loans"] = "auto"
-    encoding: str = "auto"
+    encoding: Annotated[str, AfterValidator(_encoding)] = "auto"
     holdings: OptionalText = None
     delivery: Literal["full", "delta"] = "delta"
-    schedule: str = "@daily"
+    schedule: Annotated[str, AfterValidator(_schedule)] = "@daily"
     max_megabytes: int = Field(default=2048, gt=0)
     quirks: Annotated[dict[str, str], BeforeValidator(_quirks)] = {}
 
-    @model_validator(mode="after")
-    def _check(self) -> "Source":
-        if self.protocol == "oai":
-            if not re.match(r"^https?://[^/@\s]+", self.address):
-                raise ValueError("address: an OAI source needs http:// or https:// and no user name in it")
-            if not self.metadata_prefix:
-                raise ValueError("metadata_prefix: an OAI source needs one, for example marcxml or oai_dc")
-        return self
+    @field_validator("source_id")
+    @classmethod
+    def _check_id(cls, source_id: str) -> str:
+        if source_id.lower() in RESERVED:
+            raise ValueError(f"{source_id!r} has a meaning of its own; choose another")
+        return source_id
+
+    @field_validator("address")
+    @classmethod
+    def _check_address(cls, address: str, info: ValidationInfo) -> str:
+        if info.data.get("protocol") == "oai":
+            _check_url(address)
+        elif info.data.get("protocol") == "folder":
+            _check_folder(address)
+        return address
+
+    @field_validator("metadata_prefix")
+    @classmethod
+    def _check_prefix(cls, prefix: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("protocol") == "oai" and not prefix:
+            raise ValueError("an OAI source needs one, for example marcxml or oai_dc")
+        return prefix
 
 
 @dataclass(frozen=True)
@@ -179,8 +225,17 @@ class Registry:
         return pa.Table.from_pylist(rows, schema=CATALOG_MEMBER.schema)
 
 
-def _rows(path: Path, model: type[BaseModel], faults: list[Fault]) -> list[tuple[int, Any]]:
-    """Read one file into models with their line numbers; faults are collected."""
+@dataclass
+class _Row:
+    """One row of a file: its first line, its values, and the model where it is right."""
+
+    line: int
+    values: dict[str, str]
+    model: Any = None
+
+
+def _rows(path: Path, model: type[BaseModel], faults: list[Fault]) -> list[_Row]:
+    """Read one file; its faults are collected, and rows that have any are without a model."""
     if not path.exists():
         faults.append(Fault(path.name, 1, "-", f"no such file in {path.parent}; `calis sample` makes an example"))
         return []
@@ -189,56 +244,88 @@ def _rows(path: Path, model: type[BaseModel], faults: list[Fault]) -> list[tuple
     except UnicodeDecodeError as error:
         faults.append(Fault(path.name, 1, "-", f"not UTF-8 (byte {error.start}); save it as UTF-8"))
         return []
-    reader = csv.DictReader(text.splitlines(keepends=True), strict=True)
-    found = []
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows: list[_Row] = []
+    line = 1
     try:
-        header = list(reader.fieldnames or [])
-        faults += [
-            Fault(path.name, 1, name, "unknown column") for name in header if name not in model.model_fields
-        ]
-        required = (name for name, info in model.model_fields.items() if info.is_required())
-        faults += [Fault(path.name, 1, name, "column is missing") for name in required if name not in header]
-        if faults and faults[-1].line == 1:
-            return []
-        for row in reader:
-            found.append((reader.line_num, row))
+        header = [name.strip() for name in next(reader, [])]
+        faults += _header_faults(path.name, header, model)
+        line = reader.line_num + 1
+        for cells in reader:
+            if cells and len(cells) != len(header):
+                said = f"has {len(cells)} values, but the header has {len(header)} columns"
+                faults.append(Fault(path.name, line, "-", said))
+            elif cells and not any(cell.strip() for cell in cells):
+                faults.append(Fault(path.name, line, "-", "the row is empty; take it out"))
+            elif cells:
+                values = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
+                rows.append(_Row(line, values, _model(path.name, line, values, model, faults)))
+            line = reader.line_num + 1
     except csv.Error as error:
-        faults.append(Fault(path.name, reader.line_num, "-", f"not readable as CSV: {error}"))
-    return [pair for line, row in found for pair in _model(path.name, line, row, model, faults)]
+        faults.append(Fault(path.name, line, "-", f"not readable as CSV from here on: {error}"))
+    return rows
+
+
+def _header_faults(file: str, header: list[str], model: type[BaseModel]) -> Iterable[Fault]:
+    for name in dict.fromkeys(header):
+        if name not in model.model_fields:
+            yield Fault(file, 1, name or "-", f"unknown column; known: {', '.join(model.model_fields)}")
+        elif header.count(name) > 1:
+            yield Fault(file, 1, name, "the column stands there twice")
+    for name, info in model.model_fields.items():
+        if info.is_required() and name not in header:
+            yield Fault(file, 1, name, "column is missing")
 
 
 def _model(
-    file: str, line: int, row: dict[str, Any], model: type[BaseModel], faults: list[Fault]
-) -> list[tuple[int, Any]]:
-    if None in row or None in row.values():
-        faults.append(Fault(file, line, "-", "has not as many values as the header has columns"))
-        return []
-    values = {name: value.strip() for name, value in row.items()}
-    given = {
-        name: value for name, value in values.items() if value != "" or model.model_fields[name].is_required()
-    }
+    file: str, line: int, values: dict[str, str], model: type[BaseModel], faults: list[Fault]
+) -> BaseModel | None:
+    fields = model.model_fields
+    given = {n: v for n, v in values.items() if n in fields and (v != "" or fields[n].is_required())}
     try:
-        return [(line, model(**given))]
+        return model.model_validate(given)
     except ValidationError as error:
         for problem in error.errors():
+            column = str(problem["loc"][0]) if problem["loc"] else "-"
+            if problem["type"] == "missing":
+                continue  # told once, of the header
             message = problem["msg"].removeprefix("Value error, ")
-            column = str(problem["loc"][0]) if problem["loc"] else ""
-            if not column:
-                named = message.split(":")[0].split(" ")[0]
-                column, message = (named, message) if named in model.model_fields else ("-", message)
-            shown = f" (found {values.get(column)!r})" if column in values else ""
+            shown = f" (found {_safe(values[column])})" if values.get(column) else ""
             faults.append(Fault(file, line, column, message + shown))
-        return []
+        return None
 
 
-def _repeated(
-    file: str, rows: list[tuple[int, Any]], column: str, key: Callable[[Any], object]
-) -> Iterable[Fault]:
-    first: dict[object, int] = {}
-    for line, row in rows:
-        if key(row) in first:
-            yield Fault(file, line, column, f"{key(row)!r} is already on line {first[key(row)]}")
-        first.setdefault(key(row), line)
+def _safe(value: str) -> str:
+    """A value as an error may show it."""
+    if "@" in value or SECRET.search(value):
+        return "not shown: it may hold a secret"
+    value = value.split("?")[0]
+    return repr(value if len(value) <= 80 else value[:79] + "…")
+
+
+def _repeated(file: str, rows: list[_Row], columns: tuple[str, ...]) -> Iterable[Fault]:
+    first: dict[tuple[str, ...], int] = {}
+    for row in rows:
+        key = tuple(row.values.get(column, "") for column in columns)
+        if key[0] and key in first:
+            said = f"{' from '.join(key)!r} is already on line {first[key]}"
+            yield Fault(file, row.line, columns[0], said)
+        first.setdefault(key, row.line)
+
+
+def _overlaps(rows: list[_Row]) -> Iterable[Fault]:
+    """Rows of one member whose periods overlap: a day must have one row."""
+    last: dict[str, _Row] = {}
+    for row in sorted((row for row in rows if row.model), key=lambda row: row.model.valid_from):
+        member, earlier = row.model, last.get(row.model.code)
+        if earlier and earlier.model.valid_from < member.valid_from:
+            until = earlier.model.valid_to
+            if until is None or until >= member.valid_from:
+                said = (
+                    f"the row of {member.code!r} on line {earlier.line} is still valid then; end it with valid_to"
+                )
+                yield Fault("members.csv", row.line, "valid_from", said)
+        last[member.code] = row
 
 
 def load(folder: Path | None = None) -> Registry:
@@ -251,25 +338,24 @@ def load(folder: Path | None = None) -> Registry:
     faults: list[Fault] = []
     members = _rows(folder / "members.csv", Member, faults)
     sources = _rows(folder / "sources.csv", Source, faults)
-    faults += _repeated("members.csv", members, "code", lambda m: (m.code, m.valid_from.isoformat()))
-    faults += _repeated("sources.csv", sources, "source_id", lambda s: s.source_id)
-    faults += [
-        Fault("members.csv", line, "province", f"{member.province!r} is no GB/T 2260 province (two digits)")
-        for line, member in members
-        if member.province not in PROVINCES
-    ]
-    known = {member.code for _, member in members}
-    faults += [
-        Fault("sources.csv", line, "member_code", f"{source.member_code!r} is not in members.csv")
-        for line, source in sources
-        if members and source.member_code not in known
-    ]
+    faults += _repeated("members.csv", members, ("code", "valid_from"))
+    faults += _repeated("sources.csv", sources, ("source_id",))
+    faults += _overlaps(members)
+    known = {row.values.get("code") for row in members}
+    for row in sources:
+        code = row.values.get("member_code")
+        if code and members and code not in known:
+            faults.append(Fault("sources.csv", row.line, "member_code", f"{code!r} is not in members.csv"))
     if faults:
         raise RegistryError(sorted(faults, key=lambda fault: (fault.file, fault.line)))
-    return Registry(tuple(m for _, m in members), tuple(s for _, s in sources))
+    return Registry(tuple(row.model for row in members), tuple(row.model for row in sources))
 
 
-def batches(sources: Iterable[Source], most: int) -> list[list[str]]:
-    """The ids of the sources dealt into at most `most` batches, feeds of one member in different ones."""
+def batches(sources: Iterable[Source], most: int, least: int = 4) -> list[list[str]]:
+    """The ids of the sources dealt into at most `most` batches of about `least` or more, in registry order.
+
+    Neighbours in the registry, which are often feeds of one member, come into different batches.
+    """
     ids = [source.source_id for source in sources]
-    return [ids[start::most] for start in range(min(most, len(ids)))]
+    count = min(most, -(-len(ids) // least))
+    return [ids[start::count] for start in range(count)]

@@ -8,23 +8,44 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from warehouse import lake
+from warehouse.progress import Progress
 
 log = logging.getLogger("calis")
 
 
-def _summary_file() -> Path:
-    return lake.sample() / "summary.json"
+def _expected_file() -> Path:
+    return lake.sample() / "expected.json"
 
 
 def build(files: list[Path] | None, records: int, seed: int, port: int, keep: bool) -> str:
-    """Build the sample (once, with `keep`) and return what there is, as text."""
+    """Build the sample (once, with `keep`) and say what there is."""
     from sample import build as builder
 
-    if keep and _summary_file().exists():
-        summary = json.loads(_summary_file().read_text("utf-8"))
-    else:
-        summary = builder.build(files, records=records, seed=seed, port=port)
-    return "Sample consortium: " + ", ".join(f"{name} {value}" for name, value in summary.items())
+    if not (keep and _expected_file().exists()):
+        with Progress("build the sample", "records") as progress:
+
+            def at(done: int, total: int) -> None:
+                progress.total = total
+                progress.advance(done - progress.count)
+
+            builder.build(files, records=records, seed=seed, port=port, progress=at)
+    found = json.loads(_expected_file().read_text("utf-8"))
+    return (
+        f"Sample consortium: {found['records']:,} records of {found['books']:,} books in {len(found['sources'])} "
+        f"feeds, {found['items']:,} items, {found['loans']:,} circulation events\n"
+        f"  in {lake.sample()}; registry in {lake.registry()}"
+    )
+
+
+def update(files: list[Path] | None) -> str:
+    """Let the sample's libraries work for another day, and say what they changed."""
+    from sample import update as updater
+
+    lines = [
+        f"  {source}: " + ", ".join(f"{count} {what}" for what, count in counts.items())
+        for source, counts in updater.update(files).items()
+    ]
+    return "Changed since:\n" + "\n".join(lines)
 
 
 def serve(port: int) -> None:
@@ -52,9 +73,9 @@ def provider_of(port: int) -> Iterator[None]:
 @contextmanager
 def provider() -> Iterator[None]:
     """Serve the sample's feeds while the block runs, where this lake has a sample at all."""
-    if not _summary_file().exists():
+    if not _expected_file().exists():
         yield
         return
-    port = int(json.loads(_summary_file().read_text("utf-8"))["port"])
+    port = int(json.loads(_expected_file().read_text("utf-8"))["port"])
     with provider_of(port):
         yield

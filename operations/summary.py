@@ -44,7 +44,7 @@ def print_run(begun: datetime) -> None:
     con = engine.open_lake()
     rows = con.execute(
         """SELECT stage, count(*), sum(received), sum(staged), sum(rejected), sum(deleted), sum(unchanged),
-                  sum(epoch(ended_at) - epoch(started_at))
+                  epoch(max(ended_at)) - epoch(min(started_at))
            FROM quality.outcome WHERE started_at >= ? GROUP BY stage""",
         [begun],
     ).fetchall()

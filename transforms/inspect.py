@@ -1,21 +1,20 @@
 """What is in a file: format, encoding, counts and findings; and its staged tables as Parquet."""
 
-import contextlib
+import tempfile
 from collections import Counter, defaultdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from harvesters.compressed import opened
-from schemas.tables import BY_NAME
-from transforms.parse import Hints, staged_parts
+from transforms.parse import TABLES, Hints, findings, staged_parts
 from warehouse import lake
 from warehouse.progress import Progress
 
-WRITTEN = ("staged.bib", "staged.field", "staged.holding", "staged.item", "staged.rejected", "quality.issue")
+BATCH = "file"
 EXAMPLES = 3
 
 
@@ -33,18 +32,32 @@ def inspect(path: Path, hints: Hints | None = None, out: Path | None = None) -> 
     """
     counts: dict[str, Counter[str]] = {name: Counter() for name in ("format", "charset", "status", "rule")}
     examples: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    with contextlib.ExitStack() as stack:
-        writers = stack.enter_context(_writers(out)) if out else {}
-        stream = stack.enter_context(opened(path))
-        progress = stack.enter_context(Progress(f"inspect {path.name}", "records"))
-        for part in staged_parts(stream, hints or Hints(), path.stem, "file", path.name):
+    reasons: dict[tuple[int, str], str] = {}
+    source_id = path.name.split(".")[0]
+
+    def note(issues: pa.Table) -> None:
+        _count(counts["rule"], issues["rule"])
+        _collect(examples, issues, reasons)
+        writers.write({"issue": issues})
+
+    contents = [(path.name, partial(opened, path))]
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        lake.replacing_folder(out or Path(scratch) / "out") as folder,
+        lake.TableWriters(folder, TABLES) as writers,
+        Progress(f"inspect {path.name}", "records") as progress,
+    ):
+        for part in staged_parts(contents, hints or Hints(), source_id, BATCH):
             for name in ("format", "charset", "status"):
                 _count(counts[name], part.records[name])
-            _count(counts["rule"], part.tables["issue"]["rule"])
-            _collect(examples, part.tables["issue"], part.tables["rejected"])
-            for name, writer in writers.items():
-                writer.write_table(part.tables[name])
+            rejected = part.tables["rejected"]
+            reasons |= {(row["record_no"], row["rule"]): row["reason"] for row in rejected.to_pylist()}
+            note(part.tables.pop("issue"))
+            writers.write(part.tables)
             progress.advance(len(part.records))
+        writers.finish("bib", "field", "holding", "item")
+        for found in findings(folder, source_id, BATCH):
+            note(found)
     status = counts["status"]
     return {
         "file": path.name,
@@ -71,26 +84,13 @@ def _count(counter: Counter[str], column: pa.ChunkedArray) -> None:
         counter[row["values"]] += row["counts"]
 
 
-def _collect(examples: dict[str, list[dict[str, Any]]], issues: pa.Table, rejected: pa.Table) -> None:
+def _collect(
+    examples: dict[str, list[dict[str, Any]]], issues: pa.Table, reasons: dict[tuple[int, str], str]
+) -> None:
     """Keep the first few findings of each rule, with the reason where the record was rejected."""
-    reasons = dict(zip(rejected["record_no"].to_pylist(), rejected["reason"].to_pylist(), strict=True))
     for rule in pc.unique(issues["rule"]).to_pylist():
         if len(examples[rule]) < EXAMPLES:
             some = issues.filter(pc.equal(issues["rule"], rule)).slice(0, EXAMPLES - len(examples[rule]))
             for row in some.select(["record_no", "record_id", "severity", "tag", "value"]).to_pylist():
-                examples[rule].append(
-                    row | ({"reason": reasons[row["record_no"]]} if row["record_no"] in reasons else {})
-                )
-
-
-@contextlib.contextmanager
-def _writers(out: Path) -> Any:
-    """A Parquet writer for each table below a folder that appears when all of it is written."""
-    with lake.replacing_folder(out) as folder, contextlib.ExitStack() as stack:
-        yield {
-            BY_NAME[name].name: stack.enter_context(
-                pq.ParquetWriter(folder / f"{BY_NAME[name].name}.parquet", BY_NAME[name].schema, **lake.PARQUET)
-            )
-            for name in WRITTEN
-        }
-        stack.close()
+                reason = reasons.get((row["record_no"], rule))
+                examples[rule].append(row | ({"reason": reason} if reason else {}))

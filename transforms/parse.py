@@ -5,22 +5,29 @@ Everything here is a function of the bytes and a few hints; nothing knows a sour
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from harvesters.compressed import opened
 from quality import rules
 from schemas.tables import BY_NAME
 from transforms import crosswalk, iso2709, keys, xml_records
 from transforms.chunk import ISSUES, REJECTED, Chunk
 
 SNIFF = 4096
+PART_RECORDS = 4_000
+RULE_RECORDS = 100_000
+TABLES = ("staged.bib", "staged.field", "staged.holding", "staged.item", "staged.rejected", "quality.issue")
+RULED = ("bib", "field", "holding")
+Content = tuple[str, Callable[[], BinaryIO]]
 # formats that share a crosswalk
 CROSSWALKS = {"marc21": "marc21", "cnmarc": "cnmarc", "unimarc": "cnmarc", "oai_dc": "oai_dc"}
 NEVER_STAGED = ("rejected", "deleted")
@@ -88,26 +95,52 @@ class _Rejoined(io.RawIOBase):
         return len(data)
 
 
-def staged_parts(
-    stream: BinaryIO, hints: Hints, source_id: str, batch_id: str, file: str, first_record_no: int = 0
-) -> Iterator[Part]:
-    """Parse a file into parts whose tables match their contracts.
+def staged_parts(contents: Iterable[Content], hints: Hints, source_id: str, batch_id: str) -> Iterator[Part]:
+    """Parse files into parts whose tables match their contracts, except that no record rule has run.
+
+    Small files (pages) are taken together and large ones piece by piece, so a part has some thousand records.
+    Records are numbered over all files.
 
     Args:
-        stream: the file, decompressed.
+        contents: name and opener of each file, decompressed when opened.
         hints: the source's hints.
         source_id: goes into every row.
         batch_id: goes into every row.
-        file: name of the raw file, goes into every row.
-        first_record_no: number of the file's first record in the batch.
     """
-    for chunk in read(stream, hints, first_record_no, file):
-        if len(chunk.records):
-            yield _part(chunk, hints, {"source_id": source_id, "batch_id": batch_id, "file": file})
+    names = {"source_id": source_id, "batch_id": batch_id}
+    waiting: list[tuple[str, Chunk]] = []
+    count = number = 0
+    for name, opener in contents:
+        with opener() as stream:
+            for chunk in read(stream, hints, number, name):
+                number += len(chunk.records)
+                count += len(chunk.records)
+                waiting.append((name, chunk))
+                if count >= PART_RECORDS:
+                    yield _part(waiting, hints, names)
+                    waiting, count = [], 0
+    if count:
+        yield _part(waiting, hints, names)
 
 
-def _part(chunk: Chunk, hints: Hints, names: dict[str, str]) -> Part:
-    chunk = _set_aside(chunk, _refusals(chunk))
+def _together(chunks: list[tuple[str, Chunk]]) -> Chunk:
+    """Chunks as one, with the name of the file as a column of the records."""
+    records = [
+        chunk.records.append_column("file", pa.repeat(pa.scalar(name, pa.string()), len(chunk.records)))
+        for name, chunk in chunks
+    ]
+    return Chunk(
+        pa.concat_tables(records),
+        pa.concat_tables([chunk.fields for _, chunk in chunks]),
+        pa.concat_tables([chunk.issues for _, chunk in chunks]),
+        pa.concat_tables([chunk.rejected for _, chunk in chunks]),
+        pa.chunked_array([chunk.content for _, chunk in chunks]),
+    )
+
+
+def _part(chunks: list[tuple[str, Chunk]], hints: Hints, names: dict[str, str]) -> Part:
+    whole = _together(chunks)
+    chunk = _set_aside(whole, _refusals(whole))
     records = chunk.records
     first = records["record_no"][0].as_py()
     fields = crosswalk.Fields(chunk.fields, first, len(records))
@@ -125,11 +158,9 @@ def _part(chunk: Chunk, hints: Hints, names: dict[str, str]) -> Part:
         "field": _fields(chunk, kept, names, first),
         "holding": _attached(fields, hints.holdings, "holding", records, kept, names),
         "item": _attached(fields, hints.holdings, "item", records, kept, names),
-        "rejected": _named("staged.rejected", chunk.rejected, names),
+        "rejected": _rejected(chunk, names, first),
+        "issue": _reader_issues(chunk, names, first),
     }
-    found = _reader_issues(chunk, names)
-    ruled = rules.check(tables, names["source_id"], names["batch_id"])
-    tables["issue"] = pa.concat_tables([found, ruled.cast(found.schema)])
     return Part(records, tables)
 
 
@@ -158,7 +189,7 @@ _ADVICE = {
 
 
 def _set_aside(chunk: Chunk, refusals: list[tuple[int, str, str]]) -> Chunk:
-    """Mark records as rejected, with their bytes, and note the finding."""
+    """Mark records as rejected, with their bytes."""
     if not refusals:
         return chunk
     records = chunk.records
@@ -176,24 +207,13 @@ def _set_aside(chunk: Chunk, refusals: list[tuple[int, str, str]]) -> Chunk:
         },
         schema=REJECTED,
     )
-    findings = pa.table(
-        {
-            "record_no": rows["record_no"],
-            "rule": rejected["rule"],
-            "severity": ["fail"] * len(rows),
-            "tag": pa.nulls(len(rows), pa.string()),
-            "value": pa.nulls(len(rows), pa.string()),
-        },
-        schema=ISSUES,
-    )
-    already = pc.is_in(chunk.issues["rule"], pa.array(["possible-personal-data"]))
     status = np.array(records["status"].to_pylist(), object)
     status[positions.to_numpy()] = "rejected"
     index = records.schema.get_field_index("status")
     return Chunk(
         records.set_column(index, records.schema.field("status"), pa.array(status, pa.string())),
         chunk.fields,
-        pa.concat_tables([chunk.issues.filter(pc.invert(already)), findings]),
+        chunk.issues,
         pa.concat_tables([chunk.rejected, rejected]),
         chunk.content,
     )
@@ -215,7 +235,7 @@ def _described(fields: crosswalk.Fields, records: pa.Table) -> pa.Table:
 def _bib(described: pa.Table, records: pa.Table, kept: np.ndarray, names: dict[str, str]) -> pa.Table:
     described, records = described.take(pa.array(kept)), records.take(pa.array(kept))
     table = keys.add(described)
-    for name in ("record_no", "record_id", "control_number", "byte_offset", "format", "charset", "status"):
+    for name in ("record_no", "record_id", "control_number", "file", "byte_offset", "format", "charset", "status"):
         table = table.append_column(name, records[name])
     level = pc.fill_null(table["level"], " ")
     table = table.set_column(table.schema.get_field_index("level"), "level", level)
@@ -255,10 +275,29 @@ def _attached(
     return _named(f"staged.{level}", table, names)
 
 
-def _reader_issues(chunk: Chunk, names: dict[str, str]) -> pa.Table:
-    first = chunk.records["record_no"][0].as_py()
-    record = chunk.issues["record_no"].to_numpy() - first
-    table = chunk.issues.append_column("record_id", chunk.records["record_id"].take(pa.array(record)))
+def _rejected(chunk: Chunk, names: dict[str, str], first: int) -> pa.Table:
+    record = chunk.rejected["record_no"].to_numpy() - first
+    table = chunk.rejected.append_column("file", chunk.records["file"].take(pa.array(record)))
+    return _named("staged.rejected", table, names)
+
+
+def _reader_issues(chunk: Chunk, names: dict[str, str], first: int) -> pa.Table:
+    """What the reader noted, and one finding for each record set aside."""
+    refused = pa.table(
+        {
+            "record_no": chunk.rejected["record_no"],
+            "rule": chunk.rejected["rule"],
+            "severity": pa.repeat("fail", len(chunk.rejected)),
+            "tag": pa.nulls(len(chunk.rejected), pa.string()),
+            "value": pa.nulls(len(chunk.rejected), pa.string()),
+        },
+        schema=ISSUES,
+    )
+    key = ["record_no", "rule"]
+    noted = chunk.issues.join(refused.select(key), key, join_type="left anti") if len(refused) else chunk.issues
+    issues = pa.concat_tables([noted.select(ISSUES.names).cast(ISSUES), refused]).sort_by("record_no")
+    record = issues["record_no"].to_numpy() - first
+    table = issues.append_column("record_id", chunk.records["record_id"].take(pa.array(record)))
     return _named("quality.issue", table, names)
 
 
@@ -271,10 +310,22 @@ def _named(contract: str, table: pa.Table, names: dict[str, str]) -> pa.Table:
     return table.select(schema.names).cast(schema)
 
 
+def findings(folder: Path, source_id: str, batch_id: str) -> Iterator[pa.Table]:
+    """What the record rules find in written tables (`bib`, `field`, `holding`, `item`), some records at a time.
+
+    The items are held as a whole, since a barcode that occurs twice may be at both ends of a file.
+    """
+    items = pq.read_table(folder / "item.parquet")
+    numbers = pq.read_table(folder / "bib.parquet", columns=["record_no"])["record_no"].to_numpy()
+    for start in range(0, len(numbers), RULE_RECORDS):
+        some = numbers[start : start + RULE_RECORDS]
+        within = [("record_no", ">=", some[0]), ("record_no", "<=", some[-1])]
+        tables = {name: pq.read_table(folder / f"{name}.parquet", filters=within) for name in RULED}
+        yield rules.check({**tables, "item": items}, source_id, batch_id)
+
+
 def parse_files(paths: list[Path], hints: Hints | None = None) -> pa.Table:
-    """The `staged.bib` rows of whole files, for evaluation and trials; the file's name is its source."""
-    parts = chain.from_iterable(
-        staged_parts(path.open("rb"), hints or Hints(), path.stem, "file", path.name) for path in paths
-    )
-    tables = [part.tables["bib"] for part in parts]
+    """The `staged.bib` rows of whole files, for evaluation and trials."""
+    contents = [(path.name, partial(opened, path)) for path in paths]
+    tables = [part.tables["bib"] for part in staged_parts(contents, hints or Hints(), "files", "batch")]
     return pa.concat_tables(tables) if tables else BY_NAME["staged.bib"].empty()

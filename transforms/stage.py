@@ -6,8 +6,8 @@ written again.  In a batch the last record with an identifier wins; earlier ones
 pointed to by no index, and are flagged.  A full batch marks what it does not hold as deleted.
 """
 
-import contextlib
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from harvesters import landing, registry
 from harvesters.registry import Source
-from schemas.tables import BY_NAME, QUALITY_ISSUE, STAGED_RECORD
+from schemas.tables import QUALITY_ISSUE, STAGED_RECORD
 from transforms import usage
-from transforms.parse import Hints, Part, staged_parts
+from transforms.parse import TABLES, Hints, Part, findings, staged_parts
 from warehouse import lake
 from warehouse.outcome import Outcome, UnbalancedError, finished_batches
 from warehouse.progress import Progress
 
-TABLES = ("staged.bib", "staged.field", "staged.holding", "staged.item", "staged.rejected", "quality.issue")
 DUPLICATE = "duplicate-control-number"
 
 
@@ -88,19 +86,21 @@ def stage_batch(source: Source, outcome: Outcome) -> None:
 
 
 def _stage_records(source: Source, outcome: Outcome, landed: list[dict[str, Any]], folder: Path) -> None:
-    index = _Index(_previous(outcome.source_id, outcome.batch_id))
+    source_id, batch_id = outcome.source_id, outcome.batch_id
+    index = _Index(_previous(source_id, batch_id))
     hints = Hints(source.format, source.encoding, source.holdings or "")
-    with _Writers(folder) as writers, Progress(f"stage {source.source_id}", "records") as progress:
-        for row in landed:
-            with landing.open_raw(outcome.source_id, outcome.batch_id, row["file"]) as stream:
-                for part in staged_parts(
-                    stream, hints, outcome.source_id, outcome.batch_id, row["file"], outcome.received
-                ):
-                    writers.write(_without_unchanged(part, index, outcome))
-                    progress.advance(len(part.records))
-        full = landing.batch(outcome.source_id, outcome.batch_id).full
-        writers.write({"issue": index.duplicates(outcome.source_id, outcome.batch_id)})
-    lake.write_table(folder, STAGED_RECORD.full_name, index.after(outcome.source_id, outcome.batch_id, full))
+    contents = [(row["file"], partial(landing.open_raw, source_id, batch_id, row["file"])) for row in landed]
+    with lake.TableWriters(folder, TABLES) as writers:
+        with Progress(f"stage {source_id}", "records", sum(row["received"] for row in landed)) as progress:
+            for part in staged_parts(contents, hints, source_id, batch_id):
+                writers.write(_without_unchanged(part, index, outcome))
+                progress.advance(len(part.records))
+        writers.write({"issue": index.duplicates(source_id, batch_id)})
+        writers.finish("bib", "field", "holding", "item")
+        for found in findings(folder, source_id, batch_id):
+            writers.write({"issue": found})
+    full = landing.batch(source_id, batch_id).full
+    lake.write_table(folder, STAGED_RECORD.full_name, index.after(source_id, batch_id, full))
 
 
 def _previous(source_id: str, batch_id: str) -> pa.Table:
@@ -108,29 +108,6 @@ def _previous(source_id: str, batch_id: str) -> pa.Table:
     earlier = [name for name in lake.staged_batches(source_id) if name < batch_id]
     files = [lake.staged_batch(source_id, earlier[-1]) / "record.parquet"] if earlier else []
     return lake.read_table(STAGED_RECORD.full_name, files)
-
-
-class _Writers:
-    """One Parquet writer a table, opened together so that each file exists even when it stays empty."""
-
-    def __init__(self, folder: Path):
-        self._stack = contextlib.ExitStack()
-        self._writers: dict[str, pq.ParquetWriter] = {}
-        for name in TABLES:
-            table = BY_NAME[name]
-            writer = pq.ParquetWriter(folder / f"{table.name}.parquet", table.schema, **lake.PARQUET)
-            self._writers[table.name] = self._stack.enter_context(writer)
-
-    def __enter__(self) -> "_Writers":
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self._stack.close()
-
-    def write(self, tables: dict[str, pa.Table]) -> None:
-        for name, table in tables.items():
-            if len(table):
-                self._writers[name].write_table(table)
 
 
 class _Index:

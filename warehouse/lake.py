@@ -18,7 +18,7 @@ import re
 import shutil
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -240,6 +240,33 @@ def conform(name: str, table: pa.Table) -> pa.Table:
 def write_table(folder: Path, name: str, table: pa.Table) -> None:
     """Write one table of the contract into a folder of a partition, as `<table>.parquet`."""
     pq.write_table(conform(name, table), folder / f"{BY_NAME[name].name}.parquet", **PARQUET)
+
+
+class TableWriters:
+    """A Parquet writer for each of some tables, so that each file exists even when it stays empty."""
+
+    def __init__(self, folder: Path, names: Iterable[str]):
+        self._writers: dict[str, pq.ParquetWriter] = {}
+        for table in (BY_NAME[name] for name in names):
+            path = folder / f"{table.name}.parquet"
+            self._writers[table.name] = pq.ParquetWriter(path, table.schema, **PARQUET)
+
+    def __enter__(self) -> "TableWriters":
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.finish(*self._writers)
+
+    def write(self, tables: dict[str, pa.Table]) -> None:
+        """Append rows to the tables named; they must match their contracts."""
+        for name, table in tables.items():
+            if len(table):
+                self._writers[name].write_table(table)
+
+    def finish(self, *names: str) -> None:
+        """Complete these files, so that they can be read."""
+        for name in names:
+            self._writers.pop(name).close()
 
 
 def read_table(name: str, files: list[Path]) -> pa.Table:

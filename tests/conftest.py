@@ -1,0 +1,50 @@
+"""Shared by all tests: a lake of their own, where the real records lie, and a small consortium."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests import consortium
+
+SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+
+
+@pytest.fixture
+def lake_home(tmp_path, monkeypatch) -> Path:
+    """An empty lake for one test."""
+    home = tmp_path / "lake"
+    monkeypatch.setenv("CALIS_HOME", str(home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def real() -> Path:
+    """The folder of real records; tests that need it are skipped where it is missing."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no real records: {SHARED.parent.name}/{SHARED.name} is not beside the checkout")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def built_consortium(real, tmp_path_factory) -> tuple[Path, int]:
+    """(lake, port): a small consortium, built once in each test process; copy it, don't change it."""
+    home = tmp_path_factory.mktemp("consortium")
+    port = consortium.free_port()
+    before = os.environ.get("CALIS_HOME")
+    os.environ["CALIS_HOME"] = str(home)
+    try:
+        consortium.build_small(real, port)
+    finally:
+        os.environ.pop("CALIS_HOME")
+        if before:
+            os.environ["CALIS_HOME"] = before
+    return home, port
+
+
+@pytest.fixture
+def small_consortium(built_consortium, lake_home) -> Path:
+    """A lake of the test's own with a small consortium whose OAI-PMH feeds are served."""
+    home, port = built_consortium
+    with consortium.served(port):
+        yield consortium.copied(home, lake_home)

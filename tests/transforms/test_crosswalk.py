@@ -1,0 +1,125 @@
+"""Crosswalks and holdings profiles on records small enough to check by eye."""
+
+import pyarrow as pa
+import pytest
+
+from transforms import crosswalk
+from transforms.chunk import FIELDS
+
+
+def fields_of(*records):
+    """Each record a list of (tag, indicators, [(code, value), …])."""
+    rows = [
+        {
+            "record_no": number, "field_no": field_no, "tag": tag, "ind1": inds[:1] or None, "ind2": inds[1:] or None,
+            "subfield_no": subfield_no, "code": code, "value": value,
+        }
+        for number, record in enumerate(records)
+        for field_no, (tag, inds, subfields) in enumerate(record)
+        for subfield_no, (code, value) in enumerate(subfields)
+    ]  # fmt: skip
+    return crosswalk.Fields(pa.Table.from_pylist(rows, schema=FIELDS), 0, len(records))
+
+
+LINKED_880 = [
+    ("LDR", "", [(None, "01230cam a2200313 a 4500")]),
+    ("008", "", [(None, "000824s1998    ch af         000 0 chi  ")]),
+    ("020", "  ", [("a", "9579823103 (pbk.)"), ("a", "1111111112")]),
+    ("100", "1 ", [("6", "880-01"), ("a", "Wu, Zhengde.")]),
+    ("245", "10", [("6", "880-02"), ("a", "Tou dai zhi ying kui /"), ("c", "Wu Zhengde.")]),
+    ("260", "  ", [("a", "Taibei :"), ("b", "Cai tuan,"), ("c", "Minguo 87 [1998]")]),
+    ("650", " 0", [("a", "Headgear"), ("z", "Taiwan"), ("v", "Pictorial works.")]),
+    ("650", " 0", [("a", "Hand puppets")]),
+    ("880", "1 ", [("6", "100-01/$1"), ("a", "吳正德.")]),
+    ("880", "10", [("6", "245-02/$1"), ("a", "頭戴之硬盔 /"), ("c", "吳正德.")]),
+]
+PLAIN = [("245", "00", [("a", "Managing knowledge :"), ("b", "critical /")]), ("264", " 4", [("c", "c1990")])]
+
+
+def test_marc21_with_both_scripts():
+    found = {name: values[0].as_py() for name, values in crosswalk.describe(fields_of(LINKED_880), "marc21").items()}
+    assert found["title"] == "頭戴之硬盔"
+    assert found["title_pinyin"] == "Tou dai zhi ying kui"
+    assert found["resp_first"] == "吳正德."
+    assert found["creators"] == ["吳正德.", "Wu, Zhengde."]
+    assert found["isbn"] == ["9789579823104"]
+    assert found["bad_isbn"] == ["1111111112"]
+    assert found["binding"] == "pbk."
+    assert (found["publisher"], found["pub_year"], found["lang"]) == ("Cai tuan", 1998, "chi")
+    assert found["subjects"] == ["Headgear--Taiwan--Pictorial works.", "Hand puppets"]
+    assert (found["kind"], found["carrier"]) == ("book", "print")
+
+
+def test_records_of_one_chunk_do_not_mix():
+    found = crosswalk.describe(fields_of(PLAIN, LINKED_880, PLAIN), "marc21")
+    assert found["title"].to_pylist() == ["Managing knowledge", "頭戴之硬盔", "Managing knowledge"]
+    assert found["subtitle"].to_pylist() == ["critical", None, "critical"]
+    assert found["title_pinyin"].to_pylist() == [None, "Tou dai zhi ying kui", None]
+    assert found["isbn"].to_pylist() == [[], ["9789579823104"], []]
+    assert found["pub_year"].to_pylist() == [None, 1998, None]  # 264 with second indicator 4 is a copyright date
+
+
+CNMARC = [
+    ("LDR", "", [(None, "00000nam0 2200000   450 ")]),
+    ("100", "  ", [("a", "19941101d1994    em y0chiy50      ea")]),
+    ("200", "1 ", [("a", "红楼梦"), ("9", "hong lou meng"), ("h", "上册"), ("e", "注释本"), ("f", "曹雪芹著")]),
+    ("210", "  ", [("a", "北京"), ("c", "人民文学出版社")]),
+    ("461", " 0", [("1", "2001 "), ("a", "中国古典文学"), ("v", "3"), ("1", "001x"), ("1", "205  "), ("a", "二版")]),
+    ("606", "0 ", [("a", "古典小说"), ("x", "研究"), ("y", "中国"), ("z", "清代")]),
+    ("905", "  ", [("a", "D1"), ("d", "I242.4"), ("e", "12"), ("b", "001"), ("b", "002"), ("f", "2")]),
+    ("906", "  ", [("b", "001"), ("r", "CNY80.00"), ("c", "总馆")]),
+    ("906", "  ", [("b", "002")]),
+]
+
+
+def test_cnmarc():
+    found = {name: values[0].as_py() for name, values in crosswalk.describe(fields_of(CNMARC), "cnmarc").items()}
+    assert (found["title"], found["volume_no"], found["subtitle"]) == ("红楼梦", "上册", "注释本")
+    assert found["title_pinyin"] == "hong lou meng"
+    assert found["series"] == ["中国古典文学"]
+    assert found["edition"] is None  # the 205 belongs to the work it is embedded from
+    assert found["subjects"] == ["古典小说--研究--中国--清代"]
+    assert (found["pub_year"], found["lang"]) == (1994, "chi")
+
+
+def test_holdings_by_profile():
+    fields = fields_of(PLAIN, CNMARC)
+    holding = crosswalk.attachments(fields, "cnmarc-905", "holding").to_pylist()
+    assert holding == [
+        {"record": 1, "institution": "D1", "location": None, "call_number": "I242.4/12", "coverage": None, "copies": 2}
+    ]
+    of_905 = crosswalk.attachments(fields, "cnmarc-905", "item").to_pylist()
+    assert [(row["barcode"], row["call_number"]) for row in of_905] == [("001", "I242.4/12"), ("002", "I242.4/12")]
+    of_906 = crosswalk.attachments(fields, "cnmarc-906", "item").to_pylist()
+    assert [(row["barcode"], row["price"], row["location"]) for row in of_906] == [
+        ("001", "CNY80.00", "总馆"),
+        ("002", None, None),
+    ]
+    assert len(crosswalk.attachments(fields, "", "item")) == 0
+
+
+def test_an_unknown_profile_is_named():
+    with pytest.raises(crosswalk.CrosswalkError, match=r"'no-such'.*cnmarc-905"):
+        crosswalk.attachments(fields_of(PLAIN), "no-such", "item")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("titel,245,,a,,first,,isbd,,", "line 2: 'titel' is no column"),
+        ("isbn,020,,a,,first,,isbn,,", "line 2: how='first' doesn't fit isbn"),
+    ],
+)
+def test_a_wrong_crosswalk_is_named_by_line(tmp_path, monkeypatch, line, message):
+    header = "column,tag,ind,codes,slice,how,joiner,clean,otherwise,requires"
+    (tmp_path / "wrong.csv").write_text(f"{header}\n{line}\n", "utf-8")
+    monkeypatch.setattr(crosswalk, "FOLDER", tmp_path)
+    crosswalk.load.cache_clear()
+    with pytest.raises(crosswalk.CrosswalkError, match=message):
+        crosswalk.load("wrong")
+    crosswalk.load.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["marc21", "cnmarc", "oai_dc"])
+def test_every_crosswalk_loads_and_gives_a_title(name):
+    assert any(line.column == "title" for line in crosswalk.load(name))

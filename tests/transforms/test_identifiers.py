@@ -1,0 +1,85 @@
+"""Identifiers, held to python-stdnum as the reference."""
+
+import pyarrow as pa
+import pytest
+import stdnum.isbn
+import stdnum.issn
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transforms import identifiers
+
+
+def one(function, value):
+    return function(pa.array([value], pa.string()))[0].as_py()
+
+
+@pytest.mark.parametrize(
+    ("given_as", "expected"),
+    [
+        ("7-5037-2790-X", "9787503727900"),
+        ("0312233639 (cloth)", "9780312233631"),
+        ("978-7-5037-1744-4", "9787503717444"),
+        ("ISBN 9787503717444", "9787503717444"),
+        ("7503717440（平装）", "9787503717444"),
+        ("9787503717445", None),  # wrong check digit
+        ("7-5037-2790-1", None),
+        ("1234567890123", None),  # no book prefix
+        ("97875037174440", None),  # one digit too many
+        ("X123456789", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_isbn(given_as, expected):
+    assert one(identifiers.isbn, given_as) == expected
+
+
+@given(st.text("0123456789X-", min_size=8, max_size=18))
+def test_isbn_agrees_with_stdnum(text):
+    ours = one(identifiers.isbn, text)
+    if ours:
+        assert stdnum.isbn.to_isbn13(text).replace("-", "") == ours
+    elif stdnum.isbn.is_valid(text) and text[0].isdigit() and "--" not in text and not text.endswith("-"):
+        pytest.fail(f"{text} is valid")
+
+
+@given(st.integers(0, 10**9 - 1))
+def test_every_isbn10_becomes_the_isbn13_of_stdnum(body):
+    isbn10 = f"{body:09d}"
+    isbn10 += stdnum.isbn._calc_isbn10_check_digit(isbn10)
+    assert one(identifiers.isbn, isbn10) == stdnum.isbn.to_isbn13(isbn10)
+
+
+@given(st.text("0123456789X-", min_size=7, max_size=10))
+def test_issn_agrees_with_stdnum(text):
+    ours = one(identifiers.issn, text)
+    if ours:
+        assert stdnum.issn.compact(ours) == stdnum.issn.validate(text)
+
+
+@pytest.mark.parametrize(
+    ("function", "given_as", "expected"),
+    [
+        ("issn", "0378-5955", "0378-5955"),
+        ("issn", "03785955 (print)", "0378-5955"),
+        ("issn", "0378-5950", None),
+        ("lccn", "   00049912 ", "00049912"),
+        ("lccn", "n  78-890351", "n78890351"),
+        ("lccn", "85-2", "85000002"),
+        ("lccn", "2001-000002", "2001000002"),
+        ("lccn", "75-425165//r75", "75425165"),
+        ("lccn", "agr25000003", "agr25000003"),
+        ("oclc", "(OCoLC)ocm05853149", "5853149"),
+        ("oclc", "(OCoLC)5853149", "5853149"),
+        ("oclc", "(CStRLIN)DCLP00-B10790", None),
+        ("calis", "CAL 012000518979", "CAL 012000518979"),
+        ("calis", "CAL012000518979", "CAL 012000518979"),
+        ("calis", "012000518979", None),
+        ("doi", "https://doi.org/10.1000/ABC.1", "10.1000/abc.1"),
+        ("doi", "doi: 10.1000/1", "10.1000/1"),
+        ("doi", "http://example.org/10", None),
+    ],
+)
+def test_other_identifiers(function, given_as, expected):
+    assert one(getattr(identifiers, function), given_as) == expected
