@@ -188,9 +188,8 @@ def query(
     as_json: AsJson = False,
 ) -> None:
     """Ask the published DuckDB file."""
-    from warehouse.build import query as ask
-
     from operations import summary
+    from warehouse.build import query as ask
 
     summary.print_table(ask(sql), as_json)
 

@@ -12,12 +12,11 @@ def run(sources: list[str], run_id: str, full: bool = False) -> list[str]:
     Returns:
         What did not succeed, one line each; empty when all did.
     """
+    from harvesters.harvest import harvest_sources
     from quality.report import report
     from transforms.catalog import build
-    from warehouse.publish import publish
-
-    from harvesters.harvest import harvest_sources
     from transforms.stage import stage_sources
+    from warehouse.publish import publish
 
     faults = _faults(harvest_sources(sources, run_id, full)) + _faults(stage_sources(sources, run_id))
     for stage in (build, publish, report):
