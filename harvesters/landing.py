@@ -3,23 +3,59 @@
 A batch in progress lies in `raw/<source>/.<batch>`; it is renamed when it is complete.  Each file is kept as
 `<name>.zst`; `file.parquet` is the manifest (`raw.file`).  `batch.json` says how the batch is to be read:
 `full` (it replaces all that the source sent before), the response date to go on from, and the format hints.
+
+A file that the source compressed is kept compressed; a zip archive has one manifest row for each file inside,
+named `archive.zip!file` with the digest and size of the archive.  Read content through `open_raw`, which
+takes all compression off and streams, so that memory does not grow with the file.
+
+While a batch is in progress, `progress.jsonl` has its plan and, for each landed file, its manifest row and
+where to go on, so that a killed harvest need not begin again.
 """
 
+import codecs
 import hashlib
+import io
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import zstandard
 
+from harvesters.compressed import CHUNK, UnreadableError, members, open_content, open_kept
 from schemas.tables import RAW_FILE
 from warehouse import lake
 
-_XML_RECORD = re.compile(rb"<(?:[A-Za-z_][\w.\-]*:)?record[\s>/]")
+_ROOT = re.compile(rb"<(?!\?|!)(?:([A-Za-z_][\w.\-]*):)?([A-Za-z_][\w.\-]*)")
+_TAG_LIMIT = 1024  # no tag that is counted is longer up to its name's end
+_BLANK = b" \t\r\n\x00\x1a\xef\xbb\xbf"
+JOURNAL = "progress.jsonl"
+
+
+class HarvestError(Exception):
+    """Why a harvest got no further: what happened where, and what to do.
+
+    `resumable`: what has landed is worth keeping, because the next harvest can go on from there.
+    """
+
+    def __init__(self, reason: str, resumable: bool = True):
+        super().__init__(reason)
+        self.resumable = resumable
+
+
+@dataclass(frozen=True)
+class Harvested:
+    """How a harvest ended: the verdict, the records of the batch it left, and what is to be said of it."""
+
+    verdict: str
+    received: int = 0
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,19 +69,88 @@ class Batch:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def count_records(content: bytes) -> int:
-    """How many records the bytes hold, counted without a parser so that a parser can be checked.
+# --- counting --------------------------------------------------------------------------------------------
+
+
+def count_records(content: bytes | BinaryIO) -> int:
+    """How many records the content holds, counted without a parser so that a parser can be checked.
 
     ISO 2709: record terminators (1D), and one more where anything but white space follows the last.
-    XML: opening tags named `record`.  Other text: lines that are not blank, less one for the header.
+    XML: opening tags named `record`.  OAI-PMH pages (the root is `OAI-PMH`): opening tags named `header`
+    with the root's prefix, since MARCXML has `record` elements inside the metadata of a record; SRU answers:
+    opening tags named `recordData`, for the same reason.  Other text:
+    lines that are not blank, less one for the header.  UTF-16 with a byte order mark is decoded first.
     """
-    start = content[:256].lstrip(b"\xef\xbb\xbf \t\r\n")
-    if start.startswith(b"<"):
-        return len(_XML_RECORD.findall(content))
-    if b"\x1d" in content or b"\x1e" in content:
-        units = content.split(b"\x1d")
-        return sum(1 for unit in units if unit.strip(b" \t\r\n\x00\x1a\xef\xbb\xbf"))
-    return max(0, sum(1 for line in content.splitlines() if line.strip()) - 1)
+    stream: BinaryIO = io.BytesIO(content) if isinstance(content, bytes) else content
+    chunks = _utf8(stream)
+    first = next(chunks, b"")
+    if first[:256].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        return _count_tags(_then(first, chunks), _record_tag(first))
+    return _count_units(_then(first, chunks))
+
+
+def _utf8(stream: BinaryIO) -> Iterator[bytes]:
+    """Chunks of the stream; of UTF-16 (which its byte order mark tells) as UTF-8."""
+    first = stream.read(CHUNK)
+    decoder = None
+    if first[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        decoder = codecs.getincrementaldecoder("utf-16")("replace")
+    while first:
+        yield decoder.decode(first).encode("utf-8", "replace") if decoder else first
+        first = stream.read(CHUNK)
+
+
+def _then(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _record_tag(start: bytes) -> re.Pattern[bytes]:
+    root = _ROOT.search(re.sub(rb"(?s)<!--.*?-->|<\?.*?\?>", b"", start[:65536]))
+    if root and root[2] == b"OAI-PMH":
+        prefix = re.escape(root[1]) + b":" if root[1] else b""
+        return re.compile(rb"<" + prefix + rb"header[\s>/]")
+    if root and root[2] == b"searchRetrieveResponse":
+        return re.compile(rb"<(?:[A-Za-z_][\w.\-]*:)?recordData[\s>/]")
+    return re.compile(rb"<(?:[A-Za-z_][\w.\-]*:)?record[\s>/]")
+
+
+def _count_tags(chunks: Iterator[bytes], tag: re.Pattern[bytes]) -> int:
+    found, rest = 0, b""
+    for chunk in chunks:
+        text = rest + chunk
+        cut = text.rfind(b"<")  # a tag may go on in the next chunk
+        if cut < 0 or len(text) - cut > _TAG_LIMIT:
+            cut = len(text)
+        found += len(tag.findall(text, 0, cut))
+        rest = text[cut:]
+    return found + len(tag.findall(rest))
+
+
+def _count_units(chunks: Iterator[bytes]) -> int:
+    """Records of ISO 2709 where a separator occurs anywhere, else lines less the header."""
+    marc = False
+    units = lines = 0
+    open_unit = open_line = False  # whether anything but white space stands in the unit, the line, so far
+    for chunk in chunks:
+        marc = marc or b"\x1d" in chunk or b"\x1e" in chunk
+        more, open_unit = _count_parts(chunk.split(b"\x1d"), open_unit)
+        units += more
+        if not marc:
+            more, open_line = _count_parts(chunk.replace(b"\r", b"\n").split(b"\n"), open_line)
+            lines += more
+    return units + open_unit if marc else max(0, lines + open_line - 1)
+
+
+def _count_parts(parts: list[bytes], begun: bool) -> tuple[int, bool]:
+    """How many parts that end here are not blank, and whether the last, which goes on, has anything yet."""
+    if len(parts) == 1:
+        return 0, begun or bool(parts[0].strip(_BLANK))
+    ended = (begun or bool(parts[0].strip(_BLANK))) + sum(1 for part in parts[1:-1] if part.strip(_BLANK))
+    return ended, bool(parts[-1].strip(_BLANK))
+
+
+# --- landing ---------------------------------------------------------------------------------------------
 
 
 class Landing:
@@ -57,22 +162,64 @@ class Landing:
         self.folder = self.target.parent / f".{batch_id}"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.rows: list[dict[str, Any]] = []
+        self.plan: dict[str, Any] = {}
 
-    def land(self, name: str, content: bytes, request: str, received: int | None = None) -> None:
-        """Keep one file or page.  `request` must hold no credentials."""
-        (self.folder / f"{name}.zst").write_bytes(zstandard.compress(content, 3))
-        self.rows.append(
-            {
+    def land(
+        self,
+        name: str,
+        content: bytes | BinaryIO,
+        request: str,
+        received: int | None = None,
+        progress: dict[str, Any] | None = None,
+        limit: int | None = None,
+    ) -> int:
+        """Keep one file or page, and return how many records it holds.
+
+        `request` must hold no credentials.  Without `received`, the records are counted on the content,
+        which may open to at most `limit` bytes.  `progress` says where a harvest that is killed after this
+        file goes on; with it the file survives a kill.
+
+        Raises:
+            UnreadableError: the content can't be opened whole; it is then not kept.
+        """
+        path = self.folder / f"{name}.zst"
+        size, digest = _keep(path, content)
+        try:
+            counts = {"": received} if received is not None else _counts(path, request, limit)
+        except UnreadableError:
+            path.unlink()
+            raise
+        for member, count in counts.items():
+            row = {
                 "source_id": self.source_id,
                 "batch_id": self.batch_id,
-                "file": name,
-                "request": request,
+                "file": f"{name}!{member}" if member else name,
+                "request": f"{request}, {member}" if member else request,
                 "landed_at": lake.now(),
-                "sha256": hashlib.sha256(content).hexdigest(),
-                "bytes": len(content),
-                "received": count_records(content) if received is None else received,
+                "sha256": digest,
+                "bytes": size,
+                "received": count,
             }
-        )
+            self.rows.append(row)
+            if progress is not None:
+                self._journal(row=row, progress=progress)
+        return sum(counts.values())
+
+    def drop(self, name: str) -> None:
+        """Take back one landed file."""
+        (self.folder / f"{name}.zst").unlink()
+        self.rows = [row for row in self.rows if row["file"] != name and not row["file"].startswith(f"{name}!")]
+
+    def begin(self, plan: dict[str, Any]) -> None:
+        """Begin a list that can be taken up again, forgetting what was landed of it before."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self.rows, self.plan = [], plan
+        self._journal(plan=plan)
+
+    def _journal(self, **line: Any) -> None:
+        with (self.folder / JOURNAL).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False, default=datetime.isoformat) + "\n")
 
     @property
     def received(self) -> int:
@@ -86,10 +233,102 @@ class Landing:
         text = json.dumps(asdict(batch), ensure_ascii=False, indent=1)
         (self.folder / "batch.json").write_text(text, "utf-8")
         self.folder.rename(self.target)
+        (self.target / JOURNAL).unlink(missing_ok=True)
 
     def abandon(self) -> None:
         """Remove what was landed; the batch never was."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _keep(path: Path, content: bytes | BinaryIO) -> tuple[int, str]:
+    """Write content as zstd; its size and digest."""
+    digest, size = hashlib.sha256(), 0
+    known = len(content) if isinstance(content, bytes) else -1
+    stream: BinaryIO = io.BytesIO(content) if isinstance(content, bytes) else content
+    with path.open("wb") as file, zstandard.ZstdCompressor(level=3).stream_writer(file, size=known) as writer:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+            writer.write(chunk)
+    return size, digest.hexdigest()
+
+
+def _counts(path: Path, what: str, limit: int | None) -> dict[str, int]:
+    counts, opener = {}, partial(open_kept, path)
+    for member in members(opener, what):
+        with open_content(opener, member, f"{what}, {member}" if member else what, limit) as stream:
+            counts[member] = count_records(stream)
+    return counts
+
+
+# --- taking up a batch in progress -----------------------------------------------------------------------
+
+
+def in_progress(source_id: str) -> list[Path]:
+    """The folders of harvests of a source that were not completed, oldest first."""
+    parent = lake.raw_batch(source_id, "any").parent
+    return sorted(p for p in parent.glob(".*") if p.is_dir()) if parent.is_dir() else []
+
+
+def discard_in_progress(source_id: str) -> None:
+    """Remove what harvests that were killed left behind."""
+    for folder in in_progress(source_id):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def take_up(source_id: str, batch_id: str) -> tuple[Landing, list[dict[str, Any]]] | None:
+    """The newest harvest in progress, now under this batch's id, with the progress after each of its files.
+
+    Each attempt has an id of its own, so that its outcome stays; the landed files go over to the next one.
+    From the first file on that is missing or not as it was landed, all is forgotten.
+    """
+    folders = in_progress(source_id)
+    lines = _journal_lines(folders[-1] / JOURNAL) if folders else []
+    for older in folders[:-1]:  # never go back behind a newer one
+        shutil.rmtree(older, ignore_errors=True)
+    if not lines or "plan" not in lines[0]:
+        return None
+    folders[-1].rename(folders[-1].parent / f".{batch_id}")
+    landing, steps = Landing(source_id, batch_id), []
+    landing.plan = lines[0]["plan"]
+    whole = [lines[0]]
+    for line in lines[1:]:
+        row = line["row"]
+        if not _intact(landing.folder, row):
+            break
+        landed_at = datetime.fromisoformat(row["landed_at"])
+        landing.rows.append(row | {"batch_id": batch_id, "landed_at": landed_at})
+        steps.append(line["progress"])
+        whole.append(line)
+    with lake.replacing_file(landing.folder / JOURNAL) as scratch:
+        scratch.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in whole), "utf-8")
+    return landing, steps
+
+
+def _journal_lines(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a journal; a kill may have cut the last."""
+    lines = []
+    if path.exists():
+        for text in path.read_text("utf-8", "replace").splitlines():
+            try:
+                lines.append(json.loads(text))
+            except json.JSONDecodeError:
+                break
+    return lines
+
+
+def _intact(folder: Path, row: dict[str, Any]) -> bool:
+    digest = hashlib.sha256()
+    try:
+        with open_kept(folder / f"{row['file']}.zst") as kept:
+            while chunk := kept.read(CHUNK):
+                digest.update(chunk)
+    except (OSError, EOFError):
+        return False
+    return digest.hexdigest() == row["sha256"]
+
+
+# --- reading ---------------------------------------------------------------------------------------------
 
 
 def batch(source_id: str, batch_id: str) -> Batch:
@@ -104,6 +343,27 @@ def manifest(source_id: str, batch_id: str) -> list[dict[str, Any]]:
     return lake.read_table(RAW_FILE.full_name, files).to_pylist()
 
 
+def _located(source_id: str, batch_id: str, file: str) -> tuple[Path, str]:
+    """Where a manifest's file lies, and its name within an archive (or "")."""
+    folder = lake.raw_batch(source_id, batch_id)
+    parts = file.split("!")
+    for cut in range(len(parts), 0, -1):
+        path = folder / f"{'!'.join(parts[:cut])}.zst"
+        if path.exists():
+            return path, "!".join(parts[cut:])
+    raise FileNotFoundError(f"{folder / file}.zst: named in the manifest but not in the lake")
+
+
 def raw_path(source_id: str, batch_id: str, file: str) -> Path:
-    """Where one landed file lies; zstd-compressed, read it with `zstandard.open`."""
-    return lake.raw_batch(source_id, batch_id) / f"{file}.zst"
+    """Where one landed file lies (of a file in an archive, the archive); zstd-compressed."""
+    return _located(source_id, batch_id, file)[0]
+
+
+def open_raw(source_id: str, batch_id: str, file: str) -> BinaryIO:
+    """The content of one file of the manifest, as a buffered stream with all compression taken off.
+
+    Raises:
+        UnreadableError: while reading, when the lake's file is damaged.
+    """
+    path, member = _located(source_id, batch_id, file)
+    return open_content(partial(open_kept, path), member, f"source {source_id}, batch {batch_id}, file {file}")

@@ -1,0 +1,186 @@
+"""Reading what a source compressed (gzip, zstd, zip), as a stream, with limits.
+
+The kind is found in the first bytes, never in the name.  Memory stays flat; a stream that ends early, fails
+its check sum or opens to more than the limit raises instead of ending quietly.
+"""
+
+import gzip
+import io
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+CHUNK = 1 << 20
+LAYERS = 3  # how often content may be compressed again
+IN_MEMORY = 16 << 20  # a zip archive larger than this is unpacked by way of a temporary file
+_GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
+_JUNK = ("__MACOSX/", ".DS_Store", "Thumbs.db")
+
+
+Opener = Callable[[], io.BufferedReader]  # gives the bytes as received, from their beginning
+BROKEN = (EOFError, OSError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError)
+
+
+class UnreadableError(Exception):
+    """The content can't be opened whole; the message says why and what to do."""
+
+
+class _Reader(io.RawIOBase):
+    """Whatever has `read(size)`, as a raw stream; closing it closes all of `owned`."""
+
+    def __init__(self, source: Any, *owned: Any):
+        self._source, self._owned = source, (source, *owned)
+
+    def readable(self) -> bool:
+        return True
+
+    def fetch(self, size: int) -> bytes:
+        return bytes(self._source.read(size))
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        data = self.fetch(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            for owned in self._owned:
+                owned.close()
+        super().close()
+
+
+class _Limited(_Reader):
+    """Turns faults of the content, and an excess over `limit` bytes, into `UnreadableError`."""
+
+    def __init__(self, source: Any, limit: int | None, what: str):
+        super().__init__(source)
+        self._limit, self._what, self._seen = limit, what, 0
+
+    def fetch(self, size: int) -> bytes:
+        try:
+            data = super().fetch(size)
+        except BROKEN as error:
+            raise UnreadableError(
+                f"{self._what}: can't be unpacked after {self._seen} bytes ({error}); send the file again"
+            ) from error
+        self._seen += len(data)
+        if self._limit is not None and self._seen > self._limit:
+            raise UnreadableError(
+                f"{self._what}: opens to more than {self._limit / 1e6:g} MB; if that is right, raise "
+                "max_megabytes of the source"
+            )
+        return data
+
+
+def _unzstd(stream: io.BufferedReader) -> io.BufferedReader:
+    # zstandard's own reader passes over a cut frame in silence; Arrow's raises
+    opened = pa.CompressedInputStream(pa.PythonFile(stream, "r"), "zstd")
+    return io.BufferedReader(_Reader(opened, stream), CHUNK)
+
+
+def _unwrap(stream: io.BufferedReader) -> io.BufferedReader:
+    """Take gzip and zstd off, as often as `LAYERS`."""
+    for _ in range(LAYERS):
+        start = stream.peek(4)[:4]
+        if start.startswith(_GZIP):
+            stream = io.BufferedReader(_Reader(gzip.GzipFile(fileobj=stream), stream), CHUNK)
+        elif start == _ZSTD:
+            stream = _unzstd(stream)
+        else:
+            break
+    return stream
+
+
+def open_kept(path: Path) -> io.BufferedReader:
+    """The bytes as received, of a file that the lake keeps as `.zst`."""
+    return _unzstd(_open_disk(path))
+
+
+def _open_disk(path: Path) -> io.BufferedReader:
+    return io.BufferedReader(_Reader(path.open("rb", buffering=0)), CHUNK)
+
+
+@contextmanager
+def _archive(opener: Opener) -> Iterator[zipfile.ZipFile]:
+    """A zip archive; it needs seeking, so it is copied to memory or a temporary file first."""
+    with tempfile.SpooledTemporaryFile(IN_MEMORY) as spool, opener() as received:
+        shutil.copyfileobj(received, spool, CHUNK)
+        spool.seek(0)
+        with zipfile.ZipFile(spool) as archive:
+            yield archive
+
+
+def members(opener: Opener, what: str) -> list[str]:
+    """The files inside a zip archive, in name order; `[""]` for anything else than an archive.
+
+    Raises:
+        UnreadableError: the archive is broken, encrypted, empty, or names a path outside itself.
+    """
+    with opener() as received:
+        if received.peek(4)[:4] != _ZIP:
+            return [""]
+    try:
+        with _archive(opener) as archive:
+            files = [info for info in archive.infolist() if not info.is_dir()]
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise UnreadableError(f"{what}: is no whole zip archive ({error}); send the file again") from error
+    files = [info for info in files if not info.filename.startswith(_JUNK) and not _is_junk(info.filename)]
+    if not files:
+        raise UnreadableError(f"{what}: the archive holds no file; send the export again")
+    for info in files:
+        inner = PurePosixPath(info.filename.replace("\\", "/"))
+        if inner.is_absolute() or ".." in inner.parts or ":" in inner.parts[0]:
+            raise UnreadableError(f"{what}: the archive names a path outside itself, {info.filename!r}; refused")
+        if info.flag_bits & 1:
+            raise UnreadableError(f"{what}: {info.filename!r} is encrypted; send it without a password")
+    names = sorted(info.filename for info in files)
+    if len(set(names)) < len(names):
+        raise UnreadableError(f"{what}: the archive has two files of one name; send it again")
+    return names
+
+
+def _is_junk(name: str) -> bool:
+    return PurePosixPath(name).name in _JUNK
+
+
+def _open_member(opener: Opener, name: str) -> io.BufferedReader:
+    context = ExitStack()
+    archive = context.enter_context(_archive(opener))
+    return io.BufferedReader(_Reader(archive.open(name), context), CHUNK)
+
+
+def opened(path: Path) -> BinaryIO:
+    """The content of a file on disk, with all compression taken off.
+
+    Raises:
+        UnreadableError: it is an archive of several files; or, while reading, its compression is broken.
+    """
+    opener = partial(_open_disk, path)
+    names = members(opener, str(path))
+    if len(names) > 1:
+        raise UnreadableError(f"{path}: an archive of {len(names)} files; unpack it and name one of them")
+    return open_content(opener, names[0], str(path))
+
+
+def open_content(opener: Opener, member: str, what: str, limit: int | None = None) -> BinaryIO:
+    """The content of a received file (or of a member of it, an archive), with its compression taken off.
+
+    `limit` is the most bytes that it may open to, and `what` names it in errors, which rise while reading:
+    `UnreadableError` for a cut or broken stream, or one larger than the limit.
+    """
+    try:
+        opened = _unwrap(_open_member(opener, member) if member else opener())
+        if opened.peek(4)[:4] == _ZIP:
+            raise UnreadableError(f"{what}: an archive inside compressed content; send the archive itself")
+    except BROKEN as error:
+        raise UnreadableError(f"{what}: can't be unpacked ({error}); send the file again") from error
+    return io.BufferedReader(_Limited(opened, limit, what), CHUNK)

@@ -1,0 +1,144 @@
+"""Harvesting files that a member puts into a folder.
+
+Every regular file that has not landed before (known by its sha256) is landed, in name order, as one batch, and
+kept as it was received, compressed or not.  What can't be taken now is left where it is and named in the
+verdict, so the next harvest tries it again.
+"""
+
+import hashlib
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from harvesters import landing
+from harvesters.compressed import CHUNK, UnreadableError
+from harvesters.landing import Harvested, HarvestError, Landing
+from harvesters.registry import Source
+from warehouse import lake
+from warehouse.progress import Progress
+
+log = logging.getLogger(__name__)
+
+UNFINISHED = (".part", ".tmp", ".filepart", ".crdownload")  # how upload programs name what they still write
+
+
+@dataclass(frozen=True)
+class _Left:
+    """A file that was not landed: `fault` where somebody must do something about it."""
+
+    name: str
+    why: str
+    fault: bool
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.why}"
+
+
+def folder_of(source: Source) -> Path:
+    """The folder that the address names: absolute, or relative to the lake's home."""
+    return lake.home() / source.address
+
+
+def harvest(source: Source, batch_id: str, full: bool = False) -> Harvested:
+    """Land the new files of a folder as one batch, or all of its files if `full`.
+
+    Raises:
+        HarvestError: the folder is missing or can't be read, or none of its new files can.
+    """
+    folder = folder_of(source)
+    landing.discard_in_progress(source.source_id)
+    known = frozenset() if full else landed_digests(source.source_id)
+    landed = Landing(source.source_id, batch_id)
+    left = []
+    paths = _listed(folder)
+    with Progress(f"harvest {source.source_id}", "files", len(paths)) as progress:
+        for path in paths:
+            if why := _take(source, path, landed, known):
+                left.append(why)
+            progress.advance()
+    return _finish(source, landed, left, full)
+
+
+def landed_digests(source_id: str) -> frozenset[str]:
+    """The digests of everything that ever landed from a source."""
+    batches = lake.raw_batches(source_id)
+    return frozenset(row["sha256"] for batch_id in batches for row in landing.manifest(source_id, batch_id))
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        raise HarvestError(
+            f"{folder}: no such folder; make it, or correct the address in sources.csv", resumable=False
+        ) from None
+    except OSError as error:
+        raise HarvestError(f"{folder}: can't be listed ({error.strerror}); give read access to it") from error
+
+
+def _take(source: Source, path: Path, landed: Landing, known: frozenset[str]) -> _Left | None:
+    """Land one file unless it is known; say why where it is left alone."""
+    if path.name.startswith(".") or path.name.lower().endswith(UNFINISHED):
+        return _Left(_shown(path.name), "is still being written, by its name", fault=False)
+    if path.is_symlink() or not path.is_file():
+        return _Left(_shown(path.name), "is no regular file; put the files themselves into the folder", fault=True)
+    try:
+        return _land(source, path, landed, known)
+    except UnreadableError as error:
+        return _Left(_shown(path.name), str(error).removeprefix(f"{_shown(path.name)}: "), fault=True)
+    except OSError as error:
+        return _Left(_shown(path.name), f"can't be read ({error.strerror}); give read access to it", fault=True)
+
+
+def _land(source: Source, path: Path, landed: Landing, known: frozenset[str]) -> _Left | None:
+    name, limit = _shown(path.name), source.max_megabytes * 1_000_000
+    with path.open("rb") as file:
+        before = os.fstat(file.fileno())
+        if not before.st_size:
+            return _Left(name, "is empty; it may still be on its way", fault=False)
+        if before.st_size > limit:
+            return _Left(name, f"is larger than max_megabytes of the source ({source.max_megabytes})", fault=True)
+        digest = hashlib.sha256()
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+        if digest.hexdigest() in known | {row["sha256"] for row in landed.rows}:
+            return None
+        file.seek(0)
+        received = landed.land(name, file, name, limit=limit)
+        after = path.stat()
+    if (before.st_size, before.st_mtime_ns, before.st_ino) != (after.st_size, after.st_mtime_ns, after.st_ino):
+        landed.drop(name)
+        return _Left(name, "changed while it was read; it is still being written", fault=False)
+    log.info("source %s: %s, %d records", source.source_id, name, received)
+    return None
+
+
+def _shown(name: str) -> str:
+    """The name as text, whatever bytes it has."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _finish(source: Source, landed: Landing, left: list[_Left], full: bool) -> Harvested:
+    faults = [one for one in left if one.fault]
+    told = "; ".join(str(one) for one in left)
+    whole = (full or source.delivery == "full") and not faults
+    if not landed.rows:
+        landed.abandon()
+        if faults:
+            raise HarvestError(f"{source.address}: {told}", resumable=False)
+        return Harvested(
+            "unchanged", 0, f"{source.address}: no new file" + (f"; left alone: {told}" if told else "")
+        )
+    if whole and not landed.received:
+        names = ", ".join(row["file"] for row in landed.rows)
+        landed.abandon()
+        raise HarvestError(
+            f"{source.address}: a full delivery without a record ({names}) would withdraw everything; "
+            "send it again",
+            resumable=False,
+        )
+    landed.complete(full=whole, protocol="folder", complete=not faults, left_alone=[str(one) for one in left])
+    if faults:
+        return Harvested("partial", landed.received, f"{source.address}: not taken: {told}; the rest is used")
+    return Harvested("complete", landed.received)

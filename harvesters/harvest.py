@@ -1,0 +1,65 @@
+"""The harvest stage: one source, one attempt, one outcome."""
+
+import fcntl
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from harvesters import files, oai, registry
+from harvesters.landing import Harvested, HarvestError, in_progress
+from harvesters.registry import Source
+from warehouse import lake
+from warehouse.outcome import FINISHED, Outcome
+
+log = logging.getLogger(__name__)
+
+PROTOCOLS: dict[str, Callable[[Source, str, bool], Harvested]] = {"oai": oai.harvest, "folder": files.harvest}
+
+
+def harvest(source: Source, run_id: str, full: bool = False) -> Outcome:
+    """Harvest one source and record the outcome; a fault of the source is a verdict, never an exception.
+
+    The verdict is `complete` (a new batch has everything), `partial` (something is missing, the reason says
+    what; a batch is there if any records were received), `unchanged` (nothing new, no batch) or `failed`.
+    Every attempt has a batch id of its own, so each leaves a row in `quality.outcome`.  `full` asks for
+    everything, and the batch then replaces all that the source sent before.
+    """
+    outcome = Outcome("harvest", source.source_id, lake.new_batch_id(), run_id)
+    try:
+        with _alone(source.source_id):
+            ended = PROTOCOLS[source.protocol](source, outcome.batch_id, full)
+    except HarvestError as error:
+        verdict = "partial" if error.resumable and in_progress(source.source_id) else "failed"
+        ended = Harvested(verdict, 0, str(error))
+    except Exception as error:
+        log.exception("source %s: unforeseen", source.source_id)
+        ended = Harvested("failed", 0, f"unforeseen {type(error).__name__}: {error}; report it with the log")
+    outcome.verdict = ended.verdict
+    outcome.reason = f"source {source.source_id}: {ended.reason}" if ended.reason else ""
+    outcome.received = outcome.staged = ended.received
+    level = logging.INFO if ended.verdict in FINISHED else logging.WARNING
+    log.log(level, "harvest %s: %s, %d records. %s", source.source_id, ended.verdict, ended.received, ended.reason)
+    return outcome.record()
+
+
+def harvest_sources(source_ids: Iterable[str], run_id: str, full: bool = False) -> list[Outcome]:
+    """Harvest the sources named (all, where none is), one after the other; a bad one doesn't stop the next.
+
+    Raises:
+        RegistryError: the registry has faults; nothing was harvested.
+        KeyError: there is no source of a name.
+    """
+    return [harvest(source, run_id, full) for source in registry.load().chosen(source_ids)]
+
+
+@contextmanager
+def _alone(source_id: str) -> Iterator[None]:
+    """Hold the source, so that no second process harvests it at the same time."""
+    path = lake.raw_batch(source_id, "any").parent / ".harvest.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HarvestError("another harvest of it is running; wait for that one", resumable=False) from None
+        yield

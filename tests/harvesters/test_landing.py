@@ -1,0 +1,100 @@
+"""Counting without a parser, and the manifest."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from harvesters import landing
+from harvesters.landing import Landing, count_records
+from warehouse import lake
+
+OAI = b'<?xml version="1.0"?><OAI-PMH xmlns="http://www.openarchives.org/OAI/2.0/"><ListRecords>'
+PREFIXED = b'<o:OAI-PMH xmlns:o="http://www.openarchives.org/OAI/2.0/"><o:ListRecords>'
+MARC = b"00034nam a2200025 a 4500\x1e\x1d"
+
+COUNTS = {
+    "nothing": (b"", 0),
+    "ISO 2709": (MARC * 3, 3),
+    "ISO 2709, lines between": (b"\r\n".join([MARC] * 3) + b"\r\n\x1a", 3),
+    "ISO 2709, last not ended": (MARC * 2 + MARC[:-1], 3),
+    "ISO 2709, one not ended": (MARC[:-1], 1),
+    "ISO 2709, empty units": (MARC + b"\x1d\x1d" + MARC, 2),
+    "byte order mark": (b"\xef\xbb\xbf" + MARC, 1),
+    "UTF-16": ((MARC * 3).decode().encode("utf-16"), 3),
+    "UTF-16, characters with the separators' bytes": (("ᴝ" * 5 + MARC.decode() * 3).encode("utf-16"), 3),
+    "MARCXML": (
+        b"<collection><record><leader/></record><record/><marc:record \n x='1'></marc:record></collection>",
+        3,
+    ),
+    "names that only begin like record": (b"<collection><recordData/><records/><record-x/></collection>", 0),
+    "OAI page with MARCXML": (OAI + b"<record><header/><metadata><record/></metadata></record>" * 3, 3),
+    "OAI page with a prefix": (PREFIXED + b"<o:record><o:header>x</o:header><header/></o:record>" * 3, 3),
+    "OAI identifiers": (OAI.replace(b"Records", b"Identifiers") + b"<header status='deleted'>" * 2, 2),
+    "OAI page after a comment": (b"<!-- <x> --><?xml-stylesheet href='a'?>" + OAI + b"<header>", 1),
+    "lines": (b"a,b\n1,2\n\n3,4", 2),
+    "lines with CRLF": (b"a,b\r\n1,2\r\n3,4\r\n", 2),
+    "lines with CR": (b"a,b\r1,2\r3,4", 2),
+    "only a header": (b"a,b\n", 0),
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("size", [1, 2, 7, 1 << 20])
+def test_count_records(name: str, size: int) -> None:
+    content, expected = COUNTS[name]
+    assert count_records(content) == expected
+    assert count_records(_Slow(content, size)) == expected
+
+
+class _Slow(io.BytesIO):
+    """Gives what shows the format, then a few bytes at a time."""
+
+    def __init__(self, content: bytes, size: int):
+        super().__init__(content)
+        self._size = size
+        self._first = 256 if content[:1] == b"<" else 20
+
+    def read(self, size: int | None = -1) -> bytes:
+        return super().read(self._size if self.tell() else self._first)
+
+
+@pytest.mark.parametrize("shift", range(0, 40))
+def test_tags_across_chunks(shift: int) -> None:
+    content = b"<c>" + b" " * shift + b"<record>" * 200 + b"<" + b"x" * 5000 + b"<record/></c>"
+    assert count_records(_Slow(content, 16)) == 201
+
+
+def test_manifest_and_abandoned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALIS_HOME", str(tmp_path))
+    landed = Landing("demo", "b1")
+    assert landed.land("a.mrc", MARC * 2, "a.mrc") == 2
+    assert landed.land("b.mrc", io.BytesIO(MARC), "b.mrc") == 1
+    assert landed.land("c.xml", b"<x/>", "c", received=7) == 7
+    assert landed.received == 10 and lake.raw_batches("demo") == []
+    landed.complete(full=True, response_date="2026-01-01T00:00:00Z", hint="x")
+    rows = landing.manifest("demo", "b1")
+    assert [(row["file"], row["received"], row["bytes"]) for row in rows] == [
+        ("a.mrc", 2, 52), ("b.mrc", 1, 26), ("c.xml", 7, 4)
+    ]  # fmt: skip
+    assert landing.batch("demo", "b1") == landing.Batch("demo", "b1", True, "2026-01-01T00:00:00Z", {"hint": "x"})
+    other = Landing("demo", "b2")
+    other.land("a.mrc", MARC, "a.mrc")
+    other.abandon()
+    assert lake.raw_batches("demo") == ["b1"] and landing.in_progress("demo") == []
+    with pytest.raises(FileNotFoundError, match="named in the manifest"):
+        landing.open_raw("demo", "b1", "d.mrc")
+
+
+def test_damaged_lake_file_is_never_read_as_shorter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALIS_HOME", str(tmp_path))
+    landed = Landing("demo", "b1")
+    landed.land("a.mrc", MARC * 1000, "a.mrc")
+    landed.complete(full=True)
+    path = landing.raw_path("demo", "b1", "a.mrc")
+    path.write_bytes(path.read_bytes()[:-5])
+    with (
+        pytest.raises(landing.UnreadableError, match=r"demo.*b1.*a\.mrc"),
+        landing.open_raw("demo", "b1", "a.mrc") as raw,
+    ):
+        raw.read()
