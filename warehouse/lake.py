@@ -26,7 +26,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.tables import BY_NAME
+from schemas.tables import BY_NAME, TABLES
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 KEEP_BUILDS = 3
@@ -118,6 +118,18 @@ def staged_batches(source_id: str) -> list[str]:
 def remove_staged_batch(source_id: str, batch_id: str) -> None:
     """Remove a staged batch, newest first, so that it can be staged again."""
     shutil.rmtree(staged_batch(source_id, batch_id))
+
+
+def is_outdated(source_id: str) -> bool:
+    """Whether the oldest or newest staged batch of a source was written to another contract than today's."""
+    batches = staged_batches(source_id)
+    files = [
+        file
+        for batch_id in {*batches[:1], *batches[-1:]}
+        for file in staged_batch(source_id, batch_id).glob("*.parquet")
+    ]
+    contracts = {table.name: table.schema for table in TABLES if table.layer in ("staged", "quality")}
+    return any(not pq.read_schema(file).equals(contracts[file.stem]) for file in files)
 
 
 def staged_sources() -> list[str]:

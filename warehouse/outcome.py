@@ -1,5 +1,6 @@
 """What a stage did with a batch of a source: counts that must balance, and a verdict."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
@@ -12,6 +13,7 @@ from warehouse import lake
 
 EVERY_SOURCE = "*"
 FINISHED = ("complete", "unchanged")
+NEEDS_A_PERSON = ("failed", "held", "partial")
 
 
 class UnbalancedError(Exception):
@@ -89,14 +91,17 @@ def of_run(run_id: str) -> list[Outcome]:
     return sorted((Outcome(**row) for row in chosen), key=lambda o: (o.started_at, o.source_id))
 
 
-def raise_for_failures(run_id: str) -> None:
-    """Raise `StageFailedError` when any source failed in the run; call it after every source had its turn."""
-    raise_for_held(of_run(run_id))
+def faults(outcomes: Iterable[Outcome]) -> list[str]:
+    """The outcomes that need a person (failed, held, partial), a line each with the reason."""
+    bad = (outcome for outcome in outcomes if outcome.verdict in NEEDS_A_PERSON)
+    return [f"{o.stage} {o.source_id}: {o.verdict}: {o.reason}" for o in bad]
 
 
-def raise_for_held(outcomes: list[Outcome]) -> None:
-    """Raise `StageFailedError` when any of the outcomes is failed or held."""
-    bad = [outcome for outcome in outcomes if outcome.verdict in ("failed", "held")]
-    if bad:
-        lines = "\n".join(f"  {o.stage} {o.source_id}: {o.verdict}: {o.reason}" for o in bad)
-        raise StageFailedError(f"{len(bad)} outcome(s) need a person:\n{lines}")
+def raise_for_faults(outcomes: Iterable[Outcome]) -> None:
+    """Raise `StageFailedError` when any of the outcomes needs a person.
+
+    A stage over many sources calls this after every source had its turn.
+    """
+    if found := faults(outcomes):
+        lines = "\n".join(f"  {fault}" for fault in found)
+        raise StageFailedError(f"{len(found)} outcome(s) need a person:\n{lines}")

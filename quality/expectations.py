@@ -1,0 +1,115 @@
+"""Gates: expectations on a one-row summary of a build, held by Great Expectations.
+
+Each row of `gates.csv` is one expectation: SQL for the number that is observed, the least and the most that it
+may be (either can be empty), its text and advice.  Great Expectations takes seconds to import, so it is
+imported where a gate is run.
+"""
+
+import csv
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+GATES = Path(__file__).resolve().parent / "gates.csv"
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One row of `gates.csv`."""
+
+    name: str
+    sql: str
+    minimum: float | None
+    maximum: float | None
+    english: str
+    chinese: str
+    advice_en: str
+    advice_zh: str
+
+    @property
+    def bounds(self) -> str:
+        """What is allowed, for example `≥ 1`, `≤ 5`, `= 0`."""
+        if self.minimum == self.maximum:
+            return f"= {self.maximum:g}"
+        parts = [f"{sign} {n:g}" for sign, n in (("≥", self.minimum), ("≤", self.maximum)) if n is not None]
+        return " and ".join(parts)
+
+    @property
+    def text(self) -> str:
+        """The expectation in English and Chinese, with its bounds."""
+        return f"{self.english} {self.bounds} | {self.chinese} {self.bounds}"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen of one expectation."""
+
+    expectation: Expectation
+    observed: float | None
+    success: bool
+
+    @property
+    def shown(self) -> str:
+        """The observed number; a share to four digits."""
+        if self.observed is None:
+            return "no value"
+        return f"{self.observed:,.0f}" if self.observed.is_integer() else f"{self.observed:.4g}"
+
+    def __str__(self) -> str:
+        e = self.expectation
+        return f"{e.text}: observed {self.shown}. {e.advice_en} | {e.advice_zh}"
+
+
+@cache
+def load(file: Path = GATES) -> tuple[Expectation, ...]:
+    """The expectations on a build, in the order of the file."""
+    with file.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines, strict=True))
+    return tuple(
+        Expectation(**row, minimum=_number(least), maximum=_number(most))
+        for row in rows
+        for least, most in [(row.pop("minimum"), row.pop("maximum"))]
+    )
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None
+
+
+def summary(con: duckdb.DuckDBPyConnection, expectations: Sequence[Expectation]) -> pd.DataFrame:
+    """One row with the observed number of each expectation, in a column of its name."""
+    columns = ",\n".join(f"CAST(({e.sql}) AS DOUBLE) AS {e.name}" for e in expectations)
+    return con.execute(f"SELECT {columns}").df()
+
+
+def observe(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> list[Observation]:
+    """Validate a one-row summary; one observation per expectation, in their order."""
+    # its analytics would ask an outside host; read when it is imported
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+    asset = context.data_sources.add_pandas("summary").add_dataframe_asset("summary")
+    batch = asset.add_batch_definition_whole_dataframe("summary").get_batch({"dataframe": frame})
+    gates = gx.expectations
+    present = [gates.ExpectColumnValuesToNotBeNull(column=e.name, meta={"name": e.name}) for e in expectations]
+    between = [
+        gates.ExpectColumnValuesToBeBetween(
+            column=e.name, min_value=e.minimum, max_value=e.maximum, meta={"name": e.name}
+        )
+        for e in expectations
+    ]
+    suite = gx.ExpectationSuite(name="gate", expectations=[*present, *between])
+    results = batch.validate(suite, result_format="SUMMARY").to_json_dict()["results"]
+    failed = {r["expectation_config"]["meta"]["name"] for r in results if not r["success"]}
+    values = {e.name: frame[e.name].iloc[0] for e in expectations}
+    return [
+        Observation(e, None if pd.isna(values[e.name]) else float(values[e.name]), e.name not in failed)
+        for e in expectations
+    ]

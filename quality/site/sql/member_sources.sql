@@ -1,0 +1,1 @@
+SELECT * FROM quality.score ORDER BY member_code, source_id
