@@ -30,9 +30,10 @@ def _run_id() -> str:
 def _finish(outcomes: list[Any]) -> None:
     """Print the outcomes and leave with 1 when any needs a person."""
     from operations import summary
+    from warehouse.outcome import faults
 
     summary.print_outcomes(outcomes)
-    if any(outcome.verdict in ("failed", "held") for outcome in outcomes):
+    if faults(outcomes):
         raise typer.Exit(1)
 
 

@@ -20,4 +20,4 @@ def build_catalog() -> None:
     build()
 
 
-dag = build_catalog()
+build_catalog()

@@ -51,11 +51,11 @@ def harvest_members() -> None:
     @task
     def check(run_id: Any = None) -> None:
         # fails the run after every source had its turn; what is staged goes on all the same
-        from warehouse.outcome import raise_for_failures
+        from warehouse.outcome import of_run, raise_for_faults
 
-        raise_for_failures(run_id)
+        raise_for_faults(of_run(run_id))
 
     stage.expand(batch=harvest.expand(batch=choose())) >> [announce(), check()]
 
 
-dag = harvest_members()
+harvest_members()

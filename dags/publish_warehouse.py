@@ -13,11 +13,10 @@ def publish_warehouse() -> None:
 
     @task
     def publish(run_id: Any = None) -> None:
+        from warehouse.outcome import raise_for_faults
         from warehouse.publish import publish as publish_file
 
-        from warehouse.outcome import raise_for_held
-
-        raise_for_held(publish_file(run_id))
+        raise_for_faults(publish_file(run_id))
 
     @task
     def report(run_id: Any = None) -> None:
@@ -28,4 +27,4 @@ def publish_warehouse() -> None:
     publish() >> report()
 
 
-dag = publish_warehouse()
+publish_warehouse()

@@ -1,6 +1,6 @@
 """All stages in order, in this process; what the DAGs do, without Airflow."""
 
-from warehouse.outcome import Outcome
+from warehouse.outcome import faults
 
 
 def run(sources: list[str], run_id: str, full: bool = False) -> list[str]:
@@ -18,15 +18,10 @@ def run(sources: list[str], run_id: str, full: bool = False) -> list[str]:
     from transforms.stage import stage_sources
     from warehouse.publish import publish
 
-    faults = _faults(harvest_sources(sources, run_id, full)) + _faults(stage_sources(sources, run_id))
+    all_faults = faults(harvest_sources(sources, run_id, full)) + faults(stage_sources(sources, run_id))
     for stage in (build, publish, report):
-        found = _faults(stage(run_id))
-        faults += found
+        found = faults(stage(run_id))
+        all_faults += found
         if found:
             break
-    return faults
-
-
-def _faults(outcomes: list[Outcome]) -> list[str]:
-    bad = [outcome for outcome in outcomes if outcome.verdict in ("failed", "held")]
-    return [f"{o.stage} {o.source_id}: {o.verdict}: {o.reason}" for o in bad]
+    return all_faults

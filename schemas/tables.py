@@ -135,11 +135,18 @@ MATCH_KEYS = (
         "Title folded for comparison: NFKC, simplified script, no punctuation or space",
         "题名匹配键",
     ),
-    _col("full_title_key", STRING, "Title with subtitle, folded", "题名及副题名匹配键"),
-    _col("volume_key", STRING, "Volume number folded: digits where it has any", "分卷匹配键"),
+    _col("full_title_key", STRING, "Title with part title and subtitle, folded", "题名、分卷题名及副题名匹配键"),
+    _col(
+        "volume_key",
+        STRING,
+        "Volume number folded: digits where it has any; without a number the part title folded",
+        "分卷匹配键",
+    ),
     _col("edition_key", STRING, "Edition number; 1 where absent or first", "版次匹配键"),
     _col("creator_key", STRING, "First creator folded, without dates or roles", "责任者匹配键"),
+    _col("creators_key", STRINGS, "All creators folded, first one first", "全部责任者匹配键"),
     _col("publisher_key", STRING, "Publisher folded", "出版者匹配键"),
+    _col("place_key", STRING, "Place of publication folded", "出版地匹配键"),
     _col("pages", INT, "Largest page count of the extent", "页数"),
 )
 
@@ -353,7 +360,7 @@ QUALITY_SCORE = Table(
         _key("fails", BIGINT, "Findings of severity fail", "错误数"),
         _key("warns", BIGINT, "Findings of severity warn", "警告数"),
         _key("rejected", BIGINT, "Records set aside in the current batches", "退回记录数"),
-        _key("score", FLOAT, "100 less weighted findings per record; never below 0", "评分"),
+        _col("score", FLOAT, "100 less weighted findings per record, never below 0; none without records", "评分"),
     ),
     key=("source_id",),
 )

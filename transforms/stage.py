@@ -37,8 +37,10 @@ def stage(source: Source, run_id: str, again: bool = False) -> list[Outcome]:
     Args:
         source: the source.
         run_id: the run that asks for it.
-        again: stage every batch anew, for example after a crosswalk changed.
+        again: stage every batch anew, for example after a crosswalk changed.  This happens by itself when what
+            is staged was written to an older contract.
     """
+    again = again or lake.is_outdated(source.source_id)
     done = set() if again else finished_batches("stage", source.source_id)
     waiting = [batch for batch in lake.raw_batches(source.source_id) if batch not in done]
     if again:

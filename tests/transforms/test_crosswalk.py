@@ -37,7 +37,9 @@ PLAIN = [("245", "00", [("a", "Managing knowledge :"), ("b", "critical /")]), ("
 
 
 def test_marc21_with_both_scripts():
-    found = {name: values[0].as_py() for name, values in crosswalk.describe(fields_of(LINKED_880), "marc21").items()}
+    found = {
+        name: values[0].as_py() for name, values in crosswalk.describe(fields_of(LINKED_880), "marc21").items()
+    }
     assert found["title"] == "頭戴之硬盔"
     assert found["title_pinyin"] == "Tou dai zhi ying kui"
     assert found["resp_first"] == "吳正德."
@@ -64,7 +66,11 @@ CNMARC = [
     ("100", "  ", [("a", "19941101d1994    em y0chiy50      ea")]),
     ("200", "1 ", [("a", "红楼梦"), ("9", "hong lou meng"), ("h", "上册"), ("e", "注释本"), ("f", "曹雪芹著")]),
     ("210", "  ", [("a", "北京"), ("c", "人民文学出版社")]),
-    ("461", " 0", [("1", "2001 "), ("a", "中国古典文学"), ("v", "3"), ("1", "001x"), ("1", "205  "), ("a", "二版")]),
+    (
+        "461",
+        " 0",
+        [("1", "2001 "), ("a", "中国古典文学"), ("v", "3"), ("1", "001x"), ("1", "205  "), ("a", "二版")],
+    ),
     ("606", "0 ", [("a", "古典小说"), ("x", "研究"), ("y", "中国"), ("z", "清代")]),
     ("905", "  ", [("a", "D1"), ("d", "I242.4"), ("e", "12"), ("b", "001"), ("b", "002"), ("f", "2")]),
     ("906", "  ", [("b", "001"), ("r", "CNY80.00"), ("c", "总馆")]),
@@ -86,7 +92,14 @@ def test_holdings_by_profile():
     fields = fields_of(PLAIN, CNMARC)
     holding = crosswalk.attachments(fields, "cnmarc-905", "holding").to_pylist()
     assert holding == [
-        {"record": 1, "institution": "D1", "location": None, "call_number": "I242.4/12", "coverage": None, "copies": 2}
+        {
+            "record": 1,
+            "institution": "D1",
+            "location": None,
+            "call_number": "I242.4/12",
+            "coverage": None,
+            "copies": 2,
+        }
     ]
     of_905 = crosswalk.attachments(fields, "cnmarc-905", "item").to_pylist()
     assert [(row["barcode"], row["call_number"]) for row in of_905] == [("001", "I242.4/12"), ("002", "I242.4/12")]

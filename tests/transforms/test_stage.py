@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import pyarrow.parquet as pq
 import pytest
 
 from harvesters.landing import Landing
@@ -143,6 +144,16 @@ def test_staging_again_gives_the_same(lake_home):
     outcomes = stage(SOURCE, "r2", again=True)
     assert [counts(o) for o in outcomes] == [(2, 2, 0, 0, 0), (2, 2, 0, 0, 0)]
     assert content() == before
+
+
+def test_what_was_written_to_an_older_contract_is_staged_again(lake_home):
+    batch = land(book(1))
+    stage(SOURCE, "r")
+    bib = lake.staged_batch("s", batch) / "bib.parquet"
+    pq.write_table(pq.read_table(bib).drop_columns("title_key"), bib)
+    (outcome,) = stage(SOURCE, "r2")
+    assert counts(outcome) == (1, 1, 0, 0, 0)
+    assert "title_key" in pq.read_schema(bib).names
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.15, 0.4])

@@ -88,7 +88,9 @@ def test_a_cut_file_ends_in_a_rejected_record():
 
 
 def test_an_entity_is_never_resolved():
-    content = b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]>' + collection(MARC.format(id="1", title="&x;"))
+    content = b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]>' + collection(
+        MARC.format(id="1", title="&x;")
+    )
     records, fields, _ = read(content)
     assert records[0]["status"] == "rejected"
     assert not fields
@@ -104,7 +106,11 @@ def test_many_records_cross_every_buffer_boundary(monkeypatch):
 
 
 def test_gb18030_as_declared():
-    text = "<?xml version='1.0' encoding='GB18030'?><collection>" + MARC.format(id="1", title="红楼梦") + "</collection>"
+    text = (
+        "<?xml version='1.0' encoding='GB18030'?><collection>"
+        + MARC.format(id="1", title="红楼梦")
+        + "</collection>"
+    )
     records, fields, _ = read(text.encode("gb18030"))
     assert fields[-1]["value"] == "红楼梦"
     assert records[0]["charset"] == "gb18030"
