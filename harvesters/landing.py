@@ -79,7 +79,7 @@ def count_records(content: bytes | BinaryIO) -> int:
     XML: opening tags named `record`.  OAI-PMH pages (the root is `OAI-PMH`): opening tags named `header`
     with the root's prefix, since MARCXML has `record` elements inside the metadata of a record; SRU answers:
     opening tags named `recordData`, for the same reason.  Other text:
-    lines that are not blank, less one for the header.  UTF-16 with a byte order mark is decoded first.
+    lines that are not blank, less one for the header.  UTF-16 is decoded first.
     """
     stream: BinaryIO = io.BytesIO(content) if isinstance(content, bytes) else content
     chunks = _utf8(stream)
@@ -89,12 +89,20 @@ def count_records(content: bytes | BinaryIO) -> int:
     return _count_units(_then(first, chunks))
 
 
+def utf16(start: bytes) -> str:
+    """The codec of UTF-16 text: by its byte order mark, or by a leader of two-byte characters; else ''."""
+    if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    if re.match(rb"(?:\x00\d){5}(?:\x00[ -~]){7}", start):
+        return "utf-16-be"
+    return "utf-16-le" if re.match(rb"(?:\d\x00){5}(?:[ -~]\x00){7}", start) else ""
+
+
 def _utf8(stream: BinaryIO) -> Iterator[bytes]:
-    """Chunks of the stream; of UTF-16 (which its byte order mark tells) as UTF-8."""
+    """Chunks of the stream; of UTF-16 as UTF-8."""
     first = stream.read(CHUNK)
-    decoder = None
-    if first[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        decoder = codecs.getincrementaldecoder("utf-16")("replace")
+    codec = utf16(first)
+    decoder = codecs.getincrementaldecoder(codec)("replace") if codec else None
     while first:
         yield decoder.decode(first).encode("utf-8", "replace") if decoder else first
         first = stream.read(CHUNK)

@@ -85,6 +85,13 @@ def web_address(values: pa.Array) -> pa.Array:
     return pc.if_else(pc.match_substring_regex(values, r"^(?i:https?|ftp)://\S+$"), values, None)
 
 
+def format_carrier(values: pa.Array) -> pa.Array:
+    """The carrier that a dc:format tells: a media type is electronic, an extent in pages is print."""
+    media = pc.match_substring_regex(values, r"(?i)^\s*(application|audio|image|model|text|video)/\S+")
+    extent = pc.match_substring_regex(values, r"(?i)\d\s*(p\b|pp\b|pages|页|頁|v\.|册|冊|leaves|cm\b)")
+    return pc.if_else(media, "electronic", pc.if_else(extent, "print", None))
+
+
 @cache
 def _codes(name: str) -> dict[str, str]:
     with CODES.open(encoding="utf-8", newline="") as file:
@@ -126,6 +133,7 @@ _FUNCTIONS: dict[str, Clean] = {
     "labelled_isbn": labelled_isbn,
     "labelled_issn": labelled_issn,
     "web_address": web_address,
+    "format_carrier": format_carrier,
     "isbn": identifiers.isbn,
     "issn": identifiers.issn,
     "lccn": identifiers.lccn,

@@ -11,7 +11,8 @@ def fields_of(*records):
     """Each record a list of (tag, indicators, [(code, value), …])."""
     rows = [
         {
-            "record_no": number, "field_no": field_no, "tag": tag, "ind1": inds[:1] or None, "ind2": inds[1:] or None,
+            "record_no": number, "field_no": field_no, "tag": tag,
+            "ind1": inds[:1] or None, "ind2": inds[1:] or None,
             "subfield_no": subfield_no, "code": code, "value": value,
         }
         for number, record in enumerate(records)

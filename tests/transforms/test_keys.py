@@ -1,0 +1,197 @@
+"""Match keys: what is made equal, and what stays apart."""
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.tables import DESCRIPTION, MATCH_KEYS
+from transforms import keys
+
+from .staged_records import bibs
+
+
+def key(column: str, **record: object) -> object:
+    return bibs("a", [record])[column][0].as_py()
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("數學 分析", "数学分析"),  # script and space
+        ("ＡＢＣ　１２３", "abc 123"),  # full width
+        ("馬克·吐溫傳", "马克•吐温传"),  # middle dots
+        ("馬克‧吐溫傳", "馬克・吐溫傳"),
+        ("L'Œuvre de Groß", "Oeuvre de gross"),  # ligature, sharp s, article
+        ("Łódź : a history /", "Lodz: A History"),
+        ("The \u2018Great\u2019 War", "great war"),
+        ("Istorii\ufe20a\ufe21 Rossiĭ", "Istoriia Rossii"),  # half marks of romanised Russian
+        ("\u0416\u0438\u0437\u043d\u044c", "жизнь"),
+    ],
+)
+def test_titles_made_equal(left: str, right: str) -> None:
+    assert key("title_key", title=left) == key("title_key", title=right) is not None
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("数学分析", "数学分析习题"),
+        ("กา", "กี"),  # Thai vowels are marks, not letters
+        ("C", "C++ primer"),
+    ],
+)
+def test_titles_kept_apart(left: str, right: str) -> None:
+    assert key("title_key", title=left) != key("title_key", title=right)
+
+
+def test_nothing_to_compare_gives_null() -> None:
+    table = bibs("a", [{"title": "!!!", "subtitle": " "}, {}])
+    for name in ("title_key", "full_title_key", "volume_key", "creator_key", "publisher_key", "pages"):
+        assert table[name].to_pylist() == [None, None], name
+    assert table["edition_key"].to_pylist() == ["1", "1"]
+
+
+def test_subtitle_is_in_the_full_title_only() -> None:
+    table = bibs("a", [{"title": "紅樓夢 :", "subtitle": "程甲本"}])
+    assert table["title_key"][0].as_py() == "红楼梦"
+    assert table["full_title_key"][0].as_py() == "红楼梦程甲本"
+
+
+def test_part_title_is_in_the_full_title_and_stands_for_a_missing_volume_number() -> None:
+    table = bibs(
+        "a", [{"title": "生活美學", "volume_title": "理趣"}, {"title": "x", "volume_no": "2", "volume_title": "y"}]
+    )
+    assert table["full_title_key"].to_pylist() == ["生活美学理趣", "xy"]
+    assert table["volume_key"].to_pylist() == ["理趣", "2"]
+
+
+def test_pinyin_is_never_used() -> None:
+    with_pinyin = bibs("a", [{"title": "中国", "title_pinyin": "Zhong guo"}])
+    without = bibs("a", [{"title": "中国"}])
+    for column in MATCH_KEYS:
+        assert with_pinyin[column.name].equals(without[column.name])
+
+
+@pytest.mark.parametrize(
+    ("given_text", "expected"),
+    [
+        ("上册", "上"), ("中", "中"), ("下冊", "下"), ("第一册", "1"), ("第十二卷", "12"), ("第二十三辑", "23"),
+        ("卷三", "3"), ("v. 1", "1"), ("V.1", "1"), ("Vol. II", "2"), ("Bd. 2", "2"), ("v. 2, pt. 1", "2.1"),
+        ("第二卷上册", "2.上"), ("第2卷 (下)", "2.下"), ("Part A", "a"), ("1-3", "1-3"), ("Book two", "2"),
+        ("第貳卷", "2"), ("人物卷", "人物卷"), ("007", "7"),
+    ],
+)  # fmt: skip
+def test_volume(given_text: str, expected: str) -> None:
+    assert key("volume_key", title="x", volume_no=given_text) == expected
+
+
+@pytest.mark.parametrize(
+    ("title", "title_key", "volume_key"),
+    [
+        ("数据结构 (上册)", "数据结构", "上"),
+        ("數據結構．下冊", "数据结构", "下"),
+        ("资治通鉴 第三卷", "资治通鉴", "3"),
+        ("数学(下)", "数学", "下"),
+        ("论语", "论语", None),
+        ("天下", "天下", None),  # not a volume
+        ("第一卷", "第一卷", None),  # nothing would be left of the title
+    ],
+)
+def test_volume_at_the_end_of_a_title(title: str, title_key: str, volume_key: str | None) -> None:
+    table = bibs("a", [{"title": title}])
+    assert (table["title_key"][0].as_py(), table["volume_key"][0].as_py()) == (title_key, volume_key)
+
+
+@pytest.mark.parametrize(
+    ("given_text", "expected"),
+    [
+        ("第2版", "2"), ("第二版", "2"), ("2nd ed.", "2"), ("Second edition", "2"), ("2. Aufl.", "2"),
+        ("2版", "2"),
+        ("2e éd.", "2"), ("[2d ed.]", "2"), ("3rd rev. ed.", "3"), ("第十一版", "11"), ("北京第2版", "2"),
+        ("修订版", "修订"), ("修訂本", "修订"), ("Rev. ed.", "修订"), ("增订版", "修订"), ("New ed.", "新"),
+        ("影印版", "影印"), ("Large print ed.", "大字"),
+        ("第1版", "1"), ("1st ed.", "1"), ("First American ed.", "1"), ("初版", "1"), ("Dover ed.", "1"),
+        ("1998 ed.", "1"), ("10th anniversary ed.", "1"), ("Unabridged", "1"), ("", "1"),
+    ],
+)  # fmt: skip
+def test_edition(given_text: str, expected: str) -> None:
+    assert key("edition_key", edition=given_text) == expected
+
+
+@pytest.mark.parametrize(
+    ("given_text", "expected"),
+    [
+        ("Smith, John, 1950-", "smithjohn"), ("John Smith", "smithjohn"),
+        ("Smith, John, 1950- author.", "smithjohn"),
+        ("Smith, J. R. (John Robert), 1900-1980", "smithjr"), ("张三著", "张三"), ("張三 主編", "张三"),
+        ("(美) 史密斯 (Smith, J.) 著", "史密斯"), ("[清] 曹雪芹", "曹雪芹"), ("胡適, 1891-1962", "胡适"),
+        ("馬克·吐溫", "马克吐温"), ("United States. Congress. House.", "unitedstatescongresshouse"),
+    ],
+)  # fmt: skip
+def test_creator(given_text: str, expected: str) -> None:
+    assert key("creator_key", creators=[given_text, "Other, Another"]) == expected
+
+
+def test_creator_from_the_statement_where_no_heading_is() -> None:
+    assert key("creator_key", resp_first="王五编著") == "王五"
+    assert key("creators_key", resp_first="王五编著") == ["王五"]
+
+
+def test_all_creators_in_order() -> None:
+    records = [
+        {"creators": ["Smith, John", "!", "李四著"]},
+        {"creators": []},
+        {"creators": ["B"], "resp_first": "x"},
+    ]
+    table = bibs("a", records)
+    assert table["creators_key"].to_pylist() == [["smithjohn", "李四"], [], ["b"]]
+    assert table["creator_key"].to_pylist() == ["smithjohn", None, "b"]
+
+
+@pytest.mark.parametrize(
+    ("given_text", "expected"),
+    [
+        ("xii, 345 p. :", 345), ("123页", 123), ("2, 31, 399 p., [1] p. of plates", 399), ("3 v. ;", None),
+        ("2册(1200页)", 1200), ("345", 345), ("23 leaves", 23), ("1 online resource", None), ("１２３頁", 123),
+    ],
+)  # fmt: skip
+def test_pages(given_text: str, expected: int | None) -> None:
+    assert key("pages", extent=given_text) == expected
+
+
+def test_publisher_without_company_words() -> None:
+    table = bibs(
+        "a", [{"publisher": name} for name in ("Wiley & Sons, Inc.", "Wiley & sons", "Press", "北京大學出版社")]
+    )
+    assert table["publisher_key"].to_pylist() == ["wileysons", "wileysons", "press", "北京大学"]
+
+
+def test_columns_are_appended_in_order_and_replaced() -> None:
+    plain = pa.schema([(column.name, column.type) for column in DESCRIPTION]).empty_table()
+    once = keys.add(plain)
+    names = [column.name for column in MATCH_KEYS]
+    assert once.schema.names[-len(names) :] == names
+    assert keys.add(once).schema == once.schema
+    assert [once.schema.field(column.name).type for column in MATCH_KEYS] == [c.type for c in MATCH_KEYS]
+
+
+def test_chunked_input_gives_the_same_keys() -> None:
+    records = [{"title": f"数学 {n % 3}", "creators": ["李四著"], "edition": "2版"} for n in range(7)]
+    whole = bibs("a", records)
+    chunked = keys.add(pa.concat_tables([whole.slice(0, 3), whole.slice(3)]))
+    assert chunked.combine_chunks().to_pylist() == whole.to_pylist()
+
+
+TEXT = st.one_of(st.none(), st.text(max_size=40))
+
+
+@given(
+    st.lists(st.fixed_dictionaries(dict.fromkeys(("title", "volume_no", "edition", "extent", "publisher"), TEXT)))
+)
+def test_no_text_breaks_a_key(records: list[dict[str, str | None]]) -> None:
+    for record in records:
+        record["creators"] = [record["publisher"] or ""]
+    table = bibs("a", records)
+    assert len(table) == len(records)
+    assert table["edition_key"].null_count == 0

@@ -1,0 +1,256 @@
+"""Which records become one bib, and which may not."""
+
+from hashlib import sha1
+from itertools import permutations
+from pathlib import Path
+
+import ibis
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from transforms import components, match
+from transforms.score import SCORED, WEIGHTS, load_card, score
+
+from .staged_records import ANALYSIS, HAMLET, bibs
+
+
+def clusters(*sources: list[dict], cap: int = match.BLOCK_CAP) -> match.Clusters:
+    """Match the records of sources a, b, c …"""
+    tables = [bibs(name, records) for name, records in zip("abcdefgh", sources, strict=False)]
+    con = ibis.duckdb.connect()
+    return match.cluster(con, con.create_table("bib", ibis.memtable(pa.concat_tables(tables))), cap=cap)
+
+
+def together(*sources: list[dict]) -> set[frozenset[str]]:
+    """The clusters of more than one record, as sets of 'source/record'."""
+    found: dict[int, set[str]] = {}
+    for row in clusters(*sources).records.to_pylist():
+        found.setdefault(row["cluster"], set()).add(f"{row['source_id']}/{row['record_id']}")
+    return {frozenset(members) for members in found.values() if len(members) > 1}
+
+
+def rules(*sources: list[dict]) -> set[tuple[str, str]]:
+    pairs = clusters(*sources).pairs
+    return set(zip(pairs["rule"].to_pylist(), pairs["decision"].to_pylist(), strict=True))
+
+
+ONE = {frozenset(["a/000", "b/000"])}
+
+
+@pytest.mark.parametrize(
+    ("record", "change"),
+    [
+        (HAMLET, {}),
+        (HAMLET, {"isbn": []}),
+        (HAMLET, {"title": "HAMLET /", "subtitle": None}),
+        (HAMLET, {"publisher": "Penguin", "pub_place": None}),
+        (HAMLET, {"isbn": [], "creators": ["Shakespeare, William"], "extent": None}),
+        (HAMLET, {"edition": "1st ed."}),
+        (HAMLET | {"edition": "2nd ed."}, {"extent": "349 p."}),  # the statement was left out
+        (HAMLET, {"creators": ["Wells, Stanley", "Shakespeare, William, 1564-1616"]}),
+        (HAMLET, {"carrier": None}),  # a record that does not say is of either carrier
+        (ANALYSIS, {"title": "数学分析", "creators": ["陈纪修"], "publisher": "高等敎育出版社"}),
+        (ANALYSIS, {"title": "数学分析", "isbn": [], "extent": "420 p."}),
+    ],
+)
+def test_copies_of_one_book_join(record: dict, change: dict) -> None:
+    assert together([record], [record | change]) == ONE
+
+
+@pytest.mark.parametrize(
+    ("rule", "record", "change"),
+    [
+        ("veto:volume", ANALYSIS | {"volume_no": "上册"}, {"volume_no": "下册"}),
+        ("veto:volume", ANALYSIS, {"volume_no": "2"}),
+        ("veto:volume", ANALYSIS | {"volume_title": "代数"}, {"volume_title": "几何"}),
+        ("veto:volume", ANALYSIS | {"title": "数学分析(上册)"}, {"title": "数学分析(下册)"}),
+        ("veto:edition", HAMLET | {"edition": "2nd ed."}, {"edition": "3rd ed."}),
+        ("veto:edition", HAMLET, {"edition": "2nd ed.", "pub_year": 2003}),
+        ("veto:language", HAMLET, {"lang": "ger"}),
+        ("veto:translation", HAMLET | {"orig_lang": "fre"}, {"orig_lang": "ger"}),
+        ("veto:serial", HAMLET, {"kind": "serial"}),
+        ("veto:kind", HAMLET, {"kind": "audio"}),
+        ("veto:isbn_conflict", HAMLET, {"title": "Cooking for two", "subtitle": "quick meals"}),
+    ],
+)
+def test_a_veto_separates_whatever_the_score(rule: str, record: dict, change: dict) -> None:
+    assert together([record], [record | change]) == set()
+    assert rules([record], [record | change]) == {(rule, "separate")}
+
+
+def test_print_and_electronic_under_one_isbn_are_two() -> None:
+    assert together([HAMLET], [HAMLET | {"carrier": "electronic"}]) == set()
+
+
+def test_two_records_of_one_source_stay_apart_without_an_identifier() -> None:
+    plain = HAMLET | {"isbn": []}
+    assert together([plain, plain]) == set()
+    assert together([plain, plain | {"publisher": "Penguin"}]) == set()
+    assert together([HAMLET, HAMLET | {"publisher": "Penguin"}]) == {frozenset(["a/000", "a/001"])}
+
+
+def test_books_of_a_set_with_one_isbn_stay_apart() -> None:
+    """The publisher gave one ISBN to a series; titles are alike, creators and pages are not."""
+    left = ANALYSIS | {"title": "中国历代家礼", "creators": ["陆益龙"], "extent": "241页"}
+    right = ANALYSIS | {"title": "中国历代祭礼", "creators": ["杜希宙"], "extent": "249页"}
+    assert together([left], [right]) == set()
+
+
+def test_two_books_of_one_title_and_year_by_others_stay_apart() -> None:
+    left = {
+        "title": "Jaguars",
+        "pub_year": 2001,
+        "extent": "32 p.",
+        "carrier": "print",
+        "kind": "book",
+        "lang": "eng",
+    }
+    right = left | {"creators": ["Lalley, Pat"], "publisher": "Steadwell"}
+    assert together([left | {"creators": ["Woods, Theresa"], "publisher": "Bridgestone"}], [right]) == set()
+
+
+def test_a_chain_cannot_bring_a_source_two_records() -> None:
+    """Both records of a match the one of b; only one may have it."""
+    plain = HAMLET | {"isbn": []}
+    found = together([plain, plain | {"publisher": "Penguin"}], [plain | {"creators": ["Shakespeare, W."]}])
+    assert len(found) == 1
+    assert len(next(iter(found))) == 2
+
+
+def test_a_chain_cannot_join_two_editions() -> None:
+    """Without an edition statement a record fits both; they stay apart all the same."""
+    second, third = HAMLET | {"edition": "2nd ed."}, HAMLET | {"edition": "3rd ed."}
+    for sources in permutations([[second], [third], [HAMLET]]):
+        result = clusters(*sources)
+        names = "abc"[sources.index([second])], "abc"[sources.index([third])]
+        cluster = dict(
+            zip(result.records["source_id"].to_pylist(), result.records["cluster"].to_pylist(), strict=True)
+        )
+        assert cluster[names[0]] != cluster[names[1]]
+        assert "veto:cluster" in result.pairs["rule"].to_pylist()
+
+
+def test_a_title_alone_joins_nothing() -> None:
+    thin = {"title": "Annual report of the society", "carrier": "print", "kind": "book"}
+    assert together([thin], [thin]) == set()
+    assert together([thin | {"pub_year": 1990}], [thin | {"pub_year": 1990}]) == set()
+
+
+def test_early_print_goes_to_review() -> None:
+    early = HAMLET | {"isbn": [], "pub_year": 1750, "extent": None}
+    assert rules([early], [early | {"publisher": "J. and R. Tonson"}]) == {("early_print", "review")}
+
+
+def test_a_doubtful_pair_goes_to_review() -> None:
+    other = HAMLET | {"pub_year": 2000, "isbn": [], "publisher": None, "extent": None}
+    found = clusters([HAMLET], [other]).pairs
+    assert found["decision"].to_pylist() == ["review"]
+    assert load_card().review <= found["score"][0].as_py() < load_card().match
+
+
+def test_any_shared_isbn_counts() -> None:
+    left = HAMLET | {"isbn": ["9780140707342", "9780198129103"]}
+    right = HAMLET | {"isbn": ["9780198129103", "9780521618748"], "publisher": "Penguin", "pub_year": None}
+    assert together([left], [right]) == ONE
+    assert ("isbn shared", "match") in rules([left], [right])
+
+
+def test_no_records() -> None:
+    empty = bibs("a", [HAMLET]).slice(0, 0)
+    con = ibis.duckdb.connect()
+    found = match.cluster(con, con.create_table("bib", ibis.memtable(empty)))
+    assert (len(found.records), len(found.pairs), found.notes) == (0, 0, [])
+
+
+# --- blocks ----------------------------------------------------------------------------------------------
+
+
+def many(count: int) -> list[list[dict]]:
+    """As many different books under one title, year and pages, and one of them at a second source."""
+    names = [sha1(str(n).encode()).hexdigest() for n in range(count)]
+    books = [HAMLET | {"isbn": [], "creators": [f"{n[:8]}, {n[8]}"], "publisher": n[9:20]} for n in names]
+    return [books, [books[count // 2] | {"pub_place": "Paris", "resp_first": "x", "edition": "1st ed."}]]
+
+
+def test_a_block_over_the_cap_is_reported_and_its_neighbours_compared() -> None:
+    whole, cut = clusters(*many(60)), clusters(*many(60), cap=20)
+    assert whole.notes == []
+    assert len(whole.pairs) == 61 * 60 // 2
+    assert len(cut.pairs) < len(whole.pairs) // 3
+    assert "over the cap of 20 groups" in cut.notes[0]
+    assert "with 61" in cut.notes[0]
+    of = {(r["source_id"], r["record_id"]): r["cluster"] for r in cut.records.to_pylist()}
+    assert of["b", "000"] == of["a", "030"] == 30
+
+
+def test_pairs_are_distinct_and_ordered() -> None:
+    pairs = clusters([HAMLET], [HAMLET | {"publisher": "Other"}], [HAMLET | {"publisher": "Third"}]).pairs
+    found = [(r["left_source_id"], r["right_source_id"]) for r in pairs.to_pylist()]
+    assert found == [("a", "b"), ("a", "c"), ("b", "c")]
+
+
+# --- score -----------------------------------------------------------------------------------------------
+
+
+def test_score_does_not_depend_on_how_pairs_are_cut_into_batches() -> None:
+    con = ibis.duckdb.connect()
+    records = pa.concat_tables([bibs(name, [HAMLET, ANALYSIS, HAMLET | {"publisher": name}]) for name in "abcd"])
+    bib = match.collapse(match.prepare(con.create_table("bib", ibis.memtable(records))))
+    rows = con.create_table("rows", bib)
+    groups = rows.mutate(group=rows.row)
+    other = groups.view()
+    every = groups.join(other, groups.group < other.group).select(left=groups.group, right=other.group)
+    table = match.compared(every, groups).order_by("left_group", "right_group").to_pyarrow()
+    whole = pa.Table.from_batches(score(table.to_batches()), schema=SCORED)
+    pieces = pa.Table.from_batches(score(table.to_batches(max_chunksize=5)), schema=SCORED)
+    assert len(whole) == 66
+    assert whole.combine_chunks().equals(pieces.combine_chunks())
+
+
+def test_a_bad_card_names_its_line(tmp_path: Path) -> None:
+    bad = tmp_path / "card.csv"
+    bad.write_text(WEIGHTS.read_text("utf-8").replace("isbn,shared,1,4.5", "isbn,shared,1,much"), "utf-8")
+    line = next(n for n, text in enumerate(bad.read_text("utf-8").splitlines(), 1) if ",much," in text)
+    with pytest.raises(ValueError, match=f"line {line}"):
+        load_card(bad)
+    bad.write_text("evidence,level,at_least,weight,english,chinese\n", "utf-8")
+    with pytest.raises(ValueError, match="prior"):
+        load_card(bad)
+
+
+# --- components ------------------------------------------------------------------------------------------
+
+
+def joined(edges: list[tuple[int, int]], attributes: list[list[int]], identity: list[int], sources: list[int]):
+    ends = np.array(edges, dtype=np.int64).reshape(-1, 2)
+    starts = np.arange(len(sources) + 1)
+    return components.join(
+        np.ascontiguousarray(ends[:, 0]),
+        np.ascontiguousarray(ends[:, 1]),
+        np.array(attributes, dtype=np.int64),
+        starts,
+        np.array(sources, dtype=np.int64),
+        np.array(identity, dtype=np.int64),
+    )
+
+
+def test_union_takes_the_smallest_group_as_name() -> None:
+    cluster, refused = joined([(3, 1), (1, 2)], [[0]] * 4, [-1] * 4, [0, 1, 2, 3])
+    assert cluster.tolist() == [0, 1, 1, 1]
+    assert refused.tolist() == [False, False]
+
+
+def test_an_unknown_attribute_takes_the_first_known_one() -> None:
+    cluster, refused = joined([(0, 1), (1, 2)], [[5], [-1], [6]], [-1] * 3, [0, 1, 2])
+    assert cluster.tolist() == [0, 0, 2]
+    assert refused.tolist() == [False, True]
+
+
+def test_one_source_twice_only_with_one_identifier() -> None:
+    assert joined([(0, 1)], [[0], [0]], [7, 7], [4, 4])[0].tolist() == [0, 0]
+    assert joined([(0, 1)], [[0], [0]], [7, 8], [4, 4])[0].tolist() == [0, 1]
+    assert joined([(0, 1)], [[0], [0]], [-1, -1], [4, 4])[0].tolist() == [0, 1]
+    through = joined([(0, 1), (1, 2)], [[0]] * 3, [-1] * 3, [4, 5, 4])
+    assert through[0].tolist() == [0, 0, 2]
+    assert through[1].tolist() == [False, True]

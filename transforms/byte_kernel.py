@@ -1,0 +1,93 @@
+"""Compiled building blocks over byte arrays: words at any alignment, decimal numbers, XXH64."""
+# numba infers the types of compiled functions
+# mypy: allow-untyped-defs
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+_P1 = np.uint64(0x9E3779B185EBCA87)
+_P2 = np.uint64(0xC2B2AE3D27D4EB4F)
+_P3 = np.uint64(0x165667B19E3779F9)
+_P4 = np.uint64(0x85EBCA77C2B2AE63)
+_P5 = np.uint64(0x27D4EB2F165667C5)
+
+
+def _at(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+    """Address of array[index] as that of a 64-bit word."""
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [index]), ir.IntType(64).as_pointer())
+
+
+@intrinsic
+def load64(_typing: Any, array: Any, index: Any) -> Any:
+    """The eight bytes from array[index] on as a little-endian word, at any alignment."""
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return builder.load(_at(context, builder, signature.args[0], given[0], given[1]), align=1)
+
+    return types.uint64(array, types.int64), build
+
+
+@intrinsic
+def store64(_typing: Any, array: Any, index: Any, word: Any) -> Any:
+    """Write a word over the eight bytes from array[index] on."""
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        builder.store(given[2], _at(context, builder, signature.args[0], given[0], given[1]), align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.uint64), build
+
+
+@njit(cache=True)
+def number(buffer, start, digits):
+    """The decimal number there, or -1."""
+    value = 0
+    for k in range(digits):
+        digit = np.int64(buffer[start + k]) - 48
+        if digit < 0 or digit > 9:
+            return -1
+        value = value * 10 + digit
+    return value
+
+
+@njit(cache=True)
+def _rotate(value, by):
+    return (value << np.uint64(by)) | (value >> np.uint64(64 - by))
+
+
+@njit(cache=True)
+def xxh64(buffer, start, end):
+    """XXH64 (seed 0) of the bytes from start to end."""
+    length = np.uint64(end - start)
+    p = start
+    if end - start >= 32:
+        a, b, c, d = _P1 + _P2, _P2, np.uint64(0), np.uint64(0) - _P1
+        while p + 32 <= end:
+            a = _rotate(a + load64(buffer, p) * _P2, 31) * _P1
+            b = _rotate(b + load64(buffer, p + 8) * _P2, 31) * _P1
+            c = _rotate(c + load64(buffer, p + 16) * _P2, 31) * _P1
+            d = _rotate(d + load64(buffer, p + 24) * _P2, 31) * _P1
+            p += 32
+        h = _rotate(a, 1) + _rotate(b, 7) + _rotate(c, 12) + _rotate(d, 18)
+        for lane in (a, b, c, d):
+            h = (h ^ (_rotate(lane * _P2, 31) * _P1)) * _P1 + _P4
+    else:
+        h = _P5
+    h += length
+    while p + 8 <= end:
+        h = _rotate(h ^ (_rotate(load64(buffer, p) * _P2, 31) * _P1), 27) * _P1 + _P4
+        p += 8
+    if p + 4 <= end:
+        h = _rotate(h ^ ((load64(buffer, p) & np.uint64(0xFFFFFFFF)) * _P1), 23) * _P2 + _P3
+        p += 4
+    while p < end:
+        h = _rotate(h ^ (np.uint64(buffer[p]) * _P5), 11) * _P1
+        p += 1
+    h = (h ^ (h >> np.uint64(33))) * _P2
+    h = (h ^ (h >> np.uint64(29))) * _P3
+    return h ^ (h >> np.uint64(32))

@@ -1,0 +1,252 @@
+"""The stage from staged to catalogue: one build of the union over all sources.
+
+Every record that is current at any source gets into exactly one bib.  A build is a new folder, visible when it
+is whole; the last builds are kept.  Nothing is built when nothing changed: neither the records, nor the
+registry, nor the weights, nor this code.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import duckdb
+import ibis
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from ibis.backends import BaseBackend
+from ibis.expr.types import Table
+
+from harvesters import registry
+from harvesters.registry import Registry
+from schemas.tables import CATALOG_BIB, CATALOG_HOLDING, CATALOG_ITEM, CATALOG_LOAN, CATALOG_PROVENANCE
+from schemas.tables import Table as Contract
+from transforms import identity, match, merge
+from transforms.score import WEIGHTS
+from warehouse import engine, lake
+from warehouse.outcome import EVERY_SOURCE, Outcome, finished_batches
+
+INPUTS = "inputs.json"  # in each build: digest of all that it was made from
+CHUNK = 100_000  # records merged at once
+
+
+class CatalogError(Exception):
+    """The catalogue can't be built; says what to do."""
+
+
+def build(run_id: str, cap: int = match.BLOCK_CAP) -> list[Outcome]:
+    """Build the union catalogue from what is staged now.
+
+    Args:
+        run_id: the run that asks for it.
+        cap: groups in a block that are compared all with all.
+
+    Returns:
+        An outcome for each source and one for all (`*`), recorded.  When nothing changed since the last
+        build there is one outcome `unchanged`, which is not recorded, and no new build.
+
+    Raises:
+        CatalogError: nothing is staged, or a staged source is not in the registry.
+        RegistryError: the registry has faults.
+        UnbalancedError: a record was lost between the staged layer and the catalogue.
+    """
+    members = registry.load()
+    build_id = lake.new_batch_id()
+    total = Outcome("catalog", EVERY_SOURCE, build_id, run_id)
+    with engine.open_lake() as con:
+        _require_sources(members)
+        digest = _inputs(con, members)
+        builds = lake.catalog_builds()
+        if builds and _built_from(builds[-1]) == digest and _recorded(builds[-1]):
+            return [_unchanged(con, builds[-1], run_id)]
+        try:
+            with lake.replacing_folder(lake.catalog_build(build_id)) as folder:
+                notes = _write(con, members, folder, build_id, cap)
+                (folder / INPUTS).write_text(json.dumps({"digest": digest}), "utf-8")
+                outcomes = _outcomes(con, members, folder, total)
+        except Exception as error:
+            total.verdict, total.reason = "failed", f"{type(error).__name__}: {error}"
+            total.record()
+            raise
+    total.reason = "; ".join(notes)
+    outcomes = [outcome.record() for outcome in outcomes]
+    lake.prune_catalog()
+    return outcomes
+
+
+# --- whether there is anything to do ---------------------------------------------------------------------
+
+
+def _require_sources(members: Registry) -> None:
+    staged = lake.staged_sources()
+    if not staged:
+        raise CatalogError("nothing is staged yet; run `calis harvest` and `calis stage` first")
+    if unknown := sorted(set(staged) - {source.source_id for source in members.sources}):
+        raise CatalogError(
+            f"staged, but not in sources.csv: {', '.join(unknown)}; add the line again, or remove the "
+            "folders of these sources below staged/ if their records are to leave the union"
+        )
+
+
+def _inputs(con: duckdb.DuckDBPyConnection, members: Registry) -> str:
+    """A digest of everything that the catalogue is made from."""
+    seen = hashlib.blake2b(digest_size=16)
+    index = con.execute(
+        """SELECT source_id, count(*), bit_xor(hash(record_id, batch_id, record_no, digest, deleted))
+        FROM staged.record GROUP BY source_id ORDER BY source_id"""
+    ).fetchall()
+    files = [file for name in ("bib", "holding", "item", "loan") for file in lake.staged_files(name)]
+    sizes = [(*file.parts[-3:], file.stat().st_size) for file in files]
+    seen.update(repr((index, sizes, members)).encode())
+    code = Path(__file__).parent
+    modules = ("keys", "match", "score", "components", "identity", "merge", "catalog")
+    for path in (WEIGHTS, *(code / f"{module}.py" for module in modules)):
+        seen.update(path.read_bytes())
+    return seen.hexdigest()
+
+
+def _built_from(build_id: str) -> str:
+    path = lake.catalog_build(build_id) / INPUTS
+    return str(json.loads(path.read_text("utf-8"))["digest"]) if path.exists() else ""
+
+
+def _recorded(build_id: str) -> bool:
+    """Whether the outcomes of a build were written too: a kill may come between."""
+    return build_id in finished_batches("catalog", EVERY_SOURCE)
+
+
+def _unchanged(con: duckdb.DuckDBPyConnection, build_id: str, run_id: str) -> Outcome:
+    (current,) = con.execute("SELECT count(*) FROM staged.current_bib").fetchall()[0]
+    outcome = Outcome("catalog", EVERY_SOURCE, build_id, run_id, "unchanged")
+    outcome.received = outcome.unchanged = current
+    outcome.reason = "no record, registry line or rule changed since the last build"
+    return outcome
+
+
+# --- the build -------------------------------------------------------------------------------------------
+
+
+def _write(con: duckdb.DuckDBPyConnection, members: Registry, folder: Path, build_id: str, cap: int) -> list[str]:
+    """Fill the folder of a build with every table of the catalogue; returns notes for the outcome."""
+    backend = ibis.duckdb.from_connection(con)
+    bib = backend.table("current_bib", database="staged")
+    clusters = match.cluster(backend, bib, cap=cap)
+    lake.write_table(folder, "catalog.match", clusters.pairs)
+
+    old = backend.table("bib_record", database="catalog")
+    bib_ids, lineage = identity.assign(
+        _with_old_ids(backend, clusters.records, old),
+        old.select("bib_id").distinct().to_pyarrow()["bib_id"].combine_chunks(),
+        backend.table("lineage", database="catalog").order_by("build_id", "event", "bib_id").to_pyarrow(),
+        build_id,
+    )
+    lake.write_table(folder, "catalog.lineage", lineage)
+    assigned = clusters.records.select(match.POSITION).append_column("bib_id", bib_ids)
+    lake.write_table(folder, "catalog.bib_record", assigned)
+
+    codes = {source.source_id: source.member_code for source in members.sources}
+    of_source = pc.index_in(assigned["source_id"], pa.array(list(codes)))
+    member_codes = pa.array(list(codes.values()), pa.string()).take(of_source)
+    assigned = assigned.append_column("member_code", member_codes)
+    columns = ["bib_id", "member_code", "source_id", "batch_id", "record_no"]
+    of_record = backend.create_table("assigned", ibis.memtable(assigned.select(columns)), temp=True)
+    _write_bibs(bib, of_record, folder)
+    for table in (CATALOG_HOLDING, CATALOG_ITEM):
+        part = backend.table(f"current_{table.name}", database="staged")
+        lake.write_table(folder, table.full_name, _attached(part, of_record, table))
+    lake.write_table(folder, "catalog.member", members.member_table())
+    items = backend.read_parquet(folder / "item.parquet")
+    lake.write_table(folder, "catalog.loan", _loans(backend.table("loan", database="staged"), items, codes))
+    return clusters.notes
+
+
+def _with_old_ids(backend: BaseBackend, records: pa.Table, old: Table) -> pa.Table:
+    """The records in order of row, with the bib that the last build gave them."""
+    now = backend.create_table("clustered", ibis.memtable(records), temp=True)
+    before = old.select("source_id", "record_id", old_bib_id=old.bib_id)
+    return now.left_join(before, ["source_id", "record_id"]).order_by("row").to_pyarrow()
+
+
+def _write_bibs(bib: Table, of_record: Table, folder: Path) -> None:
+    """Write `catalog.bib` and `catalog.provenance`, some bibs at a time."""
+    batches = merge.in_precedence(bib, of_record).to_pyarrow_batches(chunk_size=CHUNK)
+    with (
+        pq.ParquetWriter(folder / "bib.parquet", CATALOG_BIB.schema, **lake.PARQUET) as bibs,
+        pq.ParquetWriter(folder / "provenance.parquet", CATALOG_PROVENANCE.schema, **lake.PARQUET) as origins,
+    ):
+        for records in _whole_bibs(batches):
+            golden, provenance = merge.golden(records)
+            bibs.write_table(lake.conform("catalog.bib", golden))
+            origins.write_table(lake.conform("catalog.provenance", provenance))
+
+
+def _whole_bibs(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Cut a stream that is ordered by bib so that no bib is divided; in pieces of CHUNK records or more."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(len(part) for part in waiting) < CHUNK:
+            continue
+        table = pa.Table.from_batches(waiting).combine_chunks()
+        last = pc.index(table["bib_id"], table["bib_id"][-1]).as_py()
+        if last:
+            yield table.slice(0, last)
+        waiting = table.slice(last).to_batches()
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+def _attached(part: Table, of_record: Table, table: Contract) -> pa.Table:
+    """Holdings or items with the bib and the member of their record."""
+    joined = part.join(of_record, ["source_id", "batch_id", "record_no"])
+    return joined.select(table.schema.names).order_by(table.key).to_pyarrow()
+
+
+def _loans(loans: Table, items: Table, codes: dict[str, str]) -> pa.Table:
+    """Circulation events with the bib of their item; one whose barcode no item bears keeps none."""
+    members = ibis.memtable({"source_id": list(codes), "member_code": list(codes.values())})
+    latest = ibis.row_number().over(
+        group_by=["source_id", "event_id"], order_by=[ibis.desc("batch_id"), "record_no"]
+    )
+    current = loans.mutate(nth=latest).filter(ibis._.nth == 0).join(members, "source_id")
+    # a barcode on two items of a member is a fault that quality reports; the event must not count twice
+    of_barcode = (
+        items.filter(items.barcode.notnull()).group_by("member_code", "barcode").agg(bib_id=items.bib_id.min())
+    )
+    joined = current.left_join(of_barcode, ["member_code", "barcode"])
+    return joined.select(CATALOG_LOAN.schema.names).order_by(CATALOG_LOAN.key).to_pyarrow()
+
+
+# --- what it did -----------------------------------------------------------------------------------------
+
+
+def _outcomes(con: duckdb.DuckDBPyConnection, members: Registry, folder: Path, total: Outcome) -> list[Outcome]:
+    """One outcome a source and the total: what is current in the staged layer against what was written.
+
+    For a feed of loans the events are counted; the total is of records.
+
+    Raises:
+        UnbalancedError: something is in the one and not in the other.
+    """
+    record = "SELECT source_id, count(*) FROM staged.record WHERE NOT deleted GROUP BY ALL"
+    event = "SELECT source_id, count(DISTINCT event_id) FROM staged.loan GROUP BY ALL"
+    received, events = (dict(con.execute(query).fetchall()) for query in (record, event))
+    attached, joined = (_count(folder / f"{name}.parquet") for name in ("bib_record", "loan"))
+    outcomes = []
+    for source_id in lake.staged_sources():
+        loans = members.source(source_id).format == "loans"
+        outcome = Outcome("catalog", source_id, total.batch_id, total.run_id, started_at=total.started_at)
+        outcome.received = (events if loans else received).get(source_id, 0)
+        outcome.staged = (joined if loans else attached).get(source_id, 0)
+        outcome.require_balance()
+        outcomes.append(outcome)
+    total.received, total.staged = sum(received.values()), sum(attached.values())
+    total.require_balance()
+    return [*outcomes, total]
+
+
+def _count(file: Path) -> dict[str, int]:
+    """Rows of each source in a file that was just written."""
+    counts = pq.read_table(file, columns=["source_id"])["source_id"].value_counts()
+    return {row["values"]: row["counts"] for row in counts.to_pylist()}

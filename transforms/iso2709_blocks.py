@@ -1,0 +1,141 @@
+"""Cut a stream of ISO 2709 into blocks of whole records; a stream in UTF-16 is decoded on the way."""
+
+import codecs
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transforms.arena import Memory, arena
+from transforms.iso2709_kernel import RECORD_END
+
+JUNK = b" \t\r\n\x00\x1a\xef\xbb\xbf"  # may stand between records
+MAX_RECORD = 16 << 20  # bytes without a terminator that are still held as one record
+KEPT = 1 << 20  # bytes that are kept of a longer one
+PER_BYTE = 20  # bytes of memory that one byte of a chunk takes
+
+
+@dataclass(frozen=True)
+class Block:
+    """Whole records; `buffer` has 64 bytes more than `size`.  `cut`: the last one has no terminator."""
+
+    buffer: NDArray[np.uint8]
+    size: int
+    offset: int  # of the first byte in the file
+    memory: Memory
+    cut: bool = False
+    too_long: bool = False
+
+
+class Utf16(io.RawIOBase):
+    """A stream of UTF-16 read as UTF-8.  Halves of pairs that stand alone become bytes that are no UTF-8."""
+
+    def __init__(self, head: bytes, stream: BinaryIO):
+        super().__init__()
+        big = head[:2] == b"\xfe\xff" or (head[:2] != b"\xff\xfe" and head[0] == 0)
+        self.codec = "utf-16-be" if big else "utf-16-le"
+        self._decoder = codecs.getincrementaldecoder(self.codec)("surrogatepass")
+        self._head, self._stream = head, stream
+        self._ready = b""
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def readinto(self, room: memoryview) -> int:  # type: ignore[override]
+        """Fill the room; 0 at the end of the stream."""
+        while not self._ready:
+            data = self._head or self._stream.read(len(room))
+            self._head = b""
+            try:
+                text = self._decoder.decode(data, final=not data)
+            except UnicodeDecodeError:  # an odd number of bytes
+                self._decoder.reset()
+                text = "\ufffd"
+            self._ready = text.encode("utf-8", "surrogatepass")
+            if not data:
+                break
+        count = min(len(room), len(self._ready))
+        room[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
+
+    def original(self, content: bytes) -> bytes:
+        """What was received for these bytes."""
+        return content.decode("utf-8", "surrogatepass").encode(self.codec, "surrogatepass")
+
+
+def original_positions(block: Block) -> NDArray[np.int64]:
+    """How many bytes of UTF-16 the first n bytes of a block of UTF-8 stand for."""
+    data = block.buffer[: block.size]
+    units = ((data & 0xC0) != 0x80).astype(np.int64) + (data >= 0xF0)
+    return np.concatenate([[0], 2 * np.cumsum(units)])
+
+
+def _fill(stream: BinaryIO, room: NDArray[np.uint8]) -> int:
+    """Read into the room; how many bytes came, 0 at the end of the stream."""
+    if hasattr(stream, "readinto"):
+        return stream.readinto(room.data) or 0
+    data = stream.read(len(room))
+    room[: len(data)] = np.frombuffer(data, np.uint8)
+    return len(data)
+
+
+def _after_last(buffer: NDArray[np.uint8], size: int) -> int:
+    """The position behind the last record terminator, 0 if there is none."""
+    step = 1 << 14
+    for low in range((size - 1) // step * step, -1, -step):
+        at = np.flatnonzero(buffer[low : min(low + step, size)] == RECORD_END)
+        if len(at):
+            return low + int(at[-1]) + 1
+    return 0
+
+
+def blocks(head: bytes, stream: BinaryIO, chunk_bytes: int) -> Iterator[Block]:
+    """Cut the stream behind record terminators."""
+    held, offset = head, 0
+    while True:
+        room = len(held) + chunk_bytes
+        memory = arena().memory(PER_BYTE * room)
+        buffer = memory.take(room + 64, np.uint8)
+        buffer[: len(held)] = np.frombuffer(held, np.uint8)
+        more = _fill(stream, buffer[len(held) : room])
+        size = len(held) + more
+        end = _after_last(buffer, size)
+        held = buffer[end:size].tobytes()
+        if end:
+            yield Block(buffer, end, offset, memory)
+            offset += end
+        rest = held if end else held.lstrip(JUNK)
+        offset += len(held) - len(rest)
+        held = rest
+        if not more:
+            break
+        if len(held) > MAX_RECORD:
+            yield _block(held[:KEPT], offset, too_long=True)
+            offset += len(held)
+            held, passed = _skip(stream, chunk_bytes)
+            offset += passed
+    if held.strip(JUNK):
+        yield _block(held, offset)
+
+
+def _block(data: bytes, offset: int, too_long: bool = False) -> Block:
+    """A block of one record without a terminator."""
+    buffer = np.empty(len(data) + 64, np.uint8)
+    buffer[: len(data)] = np.frombuffer(data, np.uint8)
+    return Block(buffer, len(data), offset, Memory(buffer[:0]), cut=True, too_long=too_long)
+
+
+def _skip(stream: BinaryIO, chunk_bytes: int) -> tuple[bytes, int]:
+    """Pass over the rest of a record that is too long: what was read behind it, and how much was passed."""
+    passed = 0
+    while more := stream.read(chunk_bytes):
+        end = more.find(b"\x1d") + 1
+        if end:
+            return more[end:], passed + end
+        passed += len(more)
+    return b"", passed

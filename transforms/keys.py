@@ -1,0 +1,319 @@
+"""Match keys: the folded forms of a description that are compared instead of its text.
+
+A key is made once per distinct value, so repeated titles, names and publishers cost nothing.  Folding is
+NFKC, then simplified script (OpenCC), case folding, Latin accents off, and nothing but letters and digits
+kept; `·`, `•` and `‧` go with the punctuation.  It loses information (隻 and 只 become one), so keys serve
+comparison only and never replace the text.  Romanised titles (`title_pinyin`) are never used.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+import opencc
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.tables import MATCH_KEYS
+
+BATCH = 2_000  # values handed to OpenCC at once, joined by newlines
+
+# Combining accents (Latin, half marks), pointing of Hebrew and Arabic, spacing modifiers such as the soft
+# sign of romanised Russian: catalogues give or leave them out at will.
+_ACCENTS = re.compile(r"[\u0300-\u036f\ufe20-\ufe2f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u02b0-\u02ff]")
+_LATIN = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
+_NOT_KEY = "[^\\p{L}\\p{M}\\p{N}]+"  # marks stay: they are vowels in Indic scripts and Thai
+_HAN = "[\\x{3400}-\\x{4DBF}\\x{4E00}-\\x{9FFF}\\x{F900}-\\x{FAFF}\\x{20000}-\\x{3FFFF}]"
+
+_NUMERALS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
+_NUMERALS |= {c: i for i, c in enumerate("壹贰叁肆伍陆柒捌玖", start=1)}
+_TENS = {"十": 10, "拾": 10, "百": 100, "佰": 100, "千": 1000, "廿": 20, "卅": 30}
+_CHINESE_NUMBER = "[" + "".join([*_NUMERALS, *_TENS]) + "]+"
+_PART = "[册卷集部编篇辑函期回分]"
+_ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
+
+# 第二版, 上册: read off the end of a title where a record has no volume number of its own.
+_TITLE_VOLUME = re.compile(
+    rf"[\s.,:;，。、]*[(（\[]?\s*((?:第\s*)(?:\d+|{_CHINESE_NUMBER})\s*[册卷集部编辑]"
+    rf"|[上中下]\s*[册卷集部编篇]|(?<=[(（\[])[上中下]|(?:\d+|{_CHINESE_NUMBER})\s*[册])\s*[)）\]]?\s*$"
+)
+_VOLUME_TOKEN = re.compile(
+    rf"\d+|(?<![^\W\d_])[ivxlcdm]+(?![^\W\d_])|第?({_CHINESE_NUMBER})(?={_PART}|$|\W|[上中下])"
+    rf"|(?<=[册卷集部编])({_CHINESE_NUMBER})|[上中下](?={_PART}|$|\W|之)|(?<![^\W\d_])[a-z](?![^\W\d_.])|-"
+)
+
+_ORDINAL_WORDS = (
+    "first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth"
+    "|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|twentieth"
+)
+_CARDINAL_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+_ORDINAL = re.compile(rf"\b({_ORDINAL_WORDS})\b")
+_CARDINAL = re.compile(rf"\b({_CARDINAL_WORDS})\b")
+_ANNIVERSARY = re.compile(r"\d+\w*\s+anniversary|\d+\s*周年")
+_EDITION_NUMBER = re.compile(
+    r"(\d+)\s*(?:st|nd|rd|th|d|ed|eds|re|er|e|a|ª|º|°|\.)?\s*[\w\s.,&]*?\b(?:ed|edn|edition|aufl|auflage|[eé]d|ausg)"
+    rf"|第\s*(\d+|{_CHINESE_NUMBER})\s*[次]?\s*[版改修]|(\d+|{_CHINESE_NUMBER})\s*版|^\W*(\d+)\W*$"
+)
+# Editions without a number: what the statement says, in the order looked for.
+_EDITION_MARKS = (
+    ("影印", re.compile(r"影印|facsim")),
+    ("大字", re.compile(r"大字|large[ -]?print|large[ -]type")),
+    ("缩", re.compile(r"缩[写印]|节[选译]本|\babridged|\babr\b")),
+    ("教师", re.compile(r"教师|teacher|instructor")),
+    (
+        "修订",
+        re.compile(r"修[订正]|增[订补]|重[订修]|校订|\brev|\benl|\bexpanded|\bupdated|überarb|verb\b|verm\b|corr"),
+    ),
+    ("新", re.compile(r"新[一]?版|新编|\bnew\b|\bneu|\bnouv|\bnueva")),
+)
+_UNABRIDGED = re.compile(r"\bunabr\w*")
+
+_ROLE = re.compile(
+    r"[\s,;]*(?:等|合)*(?:主编|编著|编译|编辑|编写|编纂|译注|校注|点校|著|编|译|撰|绘|选编|校|注|辑|作)+\s*(?:者)?\s*$"
+)
+_BRACKETED = re.compile(r"[(（\[【〔][^)）\]】〕]*[)）\]】〕]?")
+_DATES = re.compile(r"\b(?:ca?\.|b\.|d\.|fl\.|approximately|active)?\s*\d{3,4}\??\s*(?:-\s*\d{0,4}\??)?[\s\S]*$")
+_RELATOR = re.compile(
+    r",?\s*\b(?:author|editor|ed|eds|tr|trans|translator|joint|comp|compiler|illustrator|illus|ill|creator"
+    r"|contributor|degree|advisor)\b\.?(?=$|[\s,.;])"
+)
+_COMPANY = re.compile(
+    r"\b(?:inc|ltd|llc|co|corp|company|gmbh|limited|publishers?|publishing|publications?|pub|press|verlag|books"
+    r"|the|and)\b|有限|责任|股份|公司|集团|出版社?"
+)
+_NOT_PAGES = re.compile(r"\d+\s*(?:v\b|vols?\b|volumes?\b|册|卷|函|cm\b|mm\b|厘米|bd\b|t\b)")
+_PAGED = re.compile(r"p\b|pp\b|p\.|page|页|面|叶|leaves|leaf|\bs\b|с\.|^\W*\d+\W*$")
+
+
+# Left out or kept at will at the beginning of a title.
+_ARTICLE = (
+    "^[^\\p{L}\\p{N}]*(?:(?i:the|an?|der|die|das|eine?|les?|la|une?|el|los|las|il|lo|gli)\\s+|(?i:l)['’])"
+    "([^\\p{L}]*\\p{L})"
+)
+
+
+@lru_cache(maxsize=1)
+def _simplifier() -> opencc.OpenCC:
+    return opencc.OpenCC("t2s")
+
+
+def _joined(values: pa.Array, change: Callable[[str], str], size: int = BATCH) -> pa.Array:
+    """Apply a text function to many values at once, joined by newlines (none may hold one)."""
+    done: list[str] = []
+    for start in range(0, len(values), size):
+        batch = values.slice(start, size).to_pylist()
+        changed = change("\n".join(batch)).split("\n")
+        if len(changed) != len(batch):  # the function made or lost a line: go one by one
+            changed = [change(value).replace("\n", " ") for value in batch]
+        done += changed
+    return pa.array(done, pa.string())
+
+
+def simplified(values: pa.Array) -> pa.Array:
+    """NFKC, one line, simplified script; nulls not allowed.  Only values with Han characters see OpenCC."""
+    values = pc.utf8_normalize(
+        pc.replace_substring_regex(values, "[\\r\\n\\x{85}\\x{2028}\\x{2029}]+", " "), "NFKC"
+    )
+    has_han = pc.match_substring_regex(values, _HAN)
+    if not pc.any(has_han).as_py():
+        return values
+    converted = _joined(values.filter(has_han), _simplifier().convert)
+    return pc.replace_with_mask(values, has_han, converted)
+
+
+def _lower(text: str) -> str:
+    """Case and accents folded; letters, digits and punctuation otherwise as they were."""
+    text = text.casefold()
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", text))).translate(_LATIN)
+
+
+def _letters(lowered: pa.Array) -> pa.Array:
+    """Letters, marks and digits only; null where there are none."""
+    keys = pc.replace_substring_regex(lowered, _NOT_KEY, "")
+    return pc.if_else(pc.equal(keys, ""), pa.scalar(None, pa.string()), keys)
+
+
+def folded(values: pa.Array) -> pa.Array:
+    """Each value folded for comparison; a value with no letter or digit becomes null."""
+    return _letters(_joined(simplified(values), _lower))
+
+
+def _plain(values: pa.Array) -> list[str]:
+    """Simplified, lower-case texts, cut to a length that no pattern below can take long over."""
+    return _joined(pc.utf8_slice_codeunits(simplified(values), 0, 300), _lower).to_pylist()
+
+
+def per_distinct(
+    column: pa.ChunkedArray | pa.Array, make: Callable[[pa.Array], pa.Array]
+) -> pa.Array | pa.ChunkedArray:
+    """Compute a column from the distinct values of another; null stays null."""
+    if isinstance(column, pa.ChunkedArray):
+        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    encoded = column.dictionary_encode()
+    return make(encoded.dictionary).take(encoded.indices)
+
+
+def chinese_number(text: str) -> int:
+    """The value of a number in Chinese characters: 十二 → 12, 二〇一 → 201, 廿三 → 23."""
+    if not any(c in _TENS for c in text):
+        return int("".join(str(_NUMERALS[c]) for c in text))
+    total, digit = 0, None
+    for c in text:
+        if c in _TENS:
+            total += _TENS[c] * (1 if digit is None or _TENS[c] in (20, 30) else digit)
+            digit = None
+        else:
+            digit = _NUMERALS[c]
+    return total + (digit or 0)
+
+
+def _number(token: str) -> str:
+    """A numeral of any kind as digits; other tokens as they are."""
+    token = token.removeprefix("第")[:30]
+    if token.isdigit():
+        return str(int(token))
+    if token and all(c in _NUMERALS or c in _TENS for c in token):
+        return str(chinese_number(token))
+    if token and set(token) <= set(_ROMAN):
+        values = [_ROMAN[c] for c in token]
+        return str(sum(-v if v < max(values[i:]) else v for i, v in enumerate(values)))
+    return token
+
+
+def _ordinals_as_digits(text: str) -> str:
+    words = _ORDINAL_WORDS.split("|")
+    return _ORDINAL.sub(lambda found: f"{words.index(found.group()) + 1}th", text)
+
+
+def volume(text: str) -> str | None:
+    """The key of a lower-case, simplified volume number: 第一册 → 1, v. 2, pt. 1 → 2.1, 上册 → 上."""
+    words = _CARDINAL_WORDS.split("|")
+    text = _CARDINAL.sub(lambda found: str(words.index(found.group()) + 1), _ordinals_as_digits(text))
+    text = re.sub(r"(?<=[\divx])\s*[-–—~至]\s*(?=[\divx])", "-", text)
+    text = re.sub(r"\b(?:v|vol|t|bd|pt|no|n)\s*\.\s*(?=[\divxlc])|\b(?:v|vol)(?=\d)", " ", text)
+    tokens = [_number(found.group()) for found in _VOLUME_TOKEN.finditer(text)]
+    key = ".".join(tokens).replace(".-.", "-").strip("-.")
+    return key or re.sub(r"\W+", "", text) or None
+
+
+def edition(text: str) -> str:
+    """The key of a lower-case, simplified edition statement: its number, else what kind it says, else 1."""
+    numbered = _ANNIVERSARY.sub("", _ordinals_as_digits(text))
+    if found := _EDITION_NUMBER.search(numbered):
+        number = _number(next(group for group in found.groups() if group))
+        if number != "1" and len(number) < 4:  # not a year
+            return number
+    text = _UNABRIDGED.sub("", text)
+    return next((mark for mark, pattern in _EDITION_MARKS if pattern.search(text)), "1")
+
+
+def creator(text: str) -> str:
+    """A lower-case, simplified name, surname first, without dates, titles and roles."""
+    text = _RELATOR.sub("", _DATES.sub("", _BRACKETED.sub(" ", text)))
+    text = _ROLE.sub("", text.strip(" ,.;:/")) or text
+    if "," in text:
+        surname, _, rest = text.partition(",")
+        return surname + rest.split(",")[0]
+    words = text.split()
+    # 'john smith' becomes 'smith john'; a body's name with a full stop keeps its order
+    direct = len(words) in (2, 3) and all(word.strip(".-'").isascii() for word in words) and ". " not in text[3:]
+    return " ".join([words[-1], *words[:-1]] if direct else words)
+
+
+def publisher(text: str) -> str:
+    """A lower-case, simplified publisher without the words that say what kind of company it is."""
+    without = _COMPANY.sub(" ", text)
+    return without if re.search(r"\w", without) else text
+
+
+def page_count(text: str) -> int | None:
+    """The largest page count in a lower-case extent: 'xii, 345 p.' → 345; none for '3 v.'."""
+    text = _NOT_PAGES.sub(" ", text)
+    if not _PAGED.search(text):
+        return None
+    numbers = [int(n) for n in re.findall(r"\d+", text) if len(n) < 6]
+    return max(numbers, default=None)
+
+
+def _titles(values: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Distinct titles → title keys, and the volume keys that their ends give."""
+    plain = simplified(values)
+    tail = pc.match_substring_regex(plain, "[册卷集部编辑篇上中下]\\s*[)）\\]]?\\s*$")
+    volumes: list[str | None] = [None] * len(values)
+    texts = plain.to_pylist()
+    for row in np.flatnonzero(tail.to_numpy(zero_copy_only=False)):
+        found = _TITLE_VOLUME.search(texts[row], max(0, len(texts[row]) - 40))
+        if found and found.start() > 1:  # what is left must still be a title
+            volumes[row] = volume(found.group(1).lower())
+            texts[row] = texts[row][: found.start()]
+    without_article = pc.replace_substring_regex(pa.array(texts, pa.string()), _ARTICLE, "\\1")
+    return _letters(_joined(without_article, _lower)), pa.array(volumes, pa.string())
+
+
+def _creators(lists: pa.ChunkedArray, otherwise: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
+    """The first creator's key, and those of all; of a record without any, the other column's value."""
+    lists, otherwise = lists.combine_chunks(), otherwise.combine_chunks()
+    parents, names = pc.list_parent_indices(lists).to_numpy(), pc.list_flatten(lists)
+    without = np.ones(len(lists), bool)
+    without[parents] = False
+    bare = np.flatnonzero(without)
+    owner = np.concatenate([parents, bare])
+    order = np.argsort(owner, kind="stable")
+    keys = per_distinct(pa.concat_arrays([names, otherwise.take(pa.array(bare))]), _each_folded(creator)).take(
+        order
+    )
+    kept = np.flatnonzero(keys.is_valid().to_numpy(zero_copy_only=False))
+    keys, owner = keys.take(pa.array(kept)), owner[order][kept]
+    starts = np.searchsorted(owner, np.arange(len(lists) + 1))
+    empty = starts[:-1] == starts[1:]
+    first = keys.take(pa.array(starts[:-1], mask=empty))
+    return first, pa.ListArray.from_arrays(pa.array(starts, pa.int32()), keys)
+
+
+def _each(make: Callable[[str], str | None]) -> Callable[[pa.Array], pa.Array]:
+    return lambda values: pa.array([make(text) for text in _plain(values)], pa.string())
+
+
+def _each_folded(make: Callable[[str], str]) -> Callable[[pa.Array], pa.Array]:
+    return lambda values: _letters(_each(make)(values))
+
+
+def _pages(values: pa.Array) -> pa.Array:
+    return pa.array([page_count(text) for text in _plain(values)], pa.int32())
+
+
+def add(bib: pa.Table) -> pa.Table:
+    """Append the match keys (`MATCH_KEYS`, in that order) to a table with the `DESCRIPTION` columns.
+
+    Rows keep their order; columns named like a key are replaced.
+    """
+    title = pa.concat_arrays(bib["title"].chunks) if bib["title"].num_chunks else pa.array([], pa.string())
+    encoded = title.dictionary_encode()
+    title_keys, title_volumes = (made.take(encoded.indices) for made in _titles(encoded.dictionary))
+    parts = (
+        title_keys,
+        part_title := per_distinct(bib["volume_title"], folded),
+        per_distinct(bib["subtitle"], folded),
+    )
+    creator_keys, creators_keys = _creators(bib["creators"], bib["resp_first"])
+    # nulls are filled first: skipping them, pyarrow 26 gives no rows at all where every row is null
+    joined = pc.binary_join_element_wise(*(pc.fill_null(part, "") for part in parts), "")
+    keys = {
+        "title_key": title_keys,
+        "full_title_key": pc.if_else(pc.equal(joined, ""), pa.scalar(None, pa.string()), joined),
+        "volume_key": pc.coalesce(per_distinct(bib["volume_no"], _each(volume)), title_volumes, part_title),
+        "edition_key": pc.fill_null(per_distinct(bib["edition"], _each(edition)), "1"),
+        "creator_key": creator_keys,
+        "creators_key": creators_keys,
+        "publisher_key": per_distinct(bib["publisher"], _each_folded(publisher)),
+        "place_key": per_distinct(bib["pub_place"], folded),
+        "pages": per_distinct(bib["extent"], _pages),
+    }
+    bib = bib.drop_columns([column.name for column in MATCH_KEYS if column.name in bib.column_names])
+    for column in MATCH_KEYS:
+        bib = bib.append_column(pa.field(column.name, column.type), keys[column.name])
+    return bib
