@@ -151,7 +151,8 @@ def main(port: int = PORT) -> None:
     try:
         with serve(port) as server:
             print(f"OAI-PMH provider ready on http://{HOST}:{server.server_port}/<source>/oai", flush=True)
-            stopped.wait()
+            while not stopped.wait(0.2):  # a signal that another thread receives doesn't end an endless wait
+                pass
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

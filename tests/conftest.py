@@ -4,8 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests import consortium
+
+settings.register_profile("calis", deadline=None)  # how long a case takes is not what tests check
+settings.load_profile("calis")
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_ISBN_SHAPE = r"^\s*(?:ISBN)?[\s:]*(?P<number>[0-9][0-9\-–— ]{7,16}[0-9Xx])(?:$|[^0-9A-Za-z\-])"
+_ISBN_SHAPE = r"^\s*(?:I?SBN)?[\s:]*(?P<number>[0-9][0-9\-–— ]{7,16}[0-9Xx])(?:$|[^0-9A-Za-z\-])"
 _ISSN_SHAPE = r"^\s*(?:ISSN)?[\s:]*(?P<number>[0-9]{4}[\-–—]?[0-9]{3}[0-9Xx])(?:$|[^0-9A-Za-z\-])"
 
 
@@ -32,9 +32,11 @@ def _select(values: pa.Array, width: int) -> np.ndarray:
 def isbn(values: pa.Array) -> pa.Array:
     """ISBN-13 of values that begin with a valid ISBN-10 or ISBN-13 (ISO 2108), qualifiers allowed after it.
 
-    An X stands only as the check digit of ten; a ten-digit number becomes 978 + nine digits + new check.
+    An X stands only as the check digit of ten; a ten-digit number becomes 978 + nine digits + new check.  A
+    standard book number of nine digits, as before 1970, is an ISBN-10 without its 0.
     """
     compact = _digits(values, _ISBN_SHAPE)
+    compact = pc.if_else(pc.equal(pc.utf8_length(compact), 9), pc.utf8_lpad(compact, 10, "0"), compact)
     result = np.full(len(values), None, object)
     weights13 = np.array([1, 3] * 6, np.int64)
 

@@ -29,7 +29,7 @@ def test_a_dag_file_is_wiring_only(path):
 
 
 def run_through_airflow(home: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cli", "run", "--airflow"]
+    command = [Path(sys.executable).with_name("calis"), "run", "--airflow"]
     environment = os.environ | {"CALIS_HOME": str(home), "PYTHONWARNINGS": "ignore"}
     return subprocess.run(
         command, env=environment, cwd=lake.CHECKOUT, capture_output=True, text=True, check=False, timeout=400
