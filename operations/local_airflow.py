@@ -77,9 +77,9 @@ def run_dags(sources: list[str], full: bool) -> list[str]:
     """
     prepare()
     os.environ.update(environment() | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"})
+    logging.getLogger("airflow").setLevel(logging.WARNING)
     from airflow.dag_processing.dagbag import DagBag  # reads its configuration when it is imported
 
-    logging.getLogger().setLevel(logging.WARNING)  # Airflow set it to its own level
     bag = DagBag(lake.CHECKOUT / "dags")
     if bag.import_errors or set(bag.dags) != set(DAGS):
         raise AirflowError(f"the DAGs do not load: {bag.import_errors or sorted(bag.dags)}")

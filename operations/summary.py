@@ -45,7 +45,8 @@ def print_run(begun: datetime) -> None:
     rows = con.execute(
         """SELECT stage, count(*), sum(received), sum(staged), sum(rejected), sum(deleted), sum(unchanged),
                   epoch(max(ended_at)) - epoch(min(started_at))
-           FROM quality.outcome WHERE started_at >= ? GROUP BY stage""",
+           FROM quality.outcome
+           WHERE started_at >= ? AND (source_id <> '*' OR stage IN ('publish', 'report')) GROUP BY stage""",
         [begun],
     ).fetchall()
     table = _table("This run", "stage", "outcomes", *COUNTS, "seconds", right=("outcomes", *COUNTS, "seconds"))
