@@ -150,8 +150,8 @@ def inspect(
 ) -> None:
     """Say what is in a file: format, encoding, counts, findings with examples."""
     from operations import summary
+    from transforms.detect import Hints
     from transforms.inspect import inspect as look
-    from transforms.parse import Hints
 
     found = look(file, Hints(format, encoding, holdings), out)
     if as_json:

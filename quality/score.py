@@ -4,7 +4,8 @@
 
 where fails and warns are findings on current records, and rejected are the records set aside in the batches
 that hold current records or came last.  So one error in every record costs 10 points, one warning in every
-record 2, and a source whose records all had to be set aside scores 0.  A source without any record has none.
+record 2, and a source whose records all had to be set aside scores 0.  A source without any record has none,
+nor has one of circulation events, whose bad lines are counted as rejected all the same.
 """
 
 import duckdb
@@ -53,7 +54,7 @@ counted AS (
     FROM registered
     LEFT JOIN records USING (source_id) LEFT JOIN issues USING (source_id) LEFT JOIN set_aside USING (source_id)
 )
-SELECT *, CASE WHEN records + rejected > 0 THEN
+SELECT *, CASE WHEN records + rejected > 0 AND source_id NOT IN (SELECT source_id FROM staged.loan) THEN
     greatest(0, 100 - ({FAIL_WEIGHT} * fails + {WARN_WEIGHT} * warns + {REJECTED_WEIGHT} * rejected)
         / (records + rejected)) END AS score
 FROM counted

@@ -1,4 +1,4 @@
-"""Crosswalks: how tags become the columns of `staged.bib`, and fields become holdings and items.
+"""Crosswalks: how tags become the columns of `staged.bib`.
 
 A crosswalk is data, `schemas/crosswalks/<format>.csv`, one line per column and origin:
 
@@ -18,7 +18,6 @@ For a scalar column the first line that has a value wins; a list column takes th
 """
 
 import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,7 +26,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.tables import DESCRIPTION, STAGED_HOLDING, STAGED_ITEM
+from schemas.tables import DESCRIPTION
 from transforms.clean import cleaner
 
 FOLDER = Path(__file__).resolve().parent.parent / "schemas" / "crosswalks"
@@ -263,82 +262,3 @@ def describe(fields: Fields, name: str) -> dict[str, pa.Array]:
         array = make(parts[column], fields.count)
         columns[column] = array if array.type == type_ else array.cast(type_)
     return columns
-
-
-# --- holdings and items ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class ProfileLine:
-    """One line of `holdings.csv`: where a column of a holding or item comes from at libraries of a profile."""
-
-    profile: str
-    level: str
-    tag: str
-    column: str
-    codes: str
-    joiner: str
-    each: str
-
-
-@cache
-def profiles() -> dict[str, tuple[ProfileLine, ...]]:
-    """The holdings profiles by name."""
-    found: dict[str, list[ProfileLine]] = {}
-    with (FOLDER / "holdings.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            line = ProfileLine(**row)
-            found.setdefault(line.profile, []).append(line)
-    return {name: tuple(lines) for name, lines in found.items()}
-
-
-def attachments(fields: Fields, profile: str, level: str) -> pa.Table:
-    """The holdings or items of a chunk: `record` (position in the chunk) and the columns of the level.
-
-    Raises:
-        CrosswalkError: there is no such profile.
-    """
-    contract = STAGED_HOLDING if level == "holding" else STAGED_ITEM
-    if profile and profile not in profiles():
-        raise CrosswalkError(f"holdings profile {profile!r} is not in holdings.csv; known: {sorted(profiles())}")
-    lines = [line for line in profiles().get(profile, ()) if line.level == level]
-    tables = [
-        table
-        for tag in dict.fromkeys(line.tag for line in lines)
-        for table in _of_tag(fields, [line for line in lines if line.tag == tag])
-    ]
-    names = [c.name for c in contract.columns[5:]]
-    schema = pa.schema([("record", pa.int64()), *((c.name, c.type) for c in contract.columns[5:])])
-    if not tables:
-        return schema.empty_table()
-    whole = pa.concat_tables([t.select(["record", *names]).cast(schema) for t in tables])
-    return whole.sort_by("record") if len(tables) > 1 else whole
-
-
-def _of_tag(fields: Fields, lines: list[ProfileLine]) -> Iterator[pa.Table]:
-    """One row per field of the tag, or per subfield `each`; several lines of a column are tried in order."""
-    tag, each = lines[0].tag, lines[0].each or next((line.each for line in lines if line.each), "")
-    number = fields.number.get(tag)
-    if number is None:
-        return
-    base = fields.rows(tag, each) if each else fields.field_start[fields.tag[fields.field_start] == number]
-    contract = STAGED_HOLDING if lines[0].level == "holding" else STAGED_ITEM
-    columns: dict[str, pa.Array] = {"record": pa.array(fields.record[base])}
-    for column in contract.columns[5:]:
-        result = pa.nulls(len(base), pa.string())
-        for line in (line for line in lines if line.column == column.name):
-            if line.each:
-                values = fields.values(base)
-            else:
-                joined, first = fields.joined(fields.rows(tag, line.codes), line.joiner)
-                position = np.full(len(fields.field_start), -1, np.int64)
-                position[fields.field[first]] = np.arange(len(first))
-                taken = position[fields.field[base]]
-                values = joined.take(pa.array(taken, mask=taken < 0))
-            values = pc.utf8_trim_whitespace(values)
-            result = pc.coalesce(result, pc.if_else(pc.equal(values, ""), None, values))
-        if column.type != pa.string():
-            digits = pc.if_else(pc.match_substring_regex(result, r"^\d{1,6}$"), result, None)
-            result = digits.cast(column.type)
-        columns[column.name] = result
-    yield pa.table(columns)

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harvesters.compressed import opened
-from transforms.parse import TABLES, Hints, findings, staged_parts
+from transforms.detect import Hints
+from transforms.parse import TABLES, findings, staged_parts
 from warehouse import lake
 from warehouse.progress import Progress
 

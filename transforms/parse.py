@@ -4,7 +4,6 @@ Everything here is a function of the bytes and a few hints; nothing knows a sour
 (`transforms.stage`) and `calis inspect` both stand on `staged_parts`.
 """
 
-import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,10 +18,10 @@ import pyarrow.parquet as pq
 from harvesters.compressed import opened
 from quality import rules
 from schemas.tables import BY_NAME
-from transforms import crosswalk, iso2709, keys, xml_records
+from transforms import crosswalk, holdings, keys
 from transforms.chunk import ISSUES, REJECTED, Chunk
+from transforms.detect import Hints, read
 
-SNIFF = 4096
 PART_RECORDS = 4_000
 RULE_RECORDS = 100_000
 TABLES = ("staged.bib", "staged.field", "staged.holding", "staged.item", "staged.rejected", "quality.issue")
@@ -31,19 +30,6 @@ Content = tuple[str, Callable[[], BinaryIO]]
 # formats that share a crosswalk
 CROSSWALKS = {"marc21": "marc21", "cnmarc": "cnmarc", "unimarc": "cnmarc", "oai_dc": "oai_dc"}
 NEVER_STAGED = ("rejected", "deleted")
-
-
-class FormatError(Exception):
-    """A file is in no format that this program reads."""
-
-
-@dataclass(frozen=True)
-class Hints:
-    """What a source's row says about its files; the bytes have the last word."""
-
-    format: str = "auto"
-    encoding: str = "auto"
-    holdings: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,44 +41,6 @@ class Part:
 
     records: pa.Table
     tables: dict[str, pa.Table]
-
-
-def read(stream: BinaryIO, hints: Hints, first_record_no: int = 0, name: str = "") -> Iterator[Chunk]:
-    """The chunks of a file, by the reader that its first bytes ask for.
-
-    Raises:
-        FormatError: no reader knows these bytes.
-    """
-    start = stream.read(SNIFF)
-    whole: BinaryIO = io.BufferedReader(_Rejoined(start, stream), 1 << 20)
-    text = start.lstrip(b"\xef\xbb\xbf \t\r\n\x00\x1a")
-    if text.startswith(b"<"):
-        return xml_records.read(whole, hints.format, hints.encoding, first_record_no)
-    wide = start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x1d\x00" in start or b"\x00\x1e" in start
-    if wide or b"\x1e" in start or b"\x1d" in start or text[:5].isdigit():
-        return iso2709.read(whole, hints.format, hints.encoding, first_record_no=first_record_no)
-    if not text:
-        return iter(())
-    raise FormatError(
-        f"{name or 'the file'} begins with {start[:40]!r}: neither ISO 2709 nor XML. "
-        "Export it as ISO 2709 or MARCXML, or set the source's format"
-    )
-
-
-class _Rejoined(io.RawIOBase):
-    """A stream whose first bytes were read already."""
-
-    def __init__(self, start: bytes, rest: BinaryIO):
-        self._start, self._rest = start, rest
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        data = self._start or self._rest.read(len(buffer))
-        data, self._start = data[: len(buffer)], data[len(buffer) :] if self._start else b""
-        buffer[: len(data)] = data
-        return len(data)
 
 
 def staged_parts(contents: Iterable[Content], hints: Hints, source_id: str, batch_id: str) -> Iterator[Part]:
@@ -262,7 +210,7 @@ def _fields(chunk: Chunk, kept: np.ndarray, names: dict[str, str], first: int) -
 def _attached(
     fields: crosswalk.Fields, profile: str, level: str, records: pa.Table, kept: np.ndarray, names: dict[str, str]
 ) -> pa.Table:
-    table = crosswalk.attachments(fields, profile, level)
+    table = holdings.attachments(fields, profile, level)
     chosen = _positions(table["record"].to_numpy(), kept, len(records))
     table = table.take(pa.array(chosen))
     record = table["record"].to_numpy()

@@ -20,7 +20,8 @@ from harvesters import landing, registry
 from harvesters.registry import Source
 from schemas.tables import QUALITY_ISSUE, STAGED_RECORD
 from transforms import usage
-from transforms.parse import TABLES, Hints, Part, findings, staged_parts
+from transforms.detect import Hints
+from transforms.parse import TABLES, Part, findings, staged_parts
 from warehouse import lake
 from warehouse.outcome import Outcome, UnbalancedError, finished_batches
 from warehouse.progress import Progress

@@ -40,6 +40,7 @@ def test_counts_reconcile_over_all_layers(small_consortium):
         staged = rows(f"SELECT count(*) FROM staged.current_{table}", database=False)
         assert staged == rows(f"SELECT count(*) FROM catalog.{table}")
         assert staged[0][0] > 0
+    assert rows("SELECT DISTINCT score FROM quality.score WHERE source_id LIKE '%-loans'") == [(None,)]
     assert rows("SELECT count(*) FROM catalog.loan") == rows("SELECT count(*) FROM staged.loan", database=False)
 
 

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from transforms import crosswalk
+from transforms import crosswalk, holdings
 from transforms.chunk import FIELDS
 
 
@@ -91,7 +91,7 @@ def test_cnmarc():
 
 def test_holdings_by_profile():
     fields = fields_of(PLAIN, CNMARC)
-    holding = crosswalk.attachments(fields, "cnmarc-905", "holding").to_pylist()
+    holding = holdings.attachments(fields, "cnmarc-905", "holding").to_pylist()
     assert holding == [
         {
             "record": 1,
@@ -102,19 +102,19 @@ def test_holdings_by_profile():
             "copies": 2,
         }
     ]
-    of_905 = crosswalk.attachments(fields, "cnmarc-905", "item").to_pylist()
+    of_905 = holdings.attachments(fields, "cnmarc-905", "item").to_pylist()
     assert [(row["barcode"], row["call_number"]) for row in of_905] == [("001", "I242.4/12"), ("002", "I242.4/12")]
-    of_906 = crosswalk.attachments(fields, "cnmarc-906", "item").to_pylist()
+    of_906 = holdings.attachments(fields, "cnmarc-906", "item").to_pylist()
     assert [(row["barcode"], row["price"], row["location"]) for row in of_906] == [
         ("001", "CNY80.00", "总馆"),
         ("002", None, None),
     ]
-    assert len(crosswalk.attachments(fields, "", "item")) == 0
+    assert len(holdings.attachments(fields, "", "item")) == 0
 
 
 def test_an_unknown_profile_is_named():
     with pytest.raises(crosswalk.CrosswalkError, match=r"'no-such'.*cnmarc-905"):
-        crosswalk.attachments(fields_of(PLAIN), "no-such", "item")
+        holdings.attachments(fields_of(PLAIN), "no-such", "item")
 
 
 @pytest.mark.parametrize(
