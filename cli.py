@@ -129,12 +129,12 @@ def run(
 
 
 @app.command(epilog="Example: calis up")
-def up() -> None:
+def up(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8080) -> None:
     """Start Airflow for the browser on 127.0.0.1 and print address and password; Ctrl-C stops all of it."""
     from operations import local_airflow, sample_consortium
 
     with sample_consortium.provider():
-        local_airflow.up()
+        local_airflow.up(port)
 
 
 @app.command(epilog="Example: calis inspect export.mrc --out tables/")

@@ -5,6 +5,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import httpx
 from warehouse import lake
 
 DAGS = ("harvest_members", "build_catalog", "publish_warehouse")
-ADDRESS = "http://127.0.0.1:8080"
+PORT = 8080
 COMPONENTS = ("scheduler", "dag-processor", "triggerer", "api-server")
 START_SECONDS = 120
 log = logging.getLogger("calis")
@@ -96,14 +97,20 @@ def run_dags(sources: list[str], full: bool) -> list[str]:
     return faults
 
 
-def up() -> None:
+def up(port: int = PORT) -> None:
     """Start Airflow for the browser, print where it is, and stop every process when asked to.
+
+    Args:
+        port: of 127.0.0.1, where the pages and the interface for tasks will be.
 
     Raises:
         AirflowError: it is not healthy after two minutes, or a component ended by itself.
     """
+    _require_free(port)
     prepare()
+    address = f"http://127.0.0.1:{port}"
     env = os.environ | environment()
+    env |= {"AIRFLOW__API__PORT": str(port), "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/"}
     logs = airflow_home() / "logs"
     logs.mkdir(exist_ok=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -115,9 +122,9 @@ def up() -> None:
                 processes.append(
                     subprocess.Popen(command, env=env, stdout=output, stderr=output, start_new_session=True)
                 )
-        _wait_until_healthy(processes)
+        _wait_until_healthy(processes, address)
         passwords = json.loads((airflow_home() / "passwords.json").read_text("utf-8"))
-        print(f"Airflow is at {ADDRESS}   user: admin   password: {passwords['admin']}")
+        print(f"Airflow is at {address}   user: admin   password: {passwords['admin']}")
         print("Stop it with Ctrl-C.", flush=True)
         while all(process.poll() is None for process in processes):
             time.sleep(1)
@@ -128,13 +135,22 @@ def up() -> None:
         _stop(processes)
 
 
-def _wait_until_healthy(processes: list[subprocess.Popen[bytes]]) -> None:
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise AirflowError(f"port {port} of 127.0.0.1 is in use; stop what uses it, or say --port") from error
+
+
+def _wait_until_healthy(processes: list[subprocess.Popen[bytes]], address: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if any(process.poll() is not None for process in processes):
             raise AirflowError(f"a component of Airflow did not start; see {airflow_home() / 'logs'}")
         try:
-            health = httpx.get(f"{ADDRESS}/api/v2/monitor/health", timeout=5).json()
+            health = httpx.get(f"{address}/api/v2/monitor/health", timeout=5).json()
             if all(part["status"] in ("healthy", None) for part in health.values()) and (
                 health["scheduler"]["status"] == health["dag_processor"]["status"] == "healthy"
             ):

@@ -2,10 +2,11 @@
 
 import json
 import logging
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import httpx
 
 from warehouse import lake
 from warehouse.progress import Progress
@@ -55,27 +56,25 @@ def serve(port: int) -> None:
     provider.main(port)
 
 
-@contextmanager
-def provider_of(port: int) -> Iterator[None]:
-    """Serve the sample's feeds while the block runs, unless they are served already."""
-    from sample import provider
+def _is_served(port: int) -> bool:
+    """Whether the provider of this very sample answers at the port already."""
+    from sample.provider import SIGNATURE, signature
 
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        served = probe.connect_ex(("127.0.0.1", port)) == 0
-    if served:
-        yield
-        return
-    with provider.serve(port):
-        yield
+    try:
+        answer = httpx.get(f"http://127.0.0.1:{port}/", timeout=5)
+    except httpx.HTTPError:
+        return False
+    return answer.headers.get(SIGNATURE) == signature(lake.sample() / "oai")
 
 
 @contextmanager
 def provider() -> Iterator[None]:
-    """Serve the sample's feeds while the block runs, where this lake has a sample at all."""
-    if not _expected_file().exists():
+    """Serve the sample's feeds while the block runs, unless this lake has no sample or they are served already."""
+    from sample import provider as oai_provider
+
+    port = int(json.loads(_expected_file().read_text("utf-8"))["port"]) if _expected_file().exists() else 0
+    if not port or _is_served(port):
         yield
-        return
-    port = int(json.loads(_expected_file().read_text("utf-8"))["port"])
-    with provider_of(port):
-        yield
+    else:
+        with oai_provider.serve(port):
+            yield

@@ -6,6 +6,7 @@ state, so any thread answers any request.  When the sample is built anew, the ne
 
 import argparse
 import errno
+import hashlib
 import signal
 import sys
 import threading
@@ -23,6 +24,14 @@ from warehouse import lake
 PORT = 8437
 HOST = "127.0.0.1"
 MAX_FORM = 65_536  # bytes of a POST
+
+
+SIGNATURE = "X-Sample"  # tells the providers of several lakes on one machine apart
+
+
+def signature(folder: Path) -> str:
+    """What a provider of this folder sends in each answer."""
+    return hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
 
 
 class ProviderError(Exception):
@@ -99,6 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, content: bytes, kind: str = "text/plain; charset=utf-8") -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
+        self.send_header(SIGNATURE, signature(self.provider.folder))
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

@@ -132,8 +132,12 @@ def evaluate_truth(truth: Path) -> Figures:
         records that both know.
 
     Raises:
-        EvaluationError: no record of the truth is in the catalogue.
+        EvaluationError: there is no truth, or no record of it is in the catalogue.
     """
+    if not truth.exists():
+        raise EvaluationError(
+            "there is no sample consortium here: run `calis sample` and `calis run`, or say --records and --pairs"
+        )
     with engine.open_lake() as con:
         file = str(truth).replace("'", "''")
         rows = con.execute(
