@@ -24,18 +24,26 @@ def _console() -> Console:
 def _table(title: str, *columns: str, right: Sequence[str] = ()) -> Table:
     table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        table.add_column(
+            column, justify="right" if column in right else "left", no_wrap=column in right, overflow="fold"
+        )
     return table
 
 
 def print_outcomes(outcomes: Sequence[Outcome]) -> None:
-    """One line an outcome, with its reason."""
-    table = _table("", "stage", "source", "verdict", *COUNTS, "seconds", "reason", right=(*COUNTS, "seconds"))
+    """One line an outcome, columns of zeros left out, and below the reasons of those that have one."""
+    counts = [name for name in COUNTS if any(getattr(outcome, name) for outcome in outcomes)]
+    title = ", ".join(dict.fromkeys(outcome.stage for outcome in outcomes))
+    table = _table(title, "source", "verdict", *counts, "seconds", right=(*counts, "seconds"))
     for outcome in outcomes:
         seconds = (outcome.ended_at - outcome.started_at).total_seconds()
-        counts = (f"{getattr(outcome, name):,}" for name in COUNTS)
-        table.add_row(outcome.stage, outcome.source_id, outcome.verdict, *counts, f"{seconds:.1f}", outcome.reason)
-    _console().print(table)
+        numbers = (f"{getattr(outcome, name):,}" for name in counts)
+        table.add_row(outcome.source_id, outcome.verdict, *numbers, f"{seconds:.1f}")
+    console = _console()
+    console.print(table)
+    for outcome in outcomes:
+        if outcome.reason:
+            console.print(f"{outcome.source_id}: {outcome.reason}", soft_wrap=True, markup=False)
 
 
 def print_run(begun: datetime) -> None:

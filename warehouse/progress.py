@@ -1,14 +1,25 @@
 """Progress of long work: a bar on a terminal, plain lines elsewhere."""
 
 import logging
-import sys
 import time
 
+from rich.console import Console
+from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
 EVERY_SECONDS = 10.0
+CONSOLE = Console(stderr=True)  # bars and log lines share it, so that neither writes over the other
 log = logging.getLogger("calis")
+
+
+def log_handler() -> logging.Handler:
+    """Where log lines go: above the bar on a terminal, else plain lines on standard error."""
+    if CONSOLE.is_terminal:
+        return RichHandler(console=CONSOLE, show_level=False, show_path=False, log_time_format="%H:%M:%S")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    return handler
 
 
 class Progress:
@@ -21,7 +32,7 @@ class Progress:
         self.what, self.unit, self.total, self.count = what, unit, total, 0
         self._said = time.monotonic()
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._bar = Bar(*columns, transient=True) if sys.stderr.isatty() else None
+        self._bar = Bar(*columns, transient=True, console=CONSOLE) if CONSOLE.is_terminal else None
 
     def __enter__(self) -> "Progress":
         if self._bar:
