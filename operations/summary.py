@@ -16,9 +16,9 @@ STAGES = ("harvest", "stage", "catalog", "publish", "report")
 
 
 def _console() -> Console:
-    """Standard output; as wide as its lines need where it is no terminal."""
-    console = Console()
-    return console if console.is_terminal else Console(width=200)
+    """Standard output, text as it is; as wide as its lines need where it is no terminal."""
+    plain = {"markup": False, "highlight": False, "emoji": False}  # a title may hold [brackets] and :colons:
+    return Console(**plain) if Console().is_terminal else Console(width=200, **plain)
 
 
 def _table(title: str, *columns: str, right: Sequence[str] = ()) -> Table:
@@ -43,7 +43,7 @@ def print_outcomes(outcomes: Sequence[Outcome]) -> None:
     console.print(table)
     for outcome in outcomes:
         if outcome.reason:
-            console.print(f"{outcome.source_id}: {outcome.reason}", soft_wrap=True, markup=False)
+            console.print(outcome.reason, soft_wrap=True)
 
 
 def print_run(begun: datetime) -> None:
