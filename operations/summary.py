@@ -17,8 +17,9 @@ STAGES = ("harvest", "stage", "catalog", "publish", "report")
 
 def _console() -> Console:
     """Standard output, text as it is; as wide as its lines need where it is no terminal."""
-    plain = {"markup": False, "highlight": False, "emoji": False}  # a title may hold [brackets] and :colons:
-    return Console(**plain) if Console().is_terminal else Console(width=200, **plain)
+    width = None if Console().is_terminal else 200
+    # a title may hold [brackets] and :colons: that rich would take for its own
+    return Console(width=width, markup=False, highlight=False, emoji=False)
 
 
 def _table(title: str, *columns: str, right: Sequence[str] = ()) -> Table:
