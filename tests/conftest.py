@@ -50,5 +50,6 @@ def built_consortium(real, tmp_path_factory) -> tuple[Path, int]:
 def small_consortium(built_consortium, lake_home) -> Path:
     """A lake of the test's own with a small consortium whose OAI-PMH feeds are served."""
     home, port = built_consortium
-    with consortium.served(port):
-        yield consortium.copied(home, lake_home)
+    copy = consortium.copied(home, lake_home)
+    with consortium.served(copy, port):
+        yield copy

@@ -30,7 +30,7 @@ def copied(built: Path, home: Path) -> Path:
 
 
 @contextmanager
-def served(port: int):
-    """The consortium's OAI-PMH provider, for as long as the block runs."""
-    with provider.serve(port):
+def served(home: Path, port: int):
+    """The OAI-PMH provider of a lake's consortium, for as long as the block runs."""
+    with provider.serve(port, folder=home / "sample" / "oai"):
         yield
