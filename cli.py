@@ -205,11 +205,10 @@ def dictionary() -> None:
 
 @app.callback()
 def main() -> None:
-    """Set up logging: plain lines on standard error, ours from INFO and others' from WARNING."""
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    """Set up logging on standard error."""
+    from warehouse.progress import log_handler
+
+    logging.basicConfig(level=logging.INFO, handlers=[log_handler()])
 
 
 def entry() -> None:

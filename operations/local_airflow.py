@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def run_dags(sources: list[str], full: bool) -> list[str]:
     """
     prepare()
     os.environ.update(environment() | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"})
-    logging.getLogger("airflow").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message="Using `httpx`")  # between Airflow and its web framework
     from airflow.dag_processing.dagbag import DagBag  # reads its configuration when it is imported
 
     bag = DagBag(lake.CHECKOUT / "dags")

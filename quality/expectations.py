@@ -6,7 +6,6 @@ imported where a gate is run.
 """
 
 import csv
-import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,7 +93,6 @@ def observe(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> list[Ob
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations as gx
 
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it sets itself to say more
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
     asset = context.data_sources.add_pandas("summary").add_dataframe_asset("summary")

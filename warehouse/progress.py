@@ -10,15 +10,22 @@ from rich.progress import Progress as Bar
 
 EVERY_SECONDS = 10.0
 CONSOLE = Console(stderr=True)  # bars and log lines share it, so that neither writes over the other
+OURS = {"calis", "harvesters", "transforms", "quality", "warehouse", "operations", "sample"}
 log = logging.getLogger("calis")
 
 
 def log_handler() -> logging.Handler:
-    """Where log lines go: above the bar on a terminal, else plain lines on standard error."""
+    """Where log lines go: above the bar on a terminal, else plain lines on standard error.
+
+    Of other packages only warnings pass: some set their own loggers to say much more.
+    """
+    handler: logging.Handler
     if CONSOLE.is_terminal:
-        return RichHandler(console=CONSOLE, show_level=False, show_path=False, log_time_format="%H:%M:%S")
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        handler = RichHandler(console=CONSOLE, show_level=False, show_path=False, log_time_format="%H:%M:%S")
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.split(".")[0] in OURS)
     return handler
 
 
