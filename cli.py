@@ -144,7 +144,7 @@ def inspect(
     ],
     as_json: AsJson = False,
     out: Annotated[Path | None, typer.Option(help="Write the staged tables as Parquet into this folder.")] = None,
-    format: Annotated[str, typer.Option(help="marc21, cnmarc, unimarc or oai_dc; else found.")] = "auto",
+    format: Annotated[str, typer.Option(help="As in sources.csv (marc21, cnmarc …); else found.")] = "auto",
     encoding: Annotated[str, typer.Option(help="Hint where the bytes leave a doubt.")] = "auto",
     holdings: Annotated[str, typer.Option(help="Holdings profile (schemas/crosswalks/holdings.csv).")] = "",
 ) -> None:
@@ -181,6 +181,26 @@ def evaluate(
         typer.echo(json.dumps(found, ensure_ascii=False))
     else:
         summary.print_mapping("Matching", found)
+
+
+@app.command(epilog="Example: calis export D31001-cnmarc --out cnmarc.mrc --encoding gb18030")
+def export(
+    out: Annotated[Path, typer.Option(help="File to write; replaced as a whole.")],
+    sources: Sources = None,
+    form: Annotated[str, typer.Option(help="iso2709 or marcxml.")] = "iso2709",
+    encoding: Annotated[str, typer.Option(help="utf-8 or gb18030.")] = "utf-8",
+) -> None:
+    """Write staged records again as ISO 2709 or MARCXML, as they came in."""
+    from operations import summary
+    from transforms.export import export as write
+
+    told = write(sources or [], out, form, encoding)
+    problems = told.pop("problems")
+    summary.print_mapping("Exported", told)
+    for problem in problems:
+        typer.echo(f"{problem['source_id']} {problem['record_id']}: {problem['reason']}", err=True)
+    if told["refused"]:
+        raise typer.Exit(1)
 
 
 @app.command(epilog='Example: calis query "select count(*) from catalog.bib"')

@@ -28,13 +28,15 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import zstandard
 
+from harvesters import containers
 from harvesters.compressed import CHUNK, UnreadableError, members, open_content, open_kept
+from harvesters.containers import BLANK
+from harvesters.containers import utf16 as utf16  # where readers have it from
 from schemas.tables import RAW_FILE
 from warehouse import lake
 
 _ROOT = re.compile(rb"<(?!\?|!)(?:([A-Za-z_][\w.\-]*):)?([A-Za-z_][\w.\-]*)")
 _TAG_LIMIT = 1024  # no tag that is counted is longer up to its name's end
-_BLANK = b" \t\r\n\x00\x1a\xef\xbb\xbf"
 JOURNAL = "progress.jsonl"
 
 
@@ -78,34 +80,33 @@ def count_records(content: bytes | BinaryIO) -> int:
     ISO 2709: record terminators (1D), and one more where anything but white space follows the last.
     XML: opening tags named `record`.  OAI-PMH pages (the root is `OAI-PMH`): opening tags named `header`
     with the root's prefix, since MARCXML has `record` elements inside the metadata of a record; SRU answers:
-    opening tags named `recordData`, for the same reason.  Other text:
-    lines that are not blank, less one for the header.  UTF-16 is decoded first.
+    opening tags named `recordData`, for the same reason.  JSON: outermost objects.  Aleph sequential: runs of
+    one number.  Dumps with a line a field: paragraphs.  Other text: lines that are not blank, less one for the
+    header.  UTF-16 is decoded first.
     """
     stream: BinaryIO = io.BytesIO(content) if isinstance(content, bytes) else content
-    chunks = _utf8(stream)
-    first = next(chunks, b"")
-    if first[:256].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        return _count_tags(_then(first, chunks), _record_tag(first))
-    return _count_units(_then(first, chunks))
+    start = containers.opening(stream)
+    kind = containers.container(start)
+    chunks = _utf8(start, stream)
+    if kind in (containers.JSON, containers.ALEPH, containers.LINES):
+        return containers.count_text(kind, chunks)
+    if kind != containers.XML:
+        return _count_units(chunks, kind == containers.ISO2709)
+    first = next(chunks)
+    while len(first) < 65536 and (more := next(chunks, b"")):
+        first += more
+    return _count_tags(_then(first, chunks), _record_tag(first))
 
 
-def utf16(start: bytes) -> str:
-    """The codec of UTF-16 text: by its byte order mark, or by a leader of two-byte characters; else ''."""
-    if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        return "utf-16"
-    if re.match(rb"(?:\x00\d){5}(?:\x00[ -~]){7}", start):
-        return "utf-16-be"
-    return "utf-16-le" if re.match(rb"(?:\d\x00){5}(?:[ -~]\x00){7}", start) else ""
-
-
-def _utf8(stream: BinaryIO) -> Iterator[bytes]:
-    """Chunks of the stream; of UTF-16 as UTF-8."""
-    first = stream.read(CHUNK)
-    codec = utf16(first)
+def _utf8(start: bytes, stream: BinaryIO) -> Iterator[bytes]:
+    """Chunks of the stream behind the bytes that were read already; of UTF-16 as UTF-8."""
+    codec = utf16(start)
     decoder = codecs.getincrementaldecoder(codec)("replace") if codec else None
-    while first:
-        yield decoder.decode(first).encode("utf-8", "replace") if decoder else first
-        first = stream.read(CHUNK)
+    while start:
+        yield decoder.decode(start).encode("utf-8", "replace") if decoder else start
+        start = stream.read(CHUNK)
+    if decoder and (last := decoder.decode(b"", True)):
+        yield last.encode("utf-8", "replace")
 
 
 def _then(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
@@ -135,9 +136,8 @@ def _count_tags(chunks: Iterator[bytes], tag: re.Pattern[bytes]) -> int:
     return found + len(tag.findall(rest))
 
 
-def _count_units(chunks: Iterator[bytes]) -> int:
-    """Records of ISO 2709 where a separator occurs anywhere, else lines less the header."""
-    marc = False
+def _count_units(chunks: Iterator[bytes], marc: bool) -> int:
+    """Records of ISO 2709 (which it is where a separator occurs anywhere), else lines less the header."""
     units = lines = 0
     open_unit = open_line = False  # whether anything but white space stands in the unit, the line, so far
     for chunk in chunks:
@@ -153,9 +153,9 @@ def _count_units(chunks: Iterator[bytes]) -> int:
 def _count_parts(parts: list[bytes], begun: bool) -> tuple[int, bool]:
     """How many parts that end here are not blank, and whether the last, which goes on, has anything yet."""
     if len(parts) == 1:
-        return 0, begun or bool(parts[0].strip(_BLANK))
-    ended = (begun or bool(parts[0].strip(_BLANK))) + sum(1 for part in parts[1:-1] if part.strip(_BLANK))
-    return ended, bool(parts[-1].strip(_BLANK))
+        return 0, begun or bool(parts[0].strip(BLANK))
+    ended = (begun or bool(parts[0].strip(BLANK))) + sum(1 for part in parts[1:-1] if part.strip(BLANK))
+    return ended, bool(parts[-1].strip(BLANK))
 
 
 # --- landing ---------------------------------------------------------------------------------------------

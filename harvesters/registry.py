@@ -142,7 +142,9 @@ class Source(BaseModel):
     address: str = Field(min_length=1)
     metadata_prefix: OptionalText = Field(default=None, validate_default=True)
     set_spec: OptionalText = None
-    format: Literal["auto", "marc21", "cnmarc", "unimarc", "oai_dc", "loans"] = "auto"
+    format: Literal["auto", "marc21", "cnmarc", "unimarc", "oai_dc", "qdc", "mods", "dim", "xoai", "loans"] = (
+        "auto"
+    )
     encoding: Annotated[str, AfterValidator(_encoding)] = "auto"
     holdings: OptionalText = None
     delivery: Literal["full", "delta"] = "delta"

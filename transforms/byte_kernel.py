@@ -1,4 +1,4 @@
-"""Compiled building blocks over byte arrays: words at any alignment, decimal numbers, XXH64."""
+"""Compiled building blocks over byte arrays: words at any alignment, many bytes at once, numbers, XXH64."""
 # numba infers the types of compiled functions
 # mypy: allow-untyped-defs
 
@@ -9,6 +9,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+_WORD, _BYTES32, _BYTES64 = ir.IntType(64), ir.VectorType(ir.IntType(8), 32), ir.VectorType(ir.IntType(8), 64)
+
 _P1 = np.uint64(0x9E3779B185EBCA87)
 _P2 = np.uint64(0xC2B2AE3D27D4EB4F)
 _P3 = np.uint64(0x165667B19E3779F9)
@@ -16,10 +18,10 @@ _P4 = np.uint64(0x85EBCA77C2B2AE63)
 _P5 = np.uint64(0x27D4EB2F165667C5)
 
 
-def _at(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    """Address of array[index] as that of a 64-bit word."""
+def _at(context: Any, builder: Any, array_type: Any, array: Any, index: Any, kind: Any = _WORD) -> Any:
+    """Address of array[index] as that of a word or of several bytes."""
     data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), ir.IntType(64).as_pointer())
+    return builder.bitcast(builder.gep(data, [index]), kind.as_pointer())
 
 
 @intrinsic
@@ -33,14 +35,48 @@ def load64(_typing: Any, array: Any, index: Any) -> Any:
 
 
 @intrinsic
-def store64(_typing: Any, array: Any, index: Any, word: Any) -> Any:
-    """Write a word over the eight bytes from array[index] on."""
+def copy32(_typing: Any, out: Any, at: Any, array: Any, index: Any) -> Any:
+    """Copy the 32 bytes from array[index] on to out[at], at any alignment."""
 
     def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        builder.store(given[2], _at(context, builder, signature.args[0], given[0], given[1]), align=1)
+        source = _at(context, builder, signature.args[2], given[2], given[3], _BYTES32)
+        target = _at(context, builder, signature.args[0], given[0], given[1], _BYTES32)
+        builder.store(builder.load(source, align=1), target, align=1)
         return context.get_dummy_value()
 
-    return types.void(array, types.int64, types.uint64), build
+    return types.void(out, types.int64, array, types.int64), build
+
+
+@intrinsic
+def within64(_typing: Any, array: Any, index: Any, low: Any, count: Any) -> Any:
+    """Which of the 64 bytes from array[index] on are among the `count` values from `low` on, the first as bit 0.
+
+    The compiler makes of it the widest comparisons that the processor has.
+    """
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        found = builder.load(_at(context, builder, signature.args[0], given[0], given[1], _BYTES64), align=1)
+        shifted = builder.sub(found, _splat64(builder, given[2]))
+        return builder.bitcast(builder.icmp_unsigned("<", shifted, _splat64(builder, given[3])), _WORD)
+
+    return types.uint64(array, types.int64, types.uint8, types.uint8), build
+
+
+@intrinsic
+def count_bits(_typing: Any, word: Any) -> Any:
+    """How many bits of a word are set."""
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return builder.ctpop(given[0])
+
+    return types.int64(types.uint64), build
+
+
+def _splat64(builder: Any, byte: Any) -> Any:
+    """A byte 64 times."""
+    empty = ir.Constant(_BYTES64, ir.Undefined)
+    one = builder.insert_element(empty, byte, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(one, empty, ir.Constant(ir.VectorType(ir.IntType(32), 64), [0] * 64))
 
 
 @njit(cache=True)

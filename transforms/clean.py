@@ -4,6 +4,7 @@ Each takes and returns a string array; null means that the value does not qualif
 """
 
 import csv
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms import identifiers
+from transforms.keys import chinese_number
 
 Clean = Callable[[pa.Array], pa.Array]
 CODES = Path(__file__).resolve().parent.parent / "schemas" / "crosswalks" / "codes.csv"
@@ -23,15 +25,170 @@ def strip(values: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(values, ""), None, values)
 
 
+_SPACES = " \t\r\n\u00a0\u3000"
+
+
+def _where(values: pa.Array, chosen: pa.Array, change: Clean) -> pa.Array:
+    """Change only the values chosen: regular expressions cost more than all else here."""
+    chosen = pc.fill_null(chosen, False)
+    if not pc.any(chosen).as_py():
+        return values
+    return pc.replace_with_mask(values, chosen, change(values.filter(chosen)))
+
+
+def _trimmed(values: pa.Array) -> pa.Array:
+    """Without ISBD punctuation at either end, and without a bracket whose fellow is in another subfield."""
+    values = pc.utf8_rtrim(pc.utf8_ltrim(values, _SPACES + "=/:;"), _SPACES + "=/:;,")
+    bracket = pc.or_(pc.starts_with(values, "["), pc.ends_with(values, "]"))
+    alone = r"^\[([^\]]*)$|^([^\[]*?)[\s/:;,=]*\]$"
+    return _where(values, bracket, lambda some: pc.replace_substring_regex(some, alone, r"\1\2"))
+
+
 def isbd(values: pa.Array) -> pa.Array:
-    """Without the ISBD punctuation that only introduces the next area."""
-    return strip(pc.replace_substring_regex(values, r"[\s/:;,=]+$", ""))
+    """Without the ISBD punctuation that only introduces an area or element."""
+    return strip(_trimmed(values))
 
 
 def title(values: pa.Array) -> pa.Array:
     """As `isbd`, and without a full stop at the end, unless it ends an abbreviation or an ellipsis."""
-    values = pc.replace_substring_regex(values, r"[\s/:;,=]+$", "")
-    return strip(pc.replace_substring_regex(values, r"([^\s.]{4,}|[\x{4E00}-\x{9FFF}])[.。]$", r"\1"))
+    values = _trimmed(values)
+    stop = pc.or_(pc.ends_with(values, "."), pc.ends_with(values, "。"))
+    ended = r"([^\s.]{4,}|[\x{4E00}-\x{9FFF}])[.。]$"
+    return strip(_where(values, stop, lambda some: pc.replace_substring_regex(some, ended, r"\1")))
+
+
+def extent(values: pa.Array) -> pa.Array:
+    """As `isbd`, and without the plus sign of accompanying material."""
+    return isbd(pc.utf8_rtrim(values, _SPACES + "+;:"))
+
+
+def size(values: pa.Array) -> pa.Array:
+    """As `isbd`, and without a full stop or plus sign at the end."""
+    return isbd(pc.utf8_rtrim(values, _SPACES + "+;:."))
+
+
+def series(values: pa.Array) -> pa.Array:
+    """A series statement whose parts were joined by ` ; `, which some of them end with too."""
+    twice = pc.or_(pc.match_substring(values, "; ; "), pc.match_substring(values, ", ; "))
+    return isbd(_where(values, twice, lambda some: pc.replace_substring_regex(some, r"[\s,;]+ ; ", " ; ")))
+
+
+def heading(values: pa.Array) -> pa.Array:
+    """A subject heading whose subdivisions were joined by `--`."""
+    twice = pc.or_(pc.match_substring(values, ",--"), pc.match_substring(values, " --"))
+    return isbd(_where(values, twice, lambda some: pc.replace_substring_regex(some, r"[\s,;]+--", "--")))
+
+
+def romanised(values: pa.Array) -> pa.Array:
+    """A text without Chinese characters; some records have a variant title where others have pinyin."""
+    return isbd(pc.if_else(pc.match_substring_regex(values, r"[\x{3400}-\x{9FFF}]"), None, values))
+
+
+def romanised_title(values: pa.Array) -> pa.Array:
+    """The romanised form of a title whose original script stands in 880."""
+    return title(romanised(values))
+
+
+def unbracketed(values: pa.Array) -> pa.Array:
+    """Without punctuation and brackets around it: a general material designation."""
+    return strip(pc.replace_substring_regex(values, r"^[\s\[［]+|[\s\]］/:;,.=]+$", ""))
+
+
+def name(values: pa.Array) -> pa.Array:
+    """A name, with one comma where subfields that have their own were joined by one."""
+    twice = pc.or_(pc.match_substring(values, ",,"), pc.match_substring(values, ", ,"))
+    return isbd(_where(values, twice, lambda some: pc.replace_substring_regex(some, r"\s*,(?:\s*,)+\s*", ", ")))
+
+
+def not_address(values: pa.Array) -> pa.Array:
+    """A text that is no web address."""
+    values = strip(values)
+    return pc.if_else(pc.match_substring_regex(values, r"^(?i:https?://|info:|urn:)\S+$"), None, values)
+
+
+def extent_of_format(values: pa.Array) -> pa.Array:
+    """A dc:format that is no media type or bare number of bytes."""
+    values = extent(values)
+    media = pc.match_substring_regex(values, r"(?i)^[\w.+\-]+/[\w.+\-]+(?:;.*)?$|^\d+\s*(?:bytes)?$")
+    return pc.if_else(media, None, values)
+
+
+def _part(values: pa.Array, pattern: str) -> pa.Array:
+    """What `found` of a pattern takes; null where it takes nothing."""
+    return strip(pc.struct_field(pc.extract_regex(values, pattern), "found"))
+
+
+# MARC 21 has a parallel title behind an equals sign, in 245$b or beginning it: $a and $b come joined by ‖.
+
+
+def after_title(values: pa.Array) -> pa.Array:
+    """Other title information of MARC 21 245: $b, up to a parallel title; none where $b is one."""
+    found = _part(values, r"[^=\s‖]\s*‖(?P<found>[^‖]*)")
+    equals = pc.match_substring(found, "= ")
+    return isbd(_where(found, equals, lambda some: pc.replace_substring_regex(some, r"(?:^|\s)=\s.*$", "")))
+
+
+def parallel(values: pa.Array) -> pa.Array:
+    """The parallel title of MARC 21 245: what follows the first equals sign."""
+    values = pc.if_else(pc.match_substring(values, " ="), values, None)
+    if values.null_count == len(values):
+        return values
+    found = _part(values, r"^[^=]*?\s=(?:‖|\s)\s*(?P<found>[^=‖:]+)")
+    return title(pc.replace_substring_regex(found, r"\s/(?:\s.*)?$", ""))
+
+
+def first_statement(values: pa.Array) -> pa.Array:
+    """The first statement of responsibility of MARC 21 245$c."""
+    several = pc.match_substring(values, " ; ")
+    return isbd(_where(values, several, lambda some: pc.replace_substring_regex(some, r"\s;\s.*$", "")))
+
+
+def other_statements(values: pa.Array) -> pa.Array:
+    """The other statements of responsibility of MARC 21 245$c."""
+    values = pc.if_else(pc.match_substring(values, " ; "), values, None)
+    return values if values.null_count == len(values) else isbd(_part(values, r"\s;\s(?P<found>.+)$"))
+
+
+def clc_of_084(values: pa.Array) -> pa.Array:
+    """A number of the Chinese Library Classification: 084 whose $2 says so ($a and $2 joined by ‖)."""
+    return clc(_part(values, r"^(?P<found>[^‖]+)‖.*(?i:clc|ztf|中图)[^‖]*$"))
+
+
+def clc(values: pa.Array) -> pa.Array:
+    """A number of the Chinese Library Classification: half width, without spaces, its letter a capital."""
+    values = pc.replace_substring_regex(pc.utf8_normalize(values, "NFKC"), r"\s", "")
+    small = pc.match_substring_regex(values, r"^[a-z]")
+    if pc.any(small).as_py():
+        values = pc.if_else(small, pc.utf8_upper(values), values)
+    return strip(values)
+
+
+def ddc(values: pa.Array) -> pa.Array:
+    """A number of the Dewey Decimal Classification without the marks where it may be cut."""
+    return strip(pc.replace_substring_regex(values, r"(\d)[/'’](\d?)", r"\1\2"))
+
+
+def standard_number(values: pa.Array) -> pa.Array:
+    """A standard number: a DOI in its one form, anything else as given, but no country code."""
+    values = pc.utf8_trim_whitespace(values)
+    values = pc.if_else(pc.match_substring_regex(values, r"^[A-Za-z]{0,3}$"), None, values)
+    return pc.coalesce(identifiers.doi(values), values)
+
+
+def union_number(values: pa.Array) -> pa.Array:
+    """Of 091: a serial's CN number in its one form; null for a 统一书号, which has a column of its own."""
+    other = pc.if_else(pc.is_valid(identifiers.ubsn(values)), None, strip(values))
+    return pc.coalesce(identifiers.cn_serial(other), other)
+
+
+def price(values: pa.Array) -> pa.Array:
+    """A price: plain amounts in yuan as `CNY25.00`, anything else (gifts, sets, other money) as given."""
+    values = isbd(values)
+    text = pc.utf8_normalize(values, "NFKC")
+    sign = r"^(?:(?i:CNY|RMB)\s*[Y¥]?|人民币|¥)\s*(?P<found>\d+(?:\.\d+)?)\s*元?$|"
+    yuan = pc.extract_regex(text, sign + r"^(?P<bare>\d+(?:\.\d+)?)\s*元$")
+    amount = pc.binary_join_element_wise(pc.struct_field(yuan, "found"), pc.struct_field(yuan, "bare"), "")
+    return pc.coalesce(pc.binary_join_element_wise("CNY", amount, ""), values)
 
 
 def code(values: pa.Array) -> pa.Array:
@@ -49,14 +206,42 @@ def language(values: pa.Array) -> pa.Array:
     )
 
 
+_YEAR = r"(?:^|[^0-9])(?P<y>1\d{3}|20\d{2})(?:(?:0[1-9]|1[0-2])(?:[0-3]\d)?)?(?:$|[^0-9])"
+_CORRECTED = r"(?:i\.\s?e\.,?\s*|即|^[\[(]?1[34]\d\d\s*\[)[c\[]?(?P<y>1[5-9]\d{2}|20\d{2})(?:$|[^0-9])"
+# the year before the first of each era
+_ERAS = {"民国": 1911, "minguo": 1911, "昭和": 1925, "平成": 1988, "大正": 1911, "明治": 1867, "令和": 2018}
+_ERAS |= {"康熙": 1661, "雍正": 1722, "乾隆": 1735, "嘉庆": 1795, "道光": 1820, "咸丰": 1850, "同治": 1861}
+_ERAS |= {"光绪": 1874, "宣统": 1908}
+_ERA = re.compile(f"({'|'.join(_ERAS)})\\s*(元|\\d+|[一二三四五六七八九十廿卅〇零]+)")
+_TRADITIONAL = str.maketrans("國慶緒統豐", "国庆绪统丰")
+
+
+def _era_year(text: str | None) -> str | None:
+    """The year that an era and its year mean: 民国三十六年 → 1947, 昭和50 → 1975."""
+    found = _ERA.search((text or "").translate(_TRADITIONAL).lower())
+    if not found:
+        return None
+    era, number = found.groups()
+    count = 1 if number == "元" else int(number) if number.isdigit() else chinese_number(number)
+    return str(_ERAS[era] + count) if count < 100 else None
+
+
 def year(values: pa.Array) -> pa.Array:
-    """The first year 1000–2099 in the text, full-width digits too; a Minguo year (民国 36) where there is none."""
+    """The first year 1000–2099 in a text, full-width digits and YYYYMM too.
+
+    A corrected year (1987 [i.e. 1978]) and the Christian year beside one of another calendar (1387 [2008]) come
+    before that; the year of a Chinese or Japanese era (民国三十六年) where there is no other.
+    """
     values = pc.utf8_normalize(values, "NFKC")
-    found = pc.struct_field(pc.extract_regex(values, r"(?:^|[^0-9])(?P<y>1\d{3}|20\d{2})(?:$|[^0-9])"), "y")
-    if found.null_count == 0:
-        return found
-    minguo = pc.struct_field(pc.extract_regex(values, r"(?:民[国國]|(?i:minguo))\s*(?P<y>\d{1,3})"), "y")
-    return pc.coalesce(found, pc.add(minguo.cast(pa.int32()), 1911).cast(pa.string()))
+    found = pc.struct_field(pc.extract_regex(values, _YEAR), "y")
+    doubtful = pc.match_substring_regex(values, r"i\.\s?e\.|即|1[34]\d\d\s*\[")
+    if pc.any(doubtful).as_py():
+        found = pc.coalesce(pc.struct_field(pc.extract_regex(values, _CORRECTED), "y"), found)
+    missing = pc.and_(pc.is_null(found), pc.match_substring_regex(values, r"(?i)minguo|[^\x00-\x7f]"))
+    if pc.any(missing).as_py():
+        eras = pa.array([_era_year(text) for text in values.filter(missing).to_pylist()], pa.string())
+        found = pc.replace_with_mask(found, pc.fill_null(missing, False), eras)
+    return found
 
 
 def in_brackets(values: pa.Array) -> pa.Array:
@@ -106,7 +291,7 @@ def _lookup(name: str, values: pa.Array) -> pa.Array:
     def find(text: str | None) -> str | None:
         if text is None:
             return None
-        text = text.strip().lower()
+        text = text.strip(" \t[]［］【】()（）.:/;,=").lower()
         if text in table:
             return table[text]
         return next((table[prefix + "*"] for prefix in prefixes if text.startswith(prefix)), None)
@@ -126,6 +311,26 @@ _FUNCTIONS: dict[str, Clean] = {
     "isbd": isbd,
     "title": title,
     "code": code,
+    "heading": heading,
+    "series": series,
+    "size": size,
+    "extent_of_format": extent_of_format,
+    "not_address": not_address,
+    "name": name,
+    "unbracketed": unbracketed,
+    "romanised_title": romanised_title,
+    "price": price,
+    "union_number": union_number,
+    "standard_number": standard_number,
+    "ddc": ddc,
+    "clc": clc,
+    "clc_of_084": clc_of_084,
+    "other_statements": other_statements,
+    "first_statement": first_statement,
+    "parallel": parallel,
+    "after_title": after_title,
+    "romanised": romanised,
+    "extent": extent,
     "language": language,
     "year": year,
     "in_brackets": in_brackets,
@@ -140,6 +345,10 @@ _FUNCTIONS: dict[str, Clean] = {
     "oclc": identifiers.oclc,
     "calis": identifiers.calis,
     "doi": identifiers.doi,
+    "cn_serial": identifiers.cn_serial,
+    "ubsn": identifiers.ubsn,
+    "orcid": identifiers.orcid,
+    "lccn_of_us": identifiers.lccn_of_us,
 }
 
 

@@ -7,11 +7,11 @@ A crosswalk is data, `schemas/crosswalks/<format>.csv`, one line per column and 
     ind        indicators to ask for, `.` for any (`.1`); empty for any
     codes      subfield codes; empty for a control field or element
     slice      positions of a coded value, `35-37`, both included
-    how        first: first value of the record; join: codes of the first field, joined;
+    how        first: first value of the record that `clean` takes; join: the same of joined codes of a field;
                list: each subfield a value; joins: each field a value, its codes joined
     joiner     text between joined subfields
     clean      function of `transforms.clean` (with `:argument`); a value it refuses goes to `otherwise`
-    otherwise  list column for refused values
+    otherwise  list column for refused values that have a digit
     requires   only for records that also have this tag
 
 For a scalar column the first line that has a value wins; a list column takes the values of all its lines.
@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.tables import DESCRIPTION
-from transforms.clean import cleaner
+from transforms.clean import cleaner, isbd
 
 FOLDER = Path(__file__).resolve().parent.parent / "schemas" / "crosswalks"
 BIB_COLUMNS = {c.name: c.type for c in DESCRIPTION} | {"updated_at": pa.string(), "level": pa.string()}
@@ -198,10 +198,6 @@ def _line_values(fields: Fields, line: Line) -> tuple[pa.Array, Rows]:
         values, rows = fields.joined(rows, line.joiner)
     else:
         values = None
-    if line.how in ("first", "join"):
-        first = np.flatnonzero(np.diff(fields.record[rows], prepend=-1))
-        rows = rows[first]
-        values = values.take(pa.array(first)) if values is not None else None
     if values is None:
         values = fields.values(rows)
     if line.slice:
@@ -211,11 +207,13 @@ def _line_values(fields: Fields, line: Line) -> tuple[pa.Array, Rows]:
 
 
 def _scalar(parts: list[tuple[pa.Array, np.ndarray]], count: int) -> pa.Array:
-    """One value a record: the first part that has one."""
+    """One value a record: the first of the first part that has one."""
     result: pa.Array | None = None
     for values, records in parts:
+        usable = np.flatnonzero(pc.is_valid(values).to_numpy(zero_copy_only=False))
+        usable = usable[np.flatnonzero(np.diff(records[usable], prepend=-1))]
         position = np.full(count, -1, np.int64)
-        position[records] = np.arange(len(records))
+        position[records[usable]] = usable
         spread = values.take(pa.array(position, mask=position < 0))
         result = spread if result is None else pc.coalesce(result, spread)
     return pa.nulls(count, pa.string()) if result is None else result
@@ -254,7 +252,8 @@ def describe(fields: Fields, name: str) -> dict[str, pa.Array]:
         values = cleaner(line.clean)(raw)
         parts[line.column].append((values, records))
         if line.otherwise:
-            refused = pc.if_else(pc.is_null(values), pc.utf8_trim_whitespace(raw), None)
+            number = pc.match_substring_regex(raw, "[0-9０-９]")
+            refused = pc.if_else(pc.and_(pc.is_null(values), number), isbd(raw), None)
             parts[line.otherwise].append((refused, records))
     columns = {}
     for column, type_ in BIB_COLUMNS.items():

@@ -1,14 +1,22 @@
 """Which reader a file needs, found from its first bytes; the source's hints break ties only."""
 
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from transforms import iso2709, xml_records
-from transforms.chunk import Chunk
+import pyarrow as pa
+import pyarrow.compute as pc
 
-SNIFF = 4096
+from harvesters import containers
+from transforms import aleph_sequential, iso2709, line_dumps, marc_json, marc_text, xml_metadata, xml_records
+from transforms.chunk import ISSUES, Chunk
+
+_EMPTY_ROOTS = ("collection", "records", "OAI-PMH", "ListRecords", "searchRetrieveResponse")
+_ROOT = re.compile(rb"<(?:[A-Za-z_][\w.\-]*:)?([A-Za-z_][\w.\-]*)")
+PERSONAL = "possible-personal-data"
 
 
 class FormatError(Exception):
@@ -24,26 +32,80 @@ class Hints:
     holdings: str = ""
 
 
+Reader = Callable[[BinaryIO, str, str, int], Iterator[Chunk]]
+
+
+def _iso2709(stream: BinaryIO, format_hint: str, encoding_hint: str, first_record_no: int) -> Iterator[Chunk]:
+    return iso2709.read(stream, format_hint, encoding_hint, first_record_no=first_record_no)
+
+
+READERS: dict[str, Reader] = {
+    containers.XML: xml_records.read,
+    containers.ISO2709: _iso2709,
+    containers.JSON: marc_json.read,
+    containers.ALEPH: aleph_sequential.read,
+    containers.LINES: line_dumps.read,
+}
+
+
 def read(stream: BinaryIO, hints: Hints, first_record_no: int = 0, name: str = "") -> Iterator[Chunk]:
     """The chunks of a file, by the reader that its first bytes ask for.
 
     Raises:
-        FormatError: no reader knows these bytes.
+        FormatError: no reader knows these bytes; of XML, it holds no record.
     """
-    start = stream.read(SNIFF)
-    whole: BinaryIO = io.BufferedReader(_Rejoined(start, stream), 1 << 20)
-    text = start.lstrip(b"\xef\xbb\xbf \t\r\n\x00\x1a")
-    if text.startswith(b"<"):
-        return xml_records.read(whole, hints.format, hints.encoding, first_record_no)
-    wide = start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x1d\x00" in start or b"\x00\x1e" in start
-    if wide or b"\x1e" in start or b"\x1d" in start or text[:5].isdigit():
-        return iso2709.read(whole, hints.format, hints.encoding, first_record_no=first_record_no)
-    if not text:
+    start = containers.opening(stream)
+    kind = containers.container(start)
+    if kind == containers.EMPTY:
         return iter(())
-    raise FormatError(
-        f"{name or 'the file'} begins with {start[:40]!r}: neither ISO 2709 nor XML. "
-        "Export it as ISO 2709 or MARCXML, or set the source's format"
-    )
+    if kind not in READERS:
+        raise FormatError(
+            f"{name or 'the file'} begins with {start.lstrip(containers.BLANK)[:40]!r}: neither ISO 2709, XML, "
+            "MARC-in-JSON, Aleph sequential nor a line dump of MARC. Export it in one of these, best as "
+            "ISO 2709 or MARCXML; a list of readers or of loans is no bibliographic file"
+        )
+    whole: BinaryIO = io.BufferedReader(_Rejoined(start, stream), 1 << 20)
+    chunks = READERS[kind](whole, hints.format, hints.encoding, first_record_no)
+    return _checked_xml(chunks, start, name) if kind == containers.XML else chunks
+
+
+def _checked_xml(chunks: Iterator[Chunk], start: bytes, name: str) -> Iterator[Chunk]:
+    """The chunks with persons' records flagged; refuses a document that could not hold records."""
+    found = False
+    for chunk in chunks:
+        found = True
+        yield flag_readers(chunk)
+    if not found:
+        root = _ROOT.search(re.sub(rb"(?s)<!--.*?-->|<[?!].*?>", b"", start))
+        shown = root[1].decode() if root else ""
+        if shown not in _EMPTY_ROOTS:
+            raise FormatError(
+                f"{name or 'the file'} is XML without a record element (its root is <{shown}>). Export MARCXML, "
+                "or records as an OAI-PMH page or a collection of <record> has them"
+            )
+
+
+def flag_readers(chunk: Chunk) -> Chunk:
+    """The chunk with an issue for each record that is not flagged yet and looks like a person's.
+
+    MARC: tag 200 (a reader's name) without any that a bibliographic record has, which is dp2's rule.
+    Elements: two that only a person's record has, and none of a description.
+    """
+    fields = chunk.fields.select(["record_no", "tag"]).unify_dictionaries()
+    names = pc.unique(fields["tag"]).to_pylist()
+    if not any(tag == marc_text.READER_NAME or xml_metadata.is_personal(tag) for tag in names):
+        return chunk
+    pairs = fields.group_by(["record_no", "tag"], use_threads=False).aggregate([])
+    tags: dict[int, set[str]] = defaultdict(set)
+    for number, tag in zip(pairs["record_no"].to_pylist(), pairs["tag"].to_pylist(), strict=True):
+        tags[number].add(tag)
+    known = set(chunk.issues.filter(pc.equal(chunk.issues["rule"], PERSONAL))["record_no"].to_pylist())
+    rows = [
+        {"record_no": number, "rule": PERSONAL, "severity": "fail"}
+        for number, mine in tags.items()
+        if number not in known and (marc_text.looks_like_a_reader(mine) or xml_metadata.looks_like_a_reader(mine))
+    ]
+    return replace(chunk, issues=pa.concat_tables([chunk.issues, pa.Table.from_pylist(rows, schema=ISSUES)]))
 
 
 class _Rejoined(io.RawIOBase):

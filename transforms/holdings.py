@@ -8,9 +8,11 @@ A profile is lines of `schemas/crosswalks/holdings.csv`:
     column     column of `staged.holding` or `staged.item`; several lines of a column are tried in order
     codes      subfields that give its value, joined by `joiner`
     each       a subfield of which each occurrence is a row of its own
+    expand     range: the values of `each` may be ranges, `1667201-3` for 1667201, 1667202 and 1667203
 """
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +23,9 @@ import pyarrow.compute as pc
 
 from schemas.tables import STAGED_HOLDING, STAGED_ITEM
 from transforms.crosswalk import FOLDER, CrosswalkError, Fields
+
+MAX_RANGE = 200  # more barcodes than this in one range are taken for a slip
+_RANGE = re.compile(r"\s*([^\W\d_]*)(\d{4,})\s*[-–—~～－]\s*([^\W\d_]*)(\d+)\s*")
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class ProfileLine:
     codes: str
     joiner: str
     each: str
+    expand: str
 
 
 @cache
@@ -76,14 +82,19 @@ def _of_tag(fields: Fields, lines: list[ProfileLine]) -> Iterator[pa.Table]:
     number = fields.number.get(tag)
     if number is None:
         return
+    is_range = any(line.expand == "range" for line in lines)
     base = fields.rows(tag, each) if each else fields.field_start[fields.tag[fields.field_start] == number]
+    own = fields.values(base)
+    if is_range:
+        own, repeated = expanded(own)
+        base = base[repeated]
     contract = STAGED_HOLDING if lines[0].level == "holding" else STAGED_ITEM
     columns: dict[str, pa.Array] = {"record": pa.array(fields.record[base])}
     for column in contract.columns[5:]:
         result = pa.nulls(len(base), pa.string())
         for line in (line for line in lines if line.column == column.name):
             if line.each:
-                values = fields.values(base)
+                values = own
             else:
                 joined, first = fields.joined(fields.rows(tag, line.codes), line.joiner)
                 position = np.full(len(fields.field_start), -1, np.int64)
@@ -97,3 +108,31 @@ def _of_tag(fields: Fields, lines: list[ProfileLine]) -> Iterator[pa.Table]:
             result = digits.cast(column.type)
         columns[column.name] = result
     yield pa.table(columns)
+
+
+def barcodes(text: str) -> list[str]:
+    """The barcodes of a compressed range: `1865829-30` → 1865829, 1865830; what looks wrong stays as it is.
+
+    The end may leave out what it has in common with the beginning.  It is no range if it runs backwards, has more
+    digits than the beginning, another prefix, or more than MAX_RANGE barcodes.
+    """
+    found = _RANGE.fullmatch(text)
+    if not found:
+        return [text]
+    prefix, first, other, end = found.groups()
+    last = first[: len(first) - len(end)] + end
+    count = int(last) - int(first) + 1
+    if len(end) > len(first) or other not in ("", prefix) or not 2 <= count <= MAX_RANGE:
+        return [text]
+    return [f"{prefix}{number:0{len(first)}d}" for number in range(int(first), int(last) + 1)]
+
+
+def expanded(values: pa.Array) -> tuple[pa.Array, np.ndarray]:
+    """Values with their ranges written out, and for each which value it comes from."""
+    dashed = pc.match_substring_regex(values, "[-–—~～－]").to_numpy(zero_copy_only=False)
+    if not dashed.any():
+        return values, np.arange(len(values))
+    texts = values.to_pylist()
+    lists = [barcodes(text) if dash else [text] for text, dash in zip(texts, dashed, strict=True)]
+    repeated = np.repeat(np.arange(len(lists)), [len(some) for some in lists])
+    return pa.array([text for some in lists for text in some], pa.string()), repeated

@@ -8,10 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from harvesters.compressed import opened
 from transforms.detect import Hints
-from transforms.parse import TABLES, findings, staged_parts
+from transforms.parse import staged_parts
+from transforms.staged_files import StagedFiles
 from warehouse import lake
 from warehouse.progress import Progress
 
@@ -36,16 +38,11 @@ def inspect(path: Path, hints: Hints | None = None, out: Path | None = None) -> 
     reasons: dict[tuple[int, str], str] = {}
     source_id = path.name.split(".")[0]
 
-    def note(issues: pa.Table) -> None:
-        _count(counts["rule"], issues["rule"])
-        _collect(examples, issues, reasons)
-        writers.write({"issue": issues})
-
     contents = [(path.name, partial(opened, path))]
     with (
         tempfile.TemporaryDirectory() as scratch,
         lake.replacing_folder(out or Path(scratch) / "out") as folder,
-        lake.TableWriters(folder, TABLES) as writers,
+        StagedFiles(folder, source_id, BATCH) as files,
         Progress(f"inspect {path.name}", "records") as progress,
     ):
         for part in staged_parts(contents, hints or Hints(), source_id, BATCH):
@@ -53,12 +50,13 @@ def inspect(path: Path, hints: Hints | None = None, out: Path | None = None) -> 
                 _count(counts[name], part.records[name])
             rejected = part.tables["rejected"]
             reasons |= {(row["record_no"], row["rule"]): row["reason"] for row in rejected.to_pylist()}
-            note(part.tables.pop("issue"))
-            writers.write(part.tables)
+            files.write(part.tables)
             progress.advance(len(part.records))
-        writers.finish("bib", "field", "holding", "item")
-        for found in findings(folder, source_id, BATCH):
-            note(found)
+        files.finish()
+        for batch in pq.ParquetFile(folder / "issue.parquet").iter_batches():
+            issues = pa.Table.from_batches([batch])
+            _count(counts["rule"], issues["rule"])
+            _collect(examples, issues, reasons)
     status = counts["status"]
     return {
         "file": path.name,

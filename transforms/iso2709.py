@@ -21,7 +21,7 @@ from transforms import charset
 from transforms import iso2709_kernel as kernel
 from transforms import iso2709_rows as listing
 from transforms.chunk import FIELDS, RECORDS, Chunk
-from transforms.iso2709_blocks import Block, Utf16, blocks, original_positions
+from transforms.iso2709_blocks import PADDING, Block, Utf16, blocks, original_positions
 from transforms.iso2709_findings import CNMARC, MARC21, UNIMARC, issues, rejected, status
 from transforms.iso2709_text import CODE_OF, Parsed, Text, decode
 
@@ -49,7 +49,7 @@ def read(
     stream: BinaryIO,
     format_hint: str = "auto",
     encoding_hint: str = "auto",
-    chunk_bytes: int = 2 << 20,
+    chunk_bytes: int = 4 << 20,
     first_record_no: int = 0,
 ) -> Iterator[Chunk]:
     """Read all records of a decompressed stream, whatever state they are in.
@@ -74,11 +74,18 @@ def read(
 def _parse(block: Block, first_no: int) -> tuple[Parsed, NDArray[np.uint64]] | None:
     """Run the kernels over a block; None if it holds no record."""
     buffer, size, take = block.buffer, block.size, block.memory.take
-    buffer[size : size + 64] = 0
-    found, escapes = take(size, np.int32), take(size, np.int32)
-    n, n_escapes, n_records = kernel.delimiters(buffer, size, found, escapes)
-    records = np.zeros((9, n_records + 2), np.int64)
-    count = kernel.units(buffer, size, found, n, block.cut, records)
+    buffer[size : size + PADDING] = 0
+    room = size + 64
+    marks = kernel.Marks(
+        take(room, np.int32),
+        take(room, np.int32),
+        take(2 * room, np.int32).reshape(2, -1),
+        take(room, np.int32),
+        take(room // 64 + 2, np.uint64),
+    )
+    n, n_records, n_escapes = kernel.delimiters(buffer, size, marks)
+    records = np.zeros((listing.ID_ROW + 1, n_records + 2), np.int64)
+    count = kernel.units(buffer, size, marks, n_records, block.cut, records)
     if count == 0:
         return None
     records = np.ascontiguousarray(records[:, : count + 1])
@@ -86,12 +93,13 @@ def _parse(block: Block, first_no: int) -> tuple[Parsed, NDArray[np.uint64]] | N
     capacity = n + 4 * count + 16
     kinds = [np.int32] * 9 + [np.uint8] * 2
     rows = listing.Rows._make(take(capacity, kind) for kind in kinds)
-    work = take(8 * (max(size // 12, n) + 4), np.int32).reshape(8, -1)
-    fields = take(6 * capacity, np.int32).reshape(6, -1)
-    n_fields = listing.list_fields(buffer, found, records, digest, count, block.cut, fields, work)
-    n_rows = listing.list_rows(buffer, found, records, fields, n_fields, first_no, rows)
+    work = take(9 * (max(size // 12, n) + 4), np.int32).reshape(9, -1)
+    fields = take(7 * capacity, np.int32).reshape(7, -1)
+    n_fields = listing.list_fields(buffer, marks, records, digest, count, block.cut, fields, work)
+    n_rows = listing.list_rows(buffer, marks.at, records, fields, n_fields, first_no, rows)
     rows = listing.Rows._make(column[:n_rows] for column in rows)
-    return Parsed(buffer, records, rows, escapes[:n_escapes], size, first_no, block.memory), digest
+    marks = marks._replace(escapes=marks.escapes[:n_escapes])
+    return Parsed(buffer, records, rows, marks, size, first_no, block.memory), digest
 
 
 def _chunk(file: _File, block: Block) -> Chunk | None:
@@ -128,7 +136,8 @@ def _ids(parsed: Parsed, text: Text) -> pa.Array:
     """The control number (001) of each record, null where it is absent or blank."""
     rows = parsed.records[listing.ID_ROW, :-1]
     value = pc.utf8_trim_whitespace(text.values.take(pa.array(rows, mask=rows < 0)))
-    return pc.if_else(pc.equal(value, ""), None, value)
+    blank = pc.equal(value, "")
+    return pc.if_else(blank, None, value) if pc.any(blank).as_py() else value
 
 
 def _formats(parsed: Parsed, text: Text, hint: str) -> NDArray[np.int8]:

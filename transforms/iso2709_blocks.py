@@ -15,12 +15,13 @@ from transforms.iso2709_kernel import RECORD_END
 JUNK = b" \t\r\n\x00\x1a\xef\xbb\xbf"  # may stand between records
 MAX_RECORD = 16 << 20  # bytes without a terminator that are still held as one record
 KEPT = 1 << 20  # bytes that are kept of a longer one
-PER_BYTE = 20  # bytes of memory that one byte of a chunk takes
+PADDING = 128  # bytes behind a chunk that kernels may read
+PER_BYTE = 34  # bytes of memory that one byte of a chunk takes
 
 
 @dataclass(frozen=True)
 class Block:
-    """Whole records; `buffer` has 64 bytes more than `size`.  `cut`: the last one has no terminator."""
+    """Whole records; `buffer` has PADDING more than `size`.  `cut`: the last one has no terminator."""
 
     buffer: NDArray[np.uint8]
     size: int
@@ -100,7 +101,7 @@ def blocks(head: bytes, stream: BinaryIO, chunk_bytes: int) -> Iterator[Block]:
     while True:
         room = len(held) + chunk_bytes
         memory = arena().memory(PER_BYTE * room)
-        buffer = memory.take(room + 64, np.uint8)
+        buffer = memory.take(room + PADDING, np.uint8)
         buffer[: len(held)] = np.frombuffer(held, np.uint8)
         more = _fill(stream, buffer[len(held) : room])
         size = len(held) + more
@@ -125,7 +126,7 @@ def blocks(head: bytes, stream: BinaryIO, chunk_bytes: int) -> Iterator[Block]:
 
 def _block(data: bytes, offset: int, too_long: bool = False) -> Block:
     """A block of one record without a terminator."""
-    buffer = np.empty(len(data) + 64, np.uint8)
+    buffer = np.empty(len(data) + PADDING, np.uint8)
     buffer[: len(data)] = np.frombuffer(data, np.uint8)
     return Block(buffer, len(data), offset, Memory(buffer[:0]), cut=True, too_long=too_long)
 

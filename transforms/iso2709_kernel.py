@@ -1,17 +1,21 @@
 """Compiled kernels for ISO 2709: find delimiters, verify directories, list rows, copy values.
 
-All of them work on one chunk: `buffer` holds `size` bytes and at least 64 zero bytes of padding behind, since
-eight bytes are loaded at a time.  Positions are byte indices into the chunk.  A record is first located (which
+All of them work on one chunk: `buffer` holds `size` bytes and at least 128 zero bytes of padding behind, since
+64 bytes are loaded at a time.  Positions are byte indices into the chunk; an index cast to
+unsigned spares numba the question whether it counts from the end.  A record is first located (which
 bytes are which field, proved by the terminators), then listed as rows.
 """
 # numba infers the types of compiled functions
 # mypy: allow-untyped-defs
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
+from numpy.typing import NDArray
 
-from transforms.byte_kernel import load64, number
+from transforms.byte_kernel import count_bits, load64, number, within64
 
 RECORD_END, FIELD_END, DELIMITER, ESCAPE = 0x1D, 0x1E, 0x1F, 0x1B
 DOLLAR, ONE_DIGIT = 0x24, 0x31
@@ -39,45 +43,60 @@ LEADER_SIZE = 1 << 16  # the leader has 23 or 25 characters
 # Why a record can't be read; `refused` is 0 where it can.
 SHORT, NO_DIRECTORY, BAD_DIRECTORY, UNPAIRED = 1, 2, 3, 4
 
-_LOW = np.uint64(0x7F7F7F7F7F7F7F7F)
-_F8 = np.uint64(0xF8F8F8F8F8F8F8F8)
-_18 = np.uint64(0x1818181818181818)
-_24 = np.uint64(0x2424242424242424)
 _ONE = np.uint64(1)
+_THREE_BYTES = np.uint64(0xFFFFFF)
+_010101, _202020, _808080 = np.uint64(0x010101), np.uint64(0x202020), np.uint64(0x808080)
 # Eight digits as a number: pairs, then fours, then all, each by one multiplication.
 _30, _46, _80 = np.uint64(0x3030303030303030), np.uint64(0x4646464646464646), np.uint64(0x8080808080808080)
 _0F, _00FF, _0000FFFF = np.uint64(0x0F0F0F0F0F0F0F0F), np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF)
 _TENS, _HUNDREDS, _MYRIADS = np.uint64(2561), np.uint64(6553601), np.uint64(42949672960001)
 
 
-@njit(cache=True)
-def delimiters(buffer, size, found, escapes):
-    """Positions of 1D-1F in `found`, and in `escapes` of 1B and of `$1`; both counts, and that of 1D.
+class Marks(NamedTuple):
+    """The delimiters of a chunk; arrays longer than they are filled."""
 
-    Eight bytes at a time: a byte is in 18-1F where its upper five bits are those of 18.
+    at: NDArray[np.int32]  # positions of 1D, 1E and 1F
+    field_ends: NDArray[np.int32]  # which of `at` are 1E
+    record_ends: NDArray[np.int32]  # 2 rows: which of `at` are 1D, and how many field ends are before
+    escapes: NDArray[np.int32]  # positions of 1B, and of `$1` before a printable character
+    odd: NDArray[np.uint64]  # one bit a byte: below 20 or above 7F
+
+
+@njit(cache=True)
+def delimiters(buffer, size, marks):
+    """Fill `marks`; how many delimiters, record ends and escapes there are.
+
+    64 bytes at a time: only those that are found are looked at one by one.
     """
-    n = n_escapes = n_records = 0
-    for i in range(0, size, 8):
-        word = load64(buffer, i)
-        low = (word & _F8) ^ _18
-        dollar = word ^ _24
-        hits = ~((((low & _LOW) + _LOW) | low) & (((dollar & _LOW) + _LOW) | dollar) | _LOW)
+    at, field_ends, record_ends, escapes, odd = marks
+    n = n_ends = n_records = n_escapes = 0
+    for i in range(0, size, 64):
+        hits = within64(buffer, i, RECORD_END, 3)
+        ends = within64(buffer, i, FIELD_END, 1)
+        odd[i >> 6] = ~within64(buffer, i, 0x20, 0x60)
+        special = within64(buffer, i, ESCAPE, 1)
+        dollar = within64(buffer, i, DOLLAR, 1) & within64(buffer, i + 1, ONE_DIGIT, 1)
+        special |= dollar & within64(buffer, i + 2, 0x21, 0x5E)
+        while special:
+            escapes[n_escapes] = i + np.int64(trailing_zeros(special))
+            n_escapes += 1
+            special &= special - _ONE
+        stops = within64(buffer, i, RECORD_END, 1)
+        while stops:
+            before = (stops & (~stops + _ONE)) - _ONE
+            record_ends[0, n_records] = n + count_bits(hits & before)
+            record_ends[1, n_records] = n_ends + count_bits(ends & before)
+            n_records += 1
+            stops &= stops - _ONE
         while hits:
-            position = i + (np.int64(trailing_zeros(hits)) >> 3)
+            at[np.uint64(n)] = i + np.int64(trailing_zeros(hits))
+            field_ends[np.uint64(n_ends)] = n
+            n_ends += (ends & hits & (~hits + _ONE)) != 0
             hits &= hits - _ONE
-            byte = buffer[position]
-            if byte == DOLLAR:
-                if buffer[position + 1] == ONE_DIGIT:
-                    escapes[n_escapes] = position
-                    n_escapes += 1
-            elif byte >= RECORD_END:
-                found[n] = position
-                n += 1
-                n_records += byte == RECORD_END
-            elif byte == ESCAPE:
-                escapes[n_escapes] = position
-                n_escapes += 1
-    return n, n_escapes, n_records
+            n += 1
+    field_ends[n_ends] = n
+    record_ends[0, n_records], record_ends[1, n_records] = n, n_ends
+    return n, n_records, n_escapes
 
 
 @njit(cache=True)
@@ -87,26 +106,24 @@ def _is_junk(byte):
 
 
 @njit(cache=True)
-def units(buffer, size, found, n, final, records):
-    """Split at record terminators; the number of records.
+def units(buffer, size, marks, n_ends, final, records):
+    """Split at the record terminators, of which there are `n_ends`; the number of records.
 
-    The first four rows of `records` take the start and end of each, and its delimiters found[first:last].
-    With `final`, what follows the last terminator is a record too.
+    The first six rows of `records` take the start and end of each, its delimiters at[first:last] and its
+    field ends field_ends[first:last].  With `final`, what follows the last terminator is a record too.
     """
-    count = begin = low = 0
-    for k in range(n + 1):
-        if k == n and not final:
-            break
-        stop = size if k == n else found[k]
-        if k < n and buffer[stop] != RECORD_END:
-            continue
+    count = begin = low = low_end = 0
+    for r in range(n_ends + final):
+        k, k_end = np.int64(marks.record_ends[0, r]), np.int64(marks.record_ends[1, r])
+        stop = np.int64(marks.at[k]) if r < n_ends else size
         p = begin
         while p < stop and _is_junk(buffer[p]):
             p += 1
         if p < stop:
             records[0, count], records[1, count], records[2, count], records[3, count] = p, stop, low, k
+            records[4, count], records[5, count] = low_end, k_end
             count += 1
-        begin, low = stop + 1, k + 1
+        begin, low, low_end = stop + 1, k + 1, k_end
     return count
 
 
@@ -233,6 +250,12 @@ def _contiguous(buffer, entries, n, base, end):
 
 
 @njit(cache=True)
+def _printable(word):
+    """Are three bytes of a word all in 20-7E?"""
+    return ((word + _010101) | word | (word - _202020)) & _808080 == 0
+
+
+@njit(cache=True)
 def _directory(buffer, start, base):
     """The entries before `base`: (how many, where they begin, flags); -1 where they can't be entries.
 
@@ -249,13 +272,14 @@ def _directory(buffer, start, base):
     expected = 0
     for i in range(n):
         entry = entries + 12 * i
-        for k in range(3):
-            if not 0x20 <= buffer[entry + k] < 0x7F:
-                return -1, 0, 0
+        if not _printable(load64(buffer, entry) & _THREE_BYTES):
+            return -1, 0, 0
         if flags:
             if number(buffer, entry, 3) < 0 or number(buffer, entry + 7, 5) != expected:
                 return -1, 0, 0
             expected += number(buffer, entry + 3, 4)
+    if flags and number(buffer, entries, 3) != 1:  # the byte may as well be one of the first tag
+        flags |= GUESSED
     return n, entries, flags
 
 
@@ -273,39 +297,46 @@ def _place(buffer, entry):
 
 
 @njit(cache=True)
-def _in_order(buffer, entries, n, base, end, found, first, last, work):
+def _in_order(buffer, entries, n, base, end, marks, first, first_end, last_end, work):
     """List the fields of a record whose directory is right and in order, as nearly all are."""
-    i, begin, low = 0, base, first
-    for k in range(first, last):
-        position = np.int64(found[k])
-        if buffer[position] != FIELD_END:
-            continue
-        if i == n or _place(buffer, entries + 12 * i) != (position - begin + 1) * 100_000 + begin - base:
+    if last_end - first_end != n:
+        return False
+    found, field_ends = marks.at, marks.field_ends
+    begin, low = base, first
+    for i in range(n):
+        k = np.int64(field_ends[np.uint64(first_end + i)])
+        position = np.int64(found[np.uint64(k)])
+        if _place(buffer, entries + 12 * i) != (position - begin + 1) * 100_000 + begin - base:
             return False
-        work[0, i], work[1, i], work[2, i] = begin, position, low
-        i, begin, low = i + 1, position + 1, k + 1
-    return i == n and begin == end
+        at = np.uint64(i)
+        work[0, at], work[1, at], work[2, at], work[3, at] = begin, position, low, k
+        begin, low = position + 1, k + 1
+    return begin == end
 
 
 @njit(cache=True)
-def locate(buffer, start, end, found, first, last, work):
+def locate(buffer, start, end, marks, first, last, first_end, last_end, work):
     """Find the fields of one record: (number, flags, why refused).
 
-    Field i lies from work[0, i] to its terminator at work[1, i]; its delimiters begin at found[work[2, i]].
-    The other five rows of `work` are scratch space.
+    Its delimiters are at[first:last], its field ends field_ends[first_end:last_end].  Field i lies from
+    work[0, i] to its terminator at work[1, i]; its delimiters begin at at[work[2, i]] and end before
+    at[work[3, i]], which is its terminator; work[3, i] is -1 where that is not certain.  The other rows of
+    `work` are scratch space.
     """
+    found = marks.at
     if end - start < LEADER + 1:
         return 0, 0, SHORT
     if first >= last or buffer[found[first]] != FIELD_END or found[first] < start + LEADER:
         return 0, 0, NO_DIRECTORY
-    base = found[first] + 1
+    base = np.int64(found[first]) + 1
     n, entries, flags = _directory(buffer, start, base)
     if n < 0:
         return 0, 0, BAD_DIRECTORY
-    if _in_order(buffer, entries, n, base, end, found, first + 1, last, work):
+    if _in_order(buffer, entries, n, base, end, marks, first + 1, first_end + 1, last_end, work):
         return n, flags, 0
+    work[3, :n] = -1
     field_start, field_end, field_first = work[0], work[1], work[2]
-    starts, ends, firsts, at, rank = work[3], work[4], work[5], work[6], work[7]
+    starts, ends, firsts, at, rank = work[4], work[5], work[6], work[7], work[8]
     count, closed = _segments(buffer, base, end, found, first + 1, last, starts, ends, firsts)
     flags |= 0 if closed else TERMINATOR
     right = count == n

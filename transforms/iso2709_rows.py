@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from transforms.byte_kernel import load64, number, store64, xxh64
+from transforms.byte_kernel import copy32, load64, number, xxh64
 from transforms.iso2709_kernel import (
     BASE,
     BETWEEN,
@@ -55,7 +55,7 @@ for _number_of, _bit in (
 TAG_LEADER, TAG_ODD = 1000, 1001  # 0-999 are three digits; TAG_ODD + three packed bytes for all others
 NO_CODE = 128  # index of the empty code; 0-127 are ASCII characters
 # Rows of `records`: one column a record, and one that is not used.
-UNIT_START, UNIT_END, FIRST, LAST, FLAGS, REFUSED, FACTS, LABEL, ID_ROW = range(9)
+UNIT_START, UNIT_END, FIRST, LAST, FIRST_END, LAST_END, FLAGS, REFUSED, FACTS, LABEL, ID_ROW = range(11)
 
 
 class Rows(NamedTuple):
@@ -80,8 +80,8 @@ class Rows(NamedTuple):
 # What the bytes of a record's values are; one bit each in `text`.
 NON_ASCII, NOT_UTF8, HAN, REPLACEMENT, CONTROL = 1, 2, 4, 8, 16
 
-_HIGH, _20, _ALL = np.uint64(0x8080808080808080), np.uint64(0x2020202020202020), np.uint64(0xFFFFFFFFFFFFFFFF)
-
+_ALL, _ONE, _63 = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(1), np.uint64(63)
+_303030, _464646, _808080, _15 = np.uint64(0x303030), np.uint64(0x464646), np.uint64(0x808080), np.uint64(15)
 _TWO_BYTES, _THREE_BYTES = np.uint64(0xFFFF), np.uint64(0xFFFFFF)
 _22, _450 = np.uint64(0x3232), np.uint64(0x303534)  # as little-endian words
 
@@ -91,9 +91,10 @@ FOREIGN_BYTES = 64  # how far before a leader foreign bytes are looked for
 @njit(cache=True)
 def _tag(buffer, entry):
     """The index of a tag, and its flag if it is not three digits."""
-    digits = number(buffer, entry, 3)
-    if digits >= 0:
-        return digits, 0
+    word = load64(buffer, entry) & _THREE_BYTES
+    if ((word + _464646) | (word - _303030)) & _808080 == 0:
+        hundreds, tens = np.int64(word & _15), np.int64(word >> np.uint64(8) & _15)
+        return hundreds * 100 + tens * 10 + np.int64(word >> np.uint64(16) & _15), 0
     packed = 0
     flag = LETTERS
     for k in range(3):
@@ -136,36 +137,40 @@ def _fact(buffer, tag, start, end):
 
 
 @njit(cache=True)
-def _find(buffer, start, end, found, first, last, work):
-    """Locate a record, if need be a little before or behind `start`; (start, first, n, flags, refused).
+def _find(buffer, r, marks, records, work):
+    """Locate a record, if need be a little before or behind its start; (start, first, n, flags, refused).
 
-    Elsewhere than at `start` a record is only believed if its base address and whole directory are right.
+    Elsewhere than at its start a record is only believed if its base address and whole directory are right.
     """
-    n, flags, refused = locate(buffer, start, end, found, first, last, work)
+    start, end, first, last = records[UNIT_START, r], records[UNIT_END, r], records[FIRST, r], records[LAST, r]
+    low, high = records[FIRST_END, r], records[LAST_END, r]
+    n, flags, refused = locate(buffer, start, end, marks, first, last, low, high, work)
     if refused == 0:
         return start, first, n, flags, refused
     for p in range(max(0, start - 4), min(start + FOREIGN_BYTES, end - LEADER)):
-        at = first + np.searchsorted(found[first:last], p)
-        if p == start or at >= last or number(buffer, p + 12, 5) != found[at] + 1 - p:
+        at = first + np.searchsorted(marks.at[first:last], p)
+        if p == start or at >= last or number(buffer, p + 12, 5) != marks.at[at] + 1 - p:
             continue
-        n_there, flags_there, refused_there = locate(buffer, p, end, found, at, last, work)
+        low_there = low + np.searchsorted(marks.field_ends[low:high], at)
+        n_there, flags_there, refused_there = locate(buffer, p, end, marks, at, last, low_there, high, work)
         if refused_there == 0 and flags_there == 0 and n_there > 0:
             return p, at, n_there, SHIFTED, 0
     return start, first, n, flags, refused
 
 
 @njit(cache=True)
-def list_fields(buffer, found, records, digest, count, cut, fields, work):
+def list_fields(buffer, marks, records, digest, count, cut, fields, work):
     """Verify every record and list its fields, the leader first; the number of fields.
 
     `records` comes from `units` and is completed; `digest` takes the XXH64 of each record.  `cut`: the last
-    record has no terminator.  `fields` takes, by row: the record, number, tag, start, end and first delimiter.
+    record has no terminator.  `fields` takes, by row: the record, number, tag, start, end, first delimiter
+    and which delimiter is the terminator (-1 where that is not certain).
     """
     f = 0
     for r in range(count):
-        end, first, last = records[UNIT_END, r], records[FIRST, r], records[LAST, r]
-        begin = 0 if first == 0 else found[first - 1] + 1
-        p, low, n, flag, why = _find(buffer, records[UNIT_START, r], end, found, first, last, work)
+        end, first = records[UNIT_END, r], records[FIRST, r]
+        begin = 0 if first == 0 else marks.at[first - 1] + 1
+        p, low, n, flag, why = _find(buffer, r, marks, records, work)
         if records[UNIT_START, r] > begin and p >= records[UNIT_START, r]:
             flag |= BETWEEN
         digest[r] = xxh64(buffer, p, end)
@@ -175,24 +180,26 @@ def list_fields(buffer, found, records, digest, count, cut, fields, work):
                 why = UNPAIRED
         records[UNIT_START, r], records[REFUSED, r], records[FACTS, r], records[LABEL, r] = p, why, 0, 0
         if why == 0:
-            entries = found[low] - 12 * n
-            flag |= _leader(buffer, p, end, found[low] + 1 - p)
+            base = np.int64(marks.at[low]) + 1
+            entries = base - 1 - 12 * n
+            flag |= _leader(buffer, p, end, base - p)
             if flag & DIRECTORY and flag & TERMINATOR:
                 flag |= GUESSED
             fields[0, f], fields[1, f], fields[2, f] = r, 0, TAG_LEADER
-            fields[3, f], fields[4, f], fields[5, f] = p, entries, last
+            fields[3, f], fields[4, f], fields[5, f], fields[6, f] = p, entries, records[LAST, r], -1
             f += 1
             for i in range(n):
                 tag, odd = _tag(buffer, entries + 12 * i)
-                a, b = work[0, i], work[1, i]
-                if tag < 1000 and _FACTS[tag]:
+                at, to = np.uint64(i), np.uint64(f)
+                a, b = work[0, at], work[1, at]
+                if tag < 1000 and _FACTS[np.uint64(tag)]:
                     records[FACTS, r] |= _fact(buffer, tag, a, b)
                     if tag == 100 and b - a >= 34 and records[LABEL, r] == 0:
                         for k in range(a + 30, a + 34):
                             records[LABEL, r] = records[LABEL, r] << 8 | np.int64(buffer[k])
                 flag |= odd
-                fields[0, f], fields[1, f], fields[2, f] = r, i + 1, tag
-                fields[3, f], fields[4, f], fields[5, f] = a, b, work[2, i]
+                fields[0, to], fields[1, to], fields[2, to] = r, i + 1, tag
+                fields[3, to], fields[4, to], fields[5, to], fields[6, to] = a, b, work[2, at], work[3, at]
                 f += 1
         records[FLAGS, r] = flag
     return f
@@ -208,44 +215,76 @@ def list_rows(buffer, found, records, fields, n_fields, first_no, rows):
     records[ID_ROW] = -1
     row = 0
     for f in range(n_fields):
-        r, tag = fields[0, f], fields[2, f]
-        a, b, k = np.int64(fields[3, f]), np.int64(fields[4, f]), np.int64(fields[5, f])
-        last = records[LAST, r]
+        r, tag, a = fields[0, f], fields[2, f], np.int64(fields[3, f])
+        k, last = np.int64(fields[5, f]), np.int64(fields[6, f])
+        begin = row
         if tag == 1 and records[ID_ROW, r] < 0:
             records[ID_ROW, r] = row
-        inside = k < last and found[k] < b
-        plain = tag < 10 or tag == TAG_LEADER or (tag > TAG_LEADER and not inside)
-        q = np.int64(found[k]) if inside and not plain else b
-        ind1 = ind2 = 0
-        known = not plain and q - a >= 2 and 0x20 <= buffer[a] < 0x7F and 0x20 <= buffer[a + 1] < 0x7F
-        if known:
-            ind1, ind2 = np.int64(buffer[a]), np.int64(buffer[a + 1])
-            a += 2
-        if plain and inside:
-            records[FLAGS, r] |= CODE | GUESSED
-        elif not plain and not known:
-            records[FLAGS, r] |= INDICATOR
-        code, value, stop = NO_CODE, a, q  # what stands before the first delimiter
-        at = 0
-        while True:
-            if at > 0 or (value == stop and inside and not plain):
-                k += 1
-                stop = np.int64(found[k]) if k < last and found[k] < b else b
-                code, value = NO_CODE, q + 1
-                if value < stop and buffer[value] < 0x80:
-                    code, value = np.int64(buffer[value]), value + 1
-            if not plain and (code <= 0x20 or code >= 0x7F or (buffer[q] == FIELD_END and q < b)):
-                records[FLAGS, r] |= CODE
-            record[row], field_no[row], tags[row], subfield_no[row] = first_no + r, fields[1, f], tag, at
-            ind1s[row], ind2s[row], has_indicators[row] = ind1, ind2, known
-            codes[row], has_code[row] = code, not plain
-            starts[row], ends[row] = value, stop
+        if tag == TAG_LEADER or (tag < 10 and k == last):
+            record[row], field_no[row], tags[row], subfield_no[row] = first_no + r, fields[1, f], tag, 0
+            ind1s[row], ind2s[row], has_indicators[row], codes[row], has_code[row] = 0, 0, 0, NO_CODE, 0
+            starts[row], ends[row] = a, fields[4, f]
             row += 1
-            at += 1
-            q = stop
-            if stop >= b:
-                break
+            continue
+        place = np.int64(found[k])
+        right = tag >= 10 and k < last and place == a + 2
+        if right:
+            ind1, ind2 = np.int64(buffer[a]), np.int64(buffer[a + 1])
+            number_of, place_of = np.int32(first_no + r), fields[1, f]
+            right = 0x20 <= ind1 < 0x7F and 0x20 <= ind2 < 0x7F
+            for at in range(last - k):
+                code, stop, i = np.int64(buffer[place + 1]), np.int64(found[k + at + 1]), np.uint64(row)
+                right &= 0x20 < code < 0x7F
+                record[i], field_no[i], tags[i], subfield_no[i] = number_of, place_of, tag, at
+                ind1s[i], ind2s[i], has_indicators[i] = ind1, ind2, 1
+                codes[i], has_code[i] = code, 1
+                starts[i], ends[i] = place + 2, stop
+                row += 1
+                place = stop
+        if not right:
+            row = _odd_rows(buffer, found, records, fields, f, first_no, rows, begin)
     return row
+
+
+@njit(cache=True)
+def _odd_rows(buffer, found, records, fields, f, first_no, rows, row):
+    """The rows of a field with something wrong, from `row` on; the row behind them.  Flags what it is."""
+    record, field_no, tags, ind1s, ind2s, subfield_no, codes, starts, ends, has_indicators, has_code = rows
+    r, tag = fields[0, f], fields[2, f]
+    a, b, k = np.int64(fields[3, f]), np.int64(fields[4, f]), np.int64(fields[5, f])
+    last = records[LAST, r]
+    inside = k < last and found[k] < b
+    plain = tag < 10 or tag == TAG_LEADER or (tag > TAG_LEADER and not inside)
+    q = np.int64(found[k]) if inside and not plain else b
+    ind1 = ind2 = 0
+    known = not plain and q - a >= 2 and 0x20 <= buffer[a] < 0x7F and 0x20 <= buffer[a + 1] < 0x7F
+    if known:
+        ind1, ind2 = np.int64(buffer[a]), np.int64(buffer[a + 1])
+        a += 2
+    if plain and inside:
+        records[FLAGS, r] |= CODE | GUESSED
+    elif not plain and not known:
+        records[FLAGS, r] |= INDICATOR
+    code, value, stop = NO_CODE, a, q  # what stands before the first delimiter
+    at = 0
+    while True:
+        if at > 0 or (value == stop and inside and not plain):
+            k += 1
+            stop = np.int64(found[k]) if k < last and found[k] < b else b
+            code, value = NO_CODE, q + 1
+            if value < stop and buffer[value] < 0x80:
+                code, value = np.int64(buffer[value]), value + 1
+        if not plain and (code <= 0x20 or code >= 0x7F or (buffer[q] == FIELD_END and q < b)):
+            records[FLAGS, r] |= CODE
+        record[row], field_no[row], tags[row], subfield_no[row] = first_no + r, fields[1, f], tag, at
+        ind1s[row], ind2s[row], has_indicators[row] = ind1, ind2, known
+        codes[row], has_code[row] = code, not plain
+        starts[row], ends[row] = value, stop
+        row += 1
+        at += 1
+        q = stop
+        if stop >= b:
+            return row
 
 
 @njit(cache=True)
@@ -289,32 +328,37 @@ def _utf8(buffer, start, end):
 
 
 @njit(cache=True)
-def copy_values(buffer, rows, n_rows, first_no, out, offsets, text, special):
+def _odd_bytes(odd, start, end):
+    """The bits of `Marks.odd` for the first 64 bytes from start to end."""
+    shift = np.uint64(start & 63)
+    word = odd[start >> 6] >> shift | odd[(start >> 6) + 1] << _ONE << (_63 - shift)
+    if end - start < 64:
+        word &= (_ONE << np.uint64(end - start)) - _ONE
+    return word
+
+
+@njit(cache=True)
+def copy_values(buffer, odd, rows, n_rows, first_no, out, offsets, text, special):
     """Copy the values one behind the other, and say in `text` what the bytes of each record are.
 
-    `special` marks the rows that hold anything but printable ASCII.  `out` needs eight bytes more than the
-    values have.  Eight bytes at a time: a byte below 20 borrows its high bit in word - 2020….
+    `special` marks the rows that hold anything but printable ASCII.  32 bytes are copied at a time, so `out`
+    needs as many more than the values have.
     """
+    starts, ends, record = rows.start, rows.end, rows.record
     at = np.int64(0)
     for row in range(n_rows):
-        a = np.int64(rows.start[row])
-        length = np.int64(rows.end[row]) - a
+        start, end = np.int64(starts[row]), np.int64(ends[row])
         offsets[row] = at
-        odd = np.uint64(0)
-        k = 0
-        while k + 8 <= length:
-            word = load64(buffer, a + k)
-            store64(out, at + k, word)
-            odd |= word | ((word - _20) & ~word)
-            k += 8
-        if k < length:
-            word = load64(buffer, a + k)
-            store64(out, at + k, word)
-            odd |= (word | ((word - _20) & ~word)) & (_ALL >> np.uint64((8 - length + k) << 3))
-        at += length
-        special[row] = (odd & _HIGH) != 0
-        if special[row]:
-            text[rows.record[row] - first_no] |= _special(buffer, a, a + length)
+        copy32(out, at, buffer, start)
+        for k in range(32, end - start, 32):
+            copy32(out, at + k, buffer, start + k)
+        at += end - start
+        word = _odd_bytes(odd, start, end)
+        for p in range(start + 64, end, 64):
+            word |= _odd_bytes(odd, p, end)
+        special[row] = word != 0
+        if word:
+            text[record[row] - first_no] |= _special(buffer, start, end)
     offsets[n_rows] = at
     return at
 

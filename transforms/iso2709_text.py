@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from transforms import charset, transcode
 from transforms.arena import Memory
-from transforms.iso2709_kernel import ESCAPE
+from transforms.iso2709_kernel import ESCAPE, Marks
 from transforms.iso2709_rows import (
     HAN,
     ID_ROW,
@@ -38,7 +38,7 @@ class Parsed:
     buffer: NDArray[np.uint8]
     records: NDArray[np.int64]
     rows: Rows
-    escapes: NDArray[np.int32]
+    marks: Marks
     size: int  # bytes of `buffer` before its padding
     first: int  # number of the first record
     memory: Memory
@@ -83,7 +83,8 @@ def decode(parsed: Parsed, known: str | None, hint: str) -> tuple[Text, str | No
     out = parsed.memory.take(parsed.size + 64, np.uint8)
     offsets = parsed.memory.take(rows + 1, np.int32)
     bits, special = np.zeros(count, np.uint8), parsed.memory.take(rows, np.uint8)
-    size = copy_values(parsed.buffer, parsed.rows, rows, parsed.first, out, offsets, bits, special)
+    odd = parsed.marks.odd
+    size = copy_values(parsed.buffer, odd, parsed.rows, rows, parsed.first, out, offsets, bits, special)
     escaped, bare = _escaped(parsed)
     told = (bits & NON_ASCII > 0) | escaped
     usual, sure = known or charset.UTF_8, True
@@ -117,8 +118,8 @@ def _escaped(parsed: Parsed) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     The latter are gibberish in ASCII: `$1`, triples of characters, `(B`.
     """
     escaped, bare = np.zeros(parsed.count, bool), np.zeros(parsed.count, bool)
-    records = np.searchsorted(parsed.records[UNIT_START, :-1], parsed.escapes, "right") - 1
-    for position, record in zip(parsed.escapes.tolist(), records.tolist(), strict=True):
+    records = np.searchsorted(parsed.records[UNIT_START, :-1], parsed.marks.escapes, "right") - 1
+    for position, record in zip(parsed.marks.escapes.tolist(), records.tolist(), strict=True):
         if parsed.buffer[position] == ESCAPE:
             escaped[max(record, 0)] = True
         elif parsed.buffer[position - 1] != ESCAPE and not bare[record]:

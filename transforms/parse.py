@@ -13,22 +13,16 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from harvesters.compressed import opened
-from quality import rules
 from schemas.tables import BY_NAME
 from transforms import crosswalk, holdings, keys
 from transforms.chunk import ISSUES, REJECTED, Chunk
 from transforms.detect import Hints, read
 
 PART_RECORDS = 4_000
-RULE_RECORDS = 100_000
-TABLES = ("staged.bib", "staged.field", "staged.holding", "staged.item", "staged.rejected", "quality.issue")
-RULED = ("bib", "field", "holding")
 Content = tuple[str, Callable[[], BinaryIO]]
-# formats that share a crosswalk
-CROSSWALKS = {"marc21": "marc21", "cnmarc": "cnmarc", "unimarc": "cnmarc", "oai_dc": "oai_dc"}
+FORMATS = ("marc21", "cnmarc", "unimarc", "oai_dc", "qdc", "mods", "dim", "xoai")  # each has its crosswalk
 NEVER_STAGED = ("rejected", "deleted")
 
 
@@ -36,6 +30,7 @@ NEVER_STAGED = ("rejected", "deleted")
 class Part:
     """Some records of a file as rows of the contracts: `bib`, `field`, `holding`, `item`, `rejected`, `issue`.
 
+    Strings of `field` that repeat are kept by dictionary.
     `records` (transforms.chunk.RECORDS) has a row for every record received, with its final status.
     """
 
@@ -170,7 +165,7 @@ def _set_aside(chunk: Chunk, refusals: list[tuple[int, str, str]]) -> Chunk:
 def _described(fields: crosswalk.Fields, records: pa.Table) -> pa.Table:
     """The descriptive columns of every record, each by the crosswalk of its format."""
     formats = records["format"].to_numpy(zero_copy_only=False)
-    names = np.array([CROSSWALKS.get(name, "") for name in formats], object)
+    names = np.where(np.isin(formats.astype(str), FORMATS), formats, "")
     present = sorted(set(names) - {""}) or ["marc21"]
     tables = [pa.table(crosswalk.describe(fields, name)) for name in present]
     if len(tables) == 1:
@@ -198,13 +193,21 @@ def _positions(record: np.ndarray, kept: np.ndarray, count: int) -> np.ndarray:
 
 
 def _fields(chunk: Chunk, kept: np.ndarray, names: dict[str, str], first: int) -> pa.Table:
-    table, records = chunk.fields, chunk.records
+    table, ids = chunk.fields, pc.fill_null(chunk.records["record_id"].combine_chunks(), "")
     record = table["record_no"].to_numpy() - first
-    if len(kept) < len(records):
-        chosen = _positions(record, kept, len(records))
+    if len(kept) < len(ids):
+        chosen = _positions(record, kept, len(ids))
         table, record = table.take(pa.array(chosen)), record[chosen]
-    table = table.append_column("record_id", records["record_id"].take(pa.array(record)))
-    return _named("staged.field", table, names)
+    table = table.unify_dictionaries()
+    table = table.append_column("record_id", pa.DictionaryArray.from_arrays(pa.array(record), ids))
+    for name, value in names.items():
+        only = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(table), np.int32)), pa.array([value]))
+        table = table.append_column(name, only)
+    schema = BY_NAME["staged.field"].schema
+    arrays = [table[name] for name in schema.names]
+    return pa.Table.from_arrays(
+        arrays, schema=pa.schema([f.with_type(a.type) for f, a in zip(schema, arrays, strict=True)])
+    )
 
 
 def _attached(
@@ -256,20 +259,6 @@ def _named(contract: str, table: pa.Table, names: dict[str, str]) -> pa.Table:
         if name in schema.names and name not in table.column_names:
             table = table.append_column(name, pa.repeat(pa.scalar(value, pa.string()), len(table)))
     return table.select(schema.names).cast(schema)
-
-
-def findings(folder: Path, source_id: str, batch_id: str) -> Iterator[pa.Table]:
-    """What the record rules find in written tables (`bib`, `field`, `holding`, `item`), some records at a time.
-
-    The items are held as a whole, since a barcode that occurs twice may be at both ends of a file.
-    """
-    items = pq.read_table(folder / "item.parquet")
-    numbers = pq.read_table(folder / "bib.parquet", columns=["record_no"])["record_no"].to_numpy()
-    for start in range(0, len(numbers), RULE_RECORDS):
-        some = numbers[start : start + RULE_RECORDS]
-        within = [("record_no", ">=", some[0]), ("record_no", "<=", some[-1])]
-        tables = {name: pq.read_table(folder / f"{name}.parquet", filters=within) for name in RULED}
-        yield rules.check({**tables, "item": items}, source_id, batch_id)
 
 
 def parse_files(paths: list[Path], hints: Hints | None = None) -> pa.Table:

@@ -6,7 +6,9 @@ written again.  In a batch the last record with an identifier wins; earlier ones
 pointed to by no index, and are flagged.  A full batch marks what it does not hold as deleted.
 """
 
+import multiprocessing
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,8 @@ from harvesters.registry import Source
 from schemas.tables import QUALITY_ISSUE, STAGED_RECORD
 from transforms import usage
 from transforms.detect import Hints
-from transforms.parse import TABLES, Part, findings, staged_parts
+from transforms.parse import Part, staged_parts
+from transforms.staged_files import StagedFiles
 from warehouse import lake
 from warehouse.outcome import Outcome, UnbalancedError, finished_batches
 from warehouse.progress import Progress
@@ -93,15 +96,13 @@ def _stage_records(source: Source, outcome: Outcome, landed: list[dict[str, Any]
     index = _Index(_previous(source_id, batch_id))
     hints = Hints(source.format, source.encoding, source.holdings or "")
     contents = [(row["file"], partial(landing.open_raw, source_id, batch_id, row["file"])) for row in landed]
-    with lake.TableWriters(folder, TABLES) as writers:
+    with StagedFiles(folder, source_id, batch_id) as files:
         with Progress(f"stage {source_id}", "records", sum(row["received"] for row in landed)) as progress:
             for part in staged_parts(contents, hints, source_id, batch_id):
-                writers.write(_without_unchanged(part, index, outcome))
+                files.write(_without_unchanged(part, index, outcome))
                 progress.advance(len(part.records))
-        writers.write({"issue": index.duplicates(source_id, batch_id)})
-        writers.finish("bib", "field", "holding", "item")
-        for found in findings(folder, source_id, batch_id):
-            writers.write({"issue": found})
+        files.write({"issue": index.duplicates(source_id, batch_id)})
+        files.finish()
     full = landing.batch(source_id, batch_id).full
     lake.write_table(folder, STAGED_RECORD.full_name, index.after(source_id, batch_id, full))
 
@@ -204,7 +205,22 @@ def _without_unchanged(part: Part, index: _Index, outcome: Outcome) -> dict[str,
     }
 
 
-def stage_sources(source_ids: Iterable[str], run_id: str, again: bool = False) -> list[Outcome]:
-    """Stage the sources named (all, where none is), one after the other; a bad one doesn't stop the next."""
+def stage_sources(source_ids: Iterable[str], run_id: str, again: bool = False, jobs: int = 1) -> list[Outcome]:
+    """Stage the sources named (all, where none is); a bad one doesn't stop the next.
+
+    Args:
+        source_ids: sources.
+        run_id: the run that asks for it.
+        again: as for `stage`.
+        jobs: how many sources at a time, each in a process of its own.
+
+    Returns:
+        The outcomes in the registry's order, whichever source was done first.
+    """
     chosen = registry.load().chosen(source_ids)
-    return [outcome for source in chosen for outcome in stage(source, run_id, again)]
+    if jobs < 2 or len(chosen) < 2:
+        return [outcome for source in chosen for outcome in stage(source, run_id, again)]
+    # spawned, not forked: threads of Arrow and DuckDB do not survive a fork
+    with ProcessPoolExecutor(min(jobs, len(chosen)), multiprocessing.get_context("spawn")) as pool:
+        waiting = [pool.submit(stage, source, run_id, again) for source in chosen]
+        return [outcome for done in waiting for outcome in done.result()]

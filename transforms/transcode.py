@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from transforms import charset
-from transforms.byte_kernel import load64, store64
+from transforms.byte_kernel import copy32
 
 COPY, BY_TABLE, DECODED = 0, 1, 2  # what is done to the values of a record
 
@@ -125,8 +125,8 @@ def transcode(
             next_decoded += 1
             continue
         if not special[row] or action[r] == COPY:
-            for k in range(0, end - a, 8):
-                store64(out, at + k, load64(buffer, a + k))
+            for k in range(0, end - a, 32):
+                copy32(out, at + k, buffer, a + k)
             at += end - a
             continue
         at = _by_table(buffer, a, end, which[r], tables, out, at, told[:, r])

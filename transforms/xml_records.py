@@ -1,4 +1,4 @@
-"""Records in XML: MARCXML collections, SRU answers, OAI-PMH pages with MARCXML or oai_dc.
+"""Records in XML: MARCXML collections, SRU answers, OAI-PMH pages with MARCXML, Dublin Core, MODS, DIM.
 
 The bytes are cut at the outermost `record` elements and each is parsed by itself, under a root that repeats
 the namespaces declared before the first record.  So memory stays flat, every record has a byte offset, and
@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from lxml import etree
 
+from transforms import xml_metadata
 from transforms.chunk import FIELDS, ISSUES, RECORDS, REJECTED, Chunk
 
 READ = 1 << 20
@@ -193,21 +194,13 @@ def _marc(element: Any, columns: _Columns) -> dict[str, Any]:
     return {"control_number": control_number, "format": format_, "withdrawn": withdrawn}
 
 
-def _dublin_core(element: Any, header: Any, columns: _Columns) -> dict[str, Any]:
-    """Flatten oai_dc: tag = element name; the datestamp of the header is kept as `header:datestamp`."""
-    fields = 0
-    for name in ("datestamp",):
-        stamp = _child(header, name) if header is not None else None
-        if stamp is not None and stamp.text:
-            columns.add(f"header:{name}", None, None, [(None, stamp.text.strip())])
-            fields += 1
-    for child in element.iterdescendants():
-        text = (child.text or "").strip()
-        if isinstance(child.tag, str) and text:
-            columns.add(_local(child.tag), None, None, [(None, text)])
-            fields += 1
-    columns.fields_per_record.append(fields)
-    return {"control_number": None, "format": "oai_dc", "withdrawn": False}
+def _metadata(payload: Any, header: Any, columns: _Columns) -> dict[str, Any]:
+    """Flatten what is not MARC: Dublin Core, MODS, DIM and their like."""
+    fields, form = xml_metadata.flatten(payload, header)
+    for one in fields:
+        columns.add(*one)
+    columns.fields_per_record.append(len(fields))
+    return {"control_number": None, "format": form, "withdrawn": False}
 
 
 def _payload(record: Any) -> tuple[Any, Any]:
@@ -232,7 +225,7 @@ def _read(record: Any, columns: _Columns, row: dict[str, Any]) -> str:
     if payload is None:
         return "the record has no metadata"
     marc = any(_local(child.tag) in ("leader", "controlfield", "datafield") for child in payload)
-    found = _marc(payload, columns) if marc else _dublin_core(payload, header, columns)
+    found = _marc(payload, columns) if marc else _metadata(payload, header, columns)
     row["format"], row["control_number"] = found["format"], found["control_number"]
     row["record_id"] = row["record_id"] or found["control_number"]
     if found["withdrawn"]:

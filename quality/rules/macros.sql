@@ -10,8 +10,8 @@ CREATE MACRO is_blank(text) AS coalesce(trim(text, ' 　'), '') = '';
 CREATE MACRO number_of(text) AS
     upper(regexp_replace(regexp_extract(text, '[0-9][0-9Xx \-‐–]*'), '[^0-9Xx]', '', 'g'));
 
--- One of its digits; X counts 10, and what is neither gives null.
-CREATE MACRO digit(d, place) AS CASE d[place] WHEN 'X' THEN 10 ELSE TRY_CAST(d[place] AS INT) END;
+-- One of its digits; X counts 10.
+CREATE MACRO digit(d, place) AS strpos('0123456789X', d[place]) - 1;
 
 -- An ISBN of 10 or 13 digits whose check digit is right (ISO 2108).
 CREATE MACRO isbn10_sum(d) AS

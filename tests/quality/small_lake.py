@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from quality import rules
+from quality.rules import checking
 from schemas.tables import BY_NAME
 from warehouse import lake
 from warehouse.outcome import Outcome
@@ -81,7 +81,7 @@ def stage_source(source_id: str, bib_ids: list[str], rejected: int = 0) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         lake.write_table(folder, f"staged.{name}", table)
-    lake.write_table(folder, "quality.issue", rules.check(tables, source_id, BATCH))
+    lake.write_table(folder, "quality.issue", checking.check(tables, source_id, BATCH))
     key = {"source_id": source_id, "batch_id": BATCH}
     write(
         folder,

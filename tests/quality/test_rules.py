@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 
 from quality import rules
+from quality.rules import checking
 from schemas.tables import QUALITY_ISSUE
 
 from .small_batch import BATCH, SOUND_BIB, SOURCE, record, staged
@@ -140,7 +141,7 @@ def findings(*changes: Change) -> pa.Table:
     records = [record(change.get("format", "cnmarc"), **{**change, "format": None}) for change in changes]
     for made, change in zip(records, changes, strict=True):
         made["bib"]["format"] = change.get("format", "cnmarc")
-    return rules.check(staged(*records, record("cnmarc")), SOURCE, BATCH)
+    return checking.check(staged(*records, record("cnmarc")), SOURCE, BATCH)
 
 
 def codes(*changes: Change, record_no: int = 0) -> set[str]:
@@ -198,17 +199,17 @@ def test_the_tag_is_the_one_of_the_record_format():
 def test_a_long_value_is_cut():
     long = {"fields": [("010", {"a": "7-5037-2790-X", "d": "元" * 5000})]}
     (value,) = [row["value"] for row in findings(long).to_pylist() if row["rule"] == "price-form"]
-    assert value == "元" * rules.LONGEST_VALUE
+    assert value == "元" * checking.LONGEST_VALUE
 
 
 def test_no_records_give_an_empty_table_of_the_contract():
-    issues = rules.check(staged(), SOURCE, BATCH)
+    issues = checking.check(staged(), SOURCE, BATCH)
     assert issues.schema == QUALITY_ISSUE.schema and issues.num_rows == 0
 
 
 def test_tables_that_are_not_there_have_no_rows():
     tables = staged(record("cnmarc", title=None))
-    assert "no-title" in rules.check({"bib": tables["bib"]}, SOURCE, BATCH).column("rule").to_pylist()
+    assert "no-title" in checking.check({"bib": tables["bib"]}, SOURCE, BATCH).column("rule").to_pylist()
 
 
 def test_a_dictionary_encoded_tag_is_as_good_as_text():
@@ -217,13 +218,13 @@ def test_a_dictionary_encoded_tag_is_as_good_as_text():
     tables["field"] = field.set_column(
         field.schema.get_field_index("tag"), "tag", field["tag"].dictionary_encode()
     )
-    assert rules.check(tables, SOURCE, BATCH).column("rule").to_pylist() == ["bad-isbn"]
+    assert checking.check(tables, SOURCE, BATCH).column("rule").to_pylist() == ["bad-isbn"]
 
 
 def test_the_present_is_the_year_of_the_batch():
     tables = staged(record("cnmarc", pub_year=2026, fields=[("210", None)]))
-    assert rules.check(tables, SOURCE, BATCH).num_rows == 0
-    assert rules.check(tables, SOURCE, "20201231T000000000000Z").column("rule").to_pylist() == [
+    assert checking.check(tables, SOURCE, BATCH).num_rows == 0
+    assert checking.check(tables, SOURCE, "20201231T000000000000Z").column("rule").to_pylist() == [
         "year-out-of-range"
     ]
 
@@ -257,7 +258,7 @@ def test_a_rule_whose_sql_is_wrong_is_named(tmp_path):
         ",".join(rules.COLUMNS) + "\nwrong-sql,题,t,建,a,warn,,,,bib,titel IS NULL,\n", "utf-8"
     )
     with pytest.raises(rules.RuleError, match="wrong-sql"):
-        rules.check(staged(record("cnmarc")), SOURCE, BATCH, rules.load(tmp_path))
+        checking.check(staged(record("cnmarc")), SOURCE, BATCH, rules.load(tmp_path))
 
 
 def test_a_rule_looks_only_at_the_field_that_the_format_calls_so():

@@ -126,7 +126,7 @@ def test_a_file_of_no_known_format_fails_with_its_name_and_what_to_do(lake_home)
     batch = land(b"PK not a library file at all\n" * 4)
     (outcome,) = stage(SOURCE, "r")
     assert outcome.verdict == "failed"
-    for part in ("s, batch", batch, "file-0", "neither ISO 2709 nor XML", "Export it as"):
+    for part in ("s, batch", batch, "file-0", "neither ISO 2709", "Export it"):
         assert part in outcome.reason
     assert lake.staged_batches("s") == []
 
