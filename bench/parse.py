@@ -152,20 +152,6 @@ def pages_to_staged(paths: list[Path], folder: Path) -> int:
 
 
 Reader = Callable[[list[Path], Path], int]
-READERS: dict[str, Reader] = {
-    one.__name__: one
-    for one in (
-        pymarc_objects,
-        pymarc_to_arrow,
-        mrrc_objects,
-        marctable_to_parquet,
-        yaz_marcdump,
-        to_arrow,
-        to_staged,
-        sickle_loop,
-        pages_to_staged,
-    )
-}
 # group, name of the row, reader, cores, the module or command it needs; ratios are to the first of a group
 ROWS = (
     ("file", "pymarc objects", pymarc_objects, 1, "pymarc"),
@@ -181,6 +167,7 @@ ROWS = (
     ("pages", "sickle's loop over MARCXML pages", sickle_loop, 1, "sickle"),
     ("pages", "this program, MARCXML pages to staged Parquet", pages_to_staged, 1, ""),
 )
+READERS: dict[str, Reader] = {reader.__name__: reader for _, _, reader, _, _ in ROWS}
 BASE_GROUP = {"gb18030": "utf-8"}  # whose first row a group is compared with, if not its own
 
 

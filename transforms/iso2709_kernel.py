@@ -128,11 +128,6 @@ def units(buffer, size, marks, n_ends, final, records):
 
 
 @njit(cache=True)
-def _has_delimiter(buffer, found, k, last):
-    return k < last and buffer[found[k]] == DELIMITER
-
-
-@njit(cache=True)
 def _segments(buffer, base, end, found, first, last, seg_start, seg_end, seg_first):
     """The stretches between field terminators behind the directory; how many, and whether the last is closed."""
     count, begin, low = 0, base, first
