@@ -7,7 +7,7 @@ READY := .venv/.ready
 export NUMBA_THREADING_LAYER := workqueue
 export PYTHONWARNINGS := ignore
 
-.PHONY: help run test check docs up bench clean system
+.PHONY: help run test check docs up bench fuzz clean system
 .DEFAULT_GOAL := help
 
 help: ## Say what each target does
@@ -34,6 +34,9 @@ docs: $(READY) ## Write DATA_DICTIONARY.md anew from schemas/tables.py
 
 bench: $(READY) ## Measure parsing beside its peers, on MARC="file …"
 	$(BIN)/python bench/parse.py $(MARC)
+
+fuzz: $(READY) ## Damage records at random for ten minutes
+	CALIS_FUZZ_SECONDS=600 $(BIN)/pytest tests/transforms/test_iso2709_fuzz.py
 
 clean: ## Remove the virtual environment and all data below var/
 	rm -rf .venv var build *.egg-info

@@ -155,12 +155,14 @@ def _decide(parsed: Parsed, text: Text, record: int, usual: str) -> bool:
     """Find the charset of one record from its own bytes; False if it stays as it was."""
     found, sure = charset.judge(parsed.content(record), usual)
     before = CHARSETS[text.charsets[record]]
-    if found in (None, charset.ASCII, charset.UTF_16):
-        if before == charset.UTF_8 and text.bits[record] & NOT_UTF8:
-            text.failures[record] = (before, -1)
+    stays = found in (None, charset.ASCII, charset.UTF_16, before)
+    # a judgement passes over a stray bad value; the record must not
+    if (before if stays else found) == charset.UTF_8 and text.bits[record] & NOT_UTF8:
+        text.failures[record] = (charset.UTF_8, -1)
         return False
-    if found == before:
+    if stays:
         return False
+    assert found is not None
     text.charsets[record] = CODE_OF[found]
     if not sure:
         text.bits[record] |= UNSURE

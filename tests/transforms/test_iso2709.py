@@ -274,3 +274,13 @@ def test_changed_bytes_neither_crash_nor_lose_the_count(data):
         )
     chunk = read(bytes(content), chunk_bytes=data.draw(st.integers(40, 2000)))
     assert len(chunk.records) == count_records(bytes(content))
+
+
+def test_one_broken_value_among_many_sound_ones_refuses_the_record():
+    # so many values in good UTF-8 that the record as a whole is judged UTF-8 whatever one value is
+    sound = [(b"606", "  \x1faCongrès des États".encode()) for _ in range(80)]
+    record = assemble([(b"001", b"1"), *sound, (b"606", b"  \x1faP\xc3\x1fxD")], CNMARC_LEADER.encode())
+    chunk = read(record)
+    assert status(chunk) == ["rejected"]
+    assert chunk.rejected["rule"].to_pylist() == ["encoding-undecodable"]
+    chunk.fields.validate(full=True)
