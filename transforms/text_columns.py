@@ -1,0 +1,91 @@
+"""Text columns for compiled functions: the bytes and offsets of an Arrow array in, spans of bytes out.
+
+A span is where a value starts and ends in some bytes; one that ends before it starts is null.  A compiled
+function takes only what it is sure of and marks the rest as left over, which `or_else` hands to the plain
+function that says what is right.  So the two must agree, and the tests hold them to it.
+"""
+# numba infers the types of compiled functions
+# mypy: allow-untyped-defs
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numba import njit
+from numpy.typing import NDArray
+
+from transforms.byte_kernel import copy32
+
+Bytes = NDArray[np.uint8]
+Offsets = NDArray[np.int32]
+SLACK = 32  # bytes that `put` may write behind the end of what it copies
+
+
+def parts(values: pa.Array) -> tuple[Bytes, Offsets]:
+    """The bytes and the n + 1 offsets of a string array; a null is an empty value."""
+    if len(values) == 0:
+        return np.zeros(1, np.uint8), np.zeros(1, np.int32)
+    _, offsets, data = values.buffers()
+    ends = np.frombuffer(offsets, np.int32)[values.offset : values.offset + len(values) + 1]
+    return (np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)), ends
+
+
+@njit(cache=True, nogil=True)
+def put(out, at, data, start, end):
+    """Copy bytes to out[at]; the place behind them.  `out` needs `SLACK` more bytes."""
+    if end - start <= 32 and start + 32 <= len(data):
+        copy32(out, at, data, start)
+    else:
+        for k in range(start, end):
+            out[at + k - start] = data[k]
+    return at + end - start
+
+
+@njit(cache=True, nogil=True)
+def _room(starts, ends):
+    total = np.int64(0)
+    for row in range(len(starts)):
+        total += max(np.int64(ends[row]) - np.int64(starts[row]), 0)
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _gather(data, starts, ends, out, offsets, bits):
+    at, nulls = np.int64(0), 0
+    for row in range(len(starts)):
+        start, end = np.int64(starts[row]), np.int64(ends[row])
+        offsets[row] = at
+        if end < start:
+            nulls += 1
+            continue
+        bits[row >> 3] |= np.uint8(1 << (row & 7))
+        at = put(out, at, data, start, end)
+    offsets[len(starts)] = at
+    return nulls
+
+
+def from_spans(data: Bytes, starts: Offsets, ends: Offsets) -> pa.Array:
+    """The string array of spans that hold whole characters of UTF-8."""
+    room = _room(starts, ends)
+    out, offsets = np.empty(room + SLACK, np.uint8), np.empty(len(starts) + 1, np.int32)
+    bits = np.zeros((len(starts) + 7) // 8, np.uint8)
+    nulls = _gather(data, starts, ends, out, offsets, bits)
+    return from_bytes(out[:room], offsets, bits, nulls)
+
+
+def from_bytes(data: Bytes, offsets: Offsets, bits: Bytes, nulls: int) -> pa.Array:
+    """The string array of bytes, offsets, a bit for each value that is not null, and how many are."""
+    buffers = [pa.py_buffer(bits) if nulls else None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.string(), len(offsets) - 1, buffers, nulls)
+
+
+def or_else(
+    made: pa.Array, left: NDArray[np.bool_], values: pa.Array, make: Callable[[pa.Array], pa.Array]
+) -> pa.Array:
+    """`made`, with the values left over made by the plain function, each distinct one once."""
+    if not left.any():
+        return made
+    mask = pa.array(left)
+    encoded = values.filter(mask).dictionary_encode()
+    return pc.replace_with_mask(made, mask, make(encoded.dictionary).take(encoded.indices))
