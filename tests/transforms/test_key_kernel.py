@@ -23,11 +23,13 @@ PLAIN: dict[int, Callable[[pa.Array], pa.Array]] = {
     kernel.PUBLISHER: keys._each_folded(keys.publisher),
 }
 WORDS = (
-    "The |the|L'|l’|an |A|Le\u0301 |der |ein | 1984| |, |. |; |(|[U.S.]|)|/|'|-|–|·|•|\u3000|\u00a0|_|Smith|O'Brien|de la|van"
-    "|García|José|Müller|Łódź|ﬁn|ß|Æ|œ|ʻAbd|ʹ|i͡a|e\u0301|\u0301|\u0338|ʼ|ed.|author|tr.|illus|translator|editor|b. 1900|1900-1980"
-    "|ca. 1850|active 1700|approximately 1600|fl.|12|3rd|１９００|²|½|Ⅷ|數學|数学|上册|第二卷|乾坤|沈从文|画|著|主编|编|等"
-    "|出版社|出版|有限公司|责任|社|集團|公司|人民|ка|й|Ελλάς|ς|か\u3099|ガ|가|กี|हिन्दी|مَ|שָׁ|\U00020000|Press|& Co.|Co|Ltd|published"
-    "|publisher|and|books|verlag|p.|p|pp|xii, |345 |24 cm|v.|3 v|12s|s|page|leaf|map|t.|0|1234567|\n|\t|\u2028|\x85|\0"
+    "The |the|L'|l’|an |A|Le\u0301 |der |ein | 1984| |, |. |; |(|[U.S.]|)|/|'|-|–|·|•|\u3000|\u00a0"
+    "|_|Smith|O'Brien|de la|van|García|José|Müller|Łódź|ﬁn|ß|Æ|œ|ʻAbd|ʹ|i\u0361a|e\u0301|\u0301"
+    "|\u0338|ʼ|ed.|author|tr.|illus|translator|editor|b. 1900|1900-1980|ca. 1850|active 1700"
+    "|approximately 1600|fl.|12|3rd|１９００|²|½|Ⅷ|數學|数学|上册|第二卷|乾坤|沈从文|画|著|主编|编"
+    "|等|出版社|出版|有限公司|责任|社|集團|公司|人民|ка|й|Ελλάς|ς|か\u3099|ガ|가|กี|हिन्दी|مَ|שָׁ|𠀀"
+    "|Press|& Co.|Co|Ltd|published|publisher|and|books|verlag|p.|p|pp|xii, |345 |24 cm|v.|3 v|12s|s"
+    "|page|leaf|map|t.|0|1234567|\n|\t|\u2028|\x85|\x00"
 ).split("|")
 TEXTS = st.one_of(st.text(max_size=30), st.lists(st.sampled_from(WORDS), max_size=9).map("".join))
 
