@@ -12,8 +12,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms import clean_kernel as kernel
 from transforms import identifiers
 from transforms.keys import chinese_number
+from transforms.text_columns import or_else
 
 Clean = Callable[[pa.Array], pa.Array]
 CODES = Path(__file__).resolve().parent.parent / "schemas" / "crosswalks" / "codes.csv"
@@ -21,11 +23,7 @@ CODES = Path(__file__).resolve().parent.parent / "schemas" / "crosswalks" / "cod
 
 def strip(values: pa.Array) -> pa.Array:
     """Without white space at the ends; null when nothing is left."""
-    values = pc.utf8_trim_whitespace(values)
-    return pc.if_else(pc.equal(values, ""), None, values)
-
-
-_SPACES = " \t\r\n\u00a0\u3000"
+    return kernel.trimmed(kernel.STRIP, values)
 
 
 def _where(values: pa.Array, chosen: pa.Array, change: Clean) -> pa.Array:
@@ -36,47 +34,43 @@ def _where(values: pa.Array, chosen: pa.Array, change: Clean) -> pa.Array:
     return pc.replace_with_mask(values, chosen, change(values.filter(chosen)))
 
 
-def _trimmed(values: pa.Array) -> pa.Array:
-    """Without ISBD punctuation at either end, and without a bracket whose fellow is in another subfield."""
-    values = pc.utf8_rtrim(pc.utf8_ltrim(values, _SPACES + "=/:;"), _SPACES + "=/:;,")
-    bracket = pc.or_(pc.starts_with(values, "["), pc.ends_with(values, "]"))
-    alone = r"^\[([^\]]*)$|^([^\[]*?)[\s/:;,=]*\]$"
-    return _where(values, bracket, lambda some: pc.replace_substring_regex(some, alone, r"\1\2"))
+def _where_holds(values: pa.Array, one: str, other: str, pattern: str, becomes: str) -> pa.Array:
+    """Replace a pattern in the values that hold one of two texts, without which it can't be there."""
+    chosen = pa.array(kernel.holds(values, one, other))
+    return _where(values, chosen, lambda some: pc.replace_substring_regex(some, pattern, becomes))
 
 
 def isbd(values: pa.Array) -> pa.Array:
-    """Without the ISBD punctuation that only introduces an area or element."""
-    return strip(_trimmed(values))
+    """Without the ISBD punctuation that only introduces an area or element.
+
+    At the beginning `= / : ;`, at the end a comma too, and a bracket whose fellow is in another subfield.
+    """
+    return kernel.trimmed(kernel.ISBD, values)
 
 
 def title(values: pa.Array) -> pa.Array:
     """As `isbd`, and without a full stop at the end, unless it ends an abbreviation or an ellipsis."""
-    values = _trimmed(values)
-    stop = pc.or_(pc.ends_with(values, "."), pc.ends_with(values, "。"))
-    ended = r"([^\s.]{4,}|[\x{4E00}-\x{9FFF}])[.。]$"
-    return strip(_where(values, stop, lambda some: pc.replace_substring_regex(some, ended, r"\1")))
+    return kernel.trimmed(kernel.TITLE, values)
 
 
 def extent(values: pa.Array) -> pa.Array:
     """As `isbd`, and without the plus sign of accompanying material."""
-    return isbd(pc.utf8_rtrim(values, _SPACES + "+;:"))
+    return kernel.trimmed(kernel.EXTENT, values)
 
 
 def size(values: pa.Array) -> pa.Array:
     """As `isbd`, and without a full stop or plus sign at the end."""
-    return isbd(pc.utf8_rtrim(values, _SPACES + "+;:."))
+    return kernel.trimmed(kernel.SIZE, values)
 
 
 def series(values: pa.Array) -> pa.Array:
     """A series statement whose parts were joined by ` ; `, which some of them end with too."""
-    twice = pc.or_(pc.match_substring(values, "; ; "), pc.match_substring(values, ", ; "))
-    return isbd(_where(values, twice, lambda some: pc.replace_substring_regex(some, r"[\s,;]+ ; ", " ; ")))
+    return isbd(_where_holds(values, "; ; ", ", ; ", r"[\s,;]+ ; ", " ; "))
 
 
 def heading(values: pa.Array) -> pa.Array:
     """A subject heading whose subdivisions were joined by `--`."""
-    twice = pc.or_(pc.match_substring(values, ",--"), pc.match_substring(values, " --"))
-    return isbd(_where(values, twice, lambda some: pc.replace_substring_regex(some, r"[\s,;]+--", "--")))
+    return isbd(_where_holds(values, ",--", " --", r"[\s,;]+--", "--"))
 
 
 def romanised(values: pa.Array) -> pa.Array:
@@ -96,8 +90,7 @@ def unbracketed(values: pa.Array) -> pa.Array:
 
 def name(values: pa.Array) -> pa.Array:
     """A name, with one comma where subfields that have their own were joined by one."""
-    twice = pc.or_(pc.match_substring(values, ",,"), pc.match_substring(values, ", ,"))
-    return isbd(_where(values, twice, lambda some: pc.replace_substring_regex(some, r"\s*,(?:\s*,)+\s*", ", ")))
+    return isbd(_where_holds(values, ",,", ", ,", r"\s*,(?:\s*,)+\s*", ", "))
 
 
 def not_address(values: pa.Array) -> pa.Array:
@@ -123,30 +116,40 @@ def _part(values: pa.Array, pattern: str) -> pa.Array:
 
 def after_title(values: pa.Array) -> pa.Array:
     """Other title information of MARC 21 245: $b, up to a parallel title; none where $b is one."""
+    return isbd(or_else(*kernel.part(kernel.AFTER_TITLE, values), values, _after_title))
+
+
+def _after_title(values: pa.Array) -> pa.Array:
     found = _part(values, r"[^=\s‖]\s*‖(?P<found>[^‖]*)")
-    equals = pc.match_substring(found, "= ")
-    return isbd(_where(found, equals, lambda some: pc.replace_substring_regex(some, r"(?:^|\s)=\s.*$", "")))
+    return pc.replace_substring_regex(found, r"(?s)(?:^|\s)=\s.*$", "")
 
 
 def parallel(values: pa.Array) -> pa.Array:
     """The parallel title of MARC 21 245: what follows the first equals sign."""
-    values = pc.if_else(pc.match_substring(values, " ="), values, None)
-    if values.null_count == len(values):
-        return values
+    return title(or_else(*kernel.part(kernel.PARALLEL, values), values, _parallel))
+
+
+def _parallel(values: pa.Array) -> pa.Array:
     found = _part(values, r"^[^=]*?\s=(?:‖|\s)\s*(?P<found>[^=‖:]+)")
-    return title(pc.replace_substring_regex(found, r"\s/(?:\s.*)?$", ""))
+    return pc.replace_substring_regex(found, r"(?s)\s/(?:\s.*)?$", "")
 
 
 def first_statement(values: pa.Array) -> pa.Array:
     """The first statement of responsibility of MARC 21 245$c."""
-    several = pc.match_substring(values, " ; ")
-    return isbd(_where(values, several, lambda some: pc.replace_substring_regex(some, r"\s;\s.*$", "")))
+    return isbd(or_else(*kernel.part(kernel.FIRST_STATEMENT, values), values, _first_statement))
+
+
+def _first_statement(values: pa.Array) -> pa.Array:
+    return pc.replace_substring_regex(values, r"(?s)\s;\s.*$", "")
 
 
 def other_statements(values: pa.Array) -> pa.Array:
     """The other statements of responsibility of MARC 21 245$c."""
-    values = pc.if_else(pc.match_substring(values, " ; "), values, None)
-    return values if values.null_count == len(values) else isbd(_part(values, r"\s;\s(?P<found>.+)$"))
+    return isbd(or_else(*kernel.part(kernel.OTHER_STATEMENTS, values), values, _other_statements))
+
+
+def _other_statements(values: pa.Array) -> pa.Array:
+    return _part(values, r"(?s)\s;\s(?P<found>.+)$")
 
 
 def clc_of_084(values: pa.Array) -> pa.Array:
@@ -165,7 +168,8 @@ def clc(values: pa.Array) -> pa.Array:
 
 def ddc(values: pa.Array) -> pa.Array:
     """A number of the Dewey Decimal Classification without the marks where it may be cut."""
-    return strip(pc.replace_substring_regex(values, r"(\d)[/'’](\d?)", r"\1\2"))
+    values = _where_holds(values, "/", "'", r"(\d)[/'’](\d?)", r"\1\2")
+    return strip(_where_holds(values, "’", "’", r"(\d)’(\d?)", r"\1\2"))
 
 
 def standard_number(values: pa.Array) -> pa.Array:
@@ -232,6 +236,10 @@ def year(values: pa.Array) -> pa.Array:
     A corrected year (1987 [i.e. 1978]) and the Christian year beside one of another calendar (1387 [2008]) come
     before that; the year of a Chinese or Japanese era (民国三十六年) where there is no other.
     """
+    return or_else(*kernel.year(values), values, _year)
+
+
+def _year(values: pa.Array) -> pa.Array:
     values = pc.utf8_normalize(values, "NFKC")
     found = pc.struct_field(pc.extract_regex(values, _YEAR), "y")
     doubtful = pc.match_substring_regex(values, r"i\.\s?e\.|即|1[34]\d\d\s*\[")
@@ -246,7 +254,7 @@ def year(values: pa.Array) -> pa.Array:
 
 def in_brackets(values: pa.Array) -> pa.Array:
     """What stands in the first round brackets: the qualifier of an ISBN."""
-    return strip(pc.struct_field(pc.extract_regex(values, r"[(（](?P<found>[^)）]*)[)）]"), "found"))
+    return kernel.part(kernel.IN_BRACKETS, values)[0]
 
 
 def qualifier(values: pa.Array) -> pa.Array:

@@ -26,6 +26,8 @@ def parts(values: pa.Array) -> tuple[Bytes, Offsets]:
     """The bytes and the n + 1 offsets of a string array; a null is an empty value."""
     if len(values) == 0:
         return np.zeros(1, np.uint8), np.zeros(1, np.int32)
+    if values.null_count:  # a null may have bytes
+        values = pc.fill_null(values, "")
     _, offsets, data = values.buffers()
     ends = np.frombuffer(offsets, np.int32)[values.offset : values.offset + len(values) + 1]
     return (np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)), ends
@@ -74,8 +76,16 @@ def from_spans(data: Bytes, starts: Offsets, ends: Offsets) -> pa.Array:
     return from_bytes(out[:room], offsets, bits, nulls)
 
 
-def from_bytes(data: Bytes, offsets: Offsets, bits: Bytes, nulls: int) -> pa.Array:
-    """The string array of bytes, offsets, a bit for each value that is not null, and how many are."""
+def valid(values: pa.Array) -> NDArray[np.bool_]:
+    """Which values are not null."""
+    if not values.null_count:
+        return np.ones(len(values), bool)
+    found: NDArray[np.bool_] = values.is_valid().to_numpy(zero_copy_only=False)
+    return found
+
+
+def from_bytes(data: Bytes, offsets: Offsets, bits: Bytes | None, nulls: int) -> pa.Array:
+    """The string array of bytes, offsets, a bit for each value that is not null (if any is), and their number."""
     buffers = [pa.py_buffer(bits) if nulls else None, pa.py_buffer(offsets), pa.py_buffer(data)]
     return pa.Array.from_buffers(pa.string(), len(offsets) - 1, buffers, nulls)
 
