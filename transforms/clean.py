@@ -6,7 +6,7 @@ Each takes and returns a string array; null means that the value does not qualif
 import csv
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from transforms import clean_kernel as kernel
 from transforms import identifiers
 from transforms.keys import chinese_number
-from transforms.text_columns import or_else
+from transforms.text_columns import each_distinct, nfkc, or_else
 
 Clean = Callable[[pa.Array], pa.Array]
 CODES = Path(__file__).resolve().parent.parent / "schemas" / "crosswalks" / "codes.csv"
@@ -26,18 +26,10 @@ def strip(values: pa.Array) -> pa.Array:
     return kernel.trimmed(kernel.STRIP, values)
 
 
-def _where(values: pa.Array, chosen: pa.Array, change: Clean) -> pa.Array:
-    """Change only the values chosen: regular expressions cost more than all else here."""
-    chosen = pc.fill_null(chosen, False)
-    if not pc.any(chosen).as_py():
-        return values
-    return pc.replace_with_mask(values, chosen, change(values.filter(chosen)))
-
-
-def _where_holds(values: pa.Array, one: str, other: str, pattern: str, becomes: str) -> pa.Array:
-    """Replace a pattern in the values that hold one of two texts, without which it can't be there."""
-    chosen = pa.array(kernel.holds(values, one, other))
-    return _where(values, chosen, lambda some: pc.replace_substring_regex(some, pattern, becomes))
+def _where_holds(values: pa.Array, texts: tuple[str, ...], pattern: str, becomes: str) -> pa.Array:
+    """Replace a pattern in the values that hold one of some texts, without which it can't be there."""
+    chosen = kernel.holds(values, texts)
+    return or_else(values, chosen, values, lambda some: pc.replace_substring_regex(some, pattern, becomes))
 
 
 def isbd(values: pa.Array) -> pa.Array:
@@ -65,12 +57,12 @@ def size(values: pa.Array) -> pa.Array:
 
 def series(values: pa.Array) -> pa.Array:
     """A series statement whose parts were joined by ` ; `, which some of them end with too."""
-    return isbd(_where_holds(values, "; ; ", ", ; ", r"[\s,;]+ ; ", " ; "))
+    return isbd(kernel.joints(values, is_heading=False))
 
 
 def heading(values: pa.Array) -> pa.Array:
-    """A subject heading whose subdivisions were joined by `--`."""
-    return isbd(_where_holds(values, ",--", " --", r"[\s,;]+--", "--"))
+    """A subject heading whose subdivisions were joined by `--`, without the commas that ended them."""
+    return isbd(kernel.joints(values, is_heading=True))
 
 
 def romanised(values: pa.Array) -> pa.Array:
@@ -90,7 +82,7 @@ def unbracketed(values: pa.Array) -> pa.Array:
 
 def name(values: pa.Array) -> pa.Array:
     """A name, with one comma where subfields that have their own were joined by one."""
-    return isbd(_where_holds(values, ",,", ", ,", r"\s*,(?:\s*,)+\s*", ", "))
+    return isbd(_where_holds(values, (",,", ", ,"), r"\s*,(?:\s*,)+\s*", ", "))
 
 
 def not_address(values: pa.Array) -> pa.Array:
@@ -159,22 +151,21 @@ def clc_of_084(values: pa.Array) -> pa.Array:
 
 def clc(values: pa.Array) -> pa.Array:
     """A number of the Chinese Library Classification: half width, without spaces, its letter a capital."""
-    values = pc.replace_substring_regex(pc.utf8_normalize(values, "NFKC"), r"\s", "")
+    values = pc.replace_substring_regex(nfkc(values), r"\s", "")
     small = pc.match_substring_regex(values, r"^[a-z]")
     if pc.any(small).as_py():
-        values = pc.if_else(small, pc.utf8_upper(values), values)
+        values = pc.if_else(small, pc.ascii_upper(values), values)
     return strip(values)
 
 
 def ddc(values: pa.Array) -> pa.Array:
     """A number of the Dewey Decimal Classification without the marks where it may be cut."""
-    values = _where_holds(values, "/", "'", r"(\d)[/'’](\d?)", r"\1\2")
-    return strip(_where_holds(values, "’", "’", r"(\d)’(\d?)", r"\1\2"))
+    return strip(_where_holds(values, ("/", "'", "’"), r"(\d)[/'’]", r"\1"))
 
 
 def standard_number(values: pa.Array) -> pa.Array:
     """A standard number: a DOI in its one form, anything else as given, but no country code."""
-    values = pc.utf8_trim_whitespace(values)
+    values = strip(values)
     values = pc.if_else(pc.match_substring_regex(values, r"^[A-Za-z]{0,3}$"), None, values)
     return pc.coalesce(identifiers.doi(values), values)
 
@@ -188,7 +179,7 @@ def union_number(values: pa.Array) -> pa.Array:
 def price(values: pa.Array) -> pa.Array:
     """A price: plain amounts in yuan as `CNY25.00`, anything else (gifts, sets, other money) as given."""
     values = isbd(values)
-    text = pc.utf8_normalize(values, "NFKC")
+    text = nfkc(values)
     sign = r"^(?:(?i:CNY|RMB)\s*[Y¥]?|人民币|¥)\s*(?P<found>\d+(?:\.\d+)?)\s*元?$|"
     yuan = pc.extract_regex(text, sign + r"^(?P<bare>\d+(?:\.\d+)?)\s*元$")
     amount = pc.binary_join_element_wise(pc.struct_field(yuan, "found"), pc.struct_field(yuan, "bare"), "")
@@ -197,17 +188,23 @@ def price(values: pa.Array) -> pa.Array:
 
 def code(values: pa.Array) -> pa.Array:
     """A coded value: lower case, null when blank or fill characters."""
-    values = pc.utf8_lower(pc.utf8_trim_whitespace(values))
-    return pc.if_else(pc.match_substring_regex(values, r"^[\s|#\-]*$"), None, values)
+
+    def coded(text: str) -> str | None:
+        text = text.strip().lower()
+        return text if text.strip("|#- \t\n\r\f") else None
+
+    return each_distinct(values, coded)
 
 
 def language(values: pa.Array) -> pa.Array:
     """A three-letter language code, or a two-letter one of Dublin Core as the three-letter one."""
-    values = pc.utf8_lower(pc.utf8_trim_whitespace(values))
-    return pc.coalesce(
-        pc.struct_field(pc.extract_regex(values, r"^(?P<found>[a-z]{3})(?:[a-z]{3})*$"), "found"),
-        _lookup("language", values),
-    )
+
+    def three_letters(text: str) -> str | None:
+        text = text.strip().lower()
+        is_code = text.isascii() and text.isalpha() and len(text) % 3 == 0  # some fields have several in a row
+        return text[:3] if is_code else _meaning("language", text)
+
+    return each_distinct(values, three_letters)
 
 
 _YEAR = r"(?:^|[^0-9])(?P<y>1\d{3}|20\d{2})(?:(?:0[1-9]|1[0-2])(?:[0-3]\d)?)?(?:$|[^0-9])"
@@ -240,7 +237,7 @@ def year(values: pa.Array) -> pa.Array:
 
 
 def _year(values: pa.Array) -> pa.Array:
-    values = pc.utf8_normalize(values, "NFKC")
+    values = nfkc(values)
     found = pc.struct_field(pc.extract_regex(values, _YEAR), "y")
     doubtful = pc.match_substring_regex(values, r"i\.\s?e\.|即|1[34]\d\d\s*\[")
     if pc.any(doubtful).as_py():
@@ -274,7 +271,7 @@ def labelled_issn(values: pa.Array) -> pa.Array:
 
 def web_address(values: pa.Array) -> pa.Array:
     """A web address."""
-    values = pc.utf8_trim_whitespace(values)
+    values = strip(values)
     return pc.if_else(pc.match_substring_regex(values, r"^(?i:https?|ftp)://\S+$"), values, None)
 
 
@@ -286,33 +283,34 @@ def format_carrier(values: pa.Array) -> pa.Array:
 
 
 @cache
-def _codes(name: str) -> dict[str, str]:
+def _codes(name: str) -> tuple[dict[str, str], list[str]]:
+    """A map of `codes.csv`, and its prefixes, the longest first."""
     with CODES.open(encoding="utf-8", newline="") as file:
-        return {row["code"]: row["value"] for row in csv.DictReader(file) if row["map"] == name}
+        table = {row["code"]: row["value"] for row in csv.DictReader(file) if row["map"] == name}
+    return table, sorted((key[:-1] for key in table if key.endswith("*")), key=len, reverse=True)
 
 
-def _lookup(name: str, values: pa.Array) -> pa.Array:
-    """Coded values through a map of `codes.csv`: the exact code first, else the longest `prefix*`."""
-    table = _codes(name)
-    prefixes = sorted((key[:-1] for key in table if key.endswith("*")), key=len, reverse=True)
-
-    def find(text: str | None) -> str | None:
-        if text is None:
-            return None
-        text = text.strip(" \t[]［］【】()（）.:/;,=").lower()
-        if text in table:
-            return table[text]
-        return next((table[prefix + "*"] for prefix in prefixes if text.startswith(prefix)), None)
-
-    encoded = values.dictionary_encode()
-    found = pa.array([find(text) for text in encoded.dictionary.to_pylist()], pa.string())
-    return found.take(encoded.indices)
+def _meaning(name: str, text: str) -> str | None:
+    """A code through a map of `codes.csv`: the exact code first, else the longest `prefix*`."""
+    table, prefixes = _codes(name)
+    text = text.strip(" \t[]［］【】()（）.:/;,=").lower()
+    if text in table:
+        return table[text]
+    return next((table[prefix + "*"] for prefix in prefixes if text.startswith(prefix)), None)
 
 
 def _constant(value: str, values: pa.Array) -> pa.Array:
     return pc.if_else(pc.is_valid(values), value, None)
 
 
+# What only narrows a value, which a crosswalk does before it copies it.
+TRIMS = {
+    "strip": kernel.STRIP,
+    "isbd": kernel.ISBD,
+    "title": kernel.TITLE,
+    "extent": kernel.EXTENT,
+    "size": kernel.SIZE,
+}
 _FUNCTIONS: dict[str, Clean] = {
     "": lambda values: values,
     "strip": strip,
@@ -364,7 +362,7 @@ def cleaner(name: str) -> Clean:
     """The function of that name; `map:NAME` looks up a code, `constant:TEXT` gives a text."""
     kind, _, argument = name.partition(":")
     if kind == "map":
-        return lambda values: _lookup(argument, values)
+        return lambda values: each_distinct(values, partial(_meaning, argument))
     if kind == "constant":
         return lambda values: _constant(argument, values)
     return _FUNCTIONS[kind]

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from transforms.text_columns import from_spans, parts
+from transforms.text_columns import from_bytes, from_spans, parts
 
 STRIP, ISBD, TITLE, EXTENT, SIZE = range(5)
 SPACE, LEADING, TRAILING, AFTER_EXTENT, AFTER_SIZE = 1, 2, 4, 8, 16  # kinds of ASCII characters
@@ -148,9 +148,10 @@ def _without_stop(data, start, end):
 
 
 @njit(cache=True, nogil=True)
-def _trim_all(how, data, offsets, starts, ends):
-    for row in range(len(offsets) - 1):
-        start, end = np.int64(offsets[row]), np.int64(offsets[row + 1])
+def trim_spans(how, data, starts, ends):
+    """Narrow spans to what is theirs (STRIP, ISBD …); null where nothing is left."""
+    for row in range(len(starts)):
+        start, end = np.int64(starts[row]), np.int64(ends[row])
         if how == EXTENT:
             end = _trim_end(data, start, end, AFTER_EXTENT)
         elif how == SIZE:
@@ -166,8 +167,8 @@ def _trim_all(how, data, offsets, starts, ends):
 def trimmed(how: int, values: pa.Array) -> pa.Array:
     """Values without what is not theirs at either end (STRIP, ISBD …); null where nothing is left."""
     data, offsets = parts(values)
-    starts, ends = np.empty(len(values), np.int32), np.empty(len(values), np.int32)
-    _trim_all(how, data, offsets, starts, ends)
+    starts, ends = offsets[:-1].copy(), offsets[1:].copy()
+    trim_spans(how, data, starts, ends)
     return from_spans(data, starts, ends)
 
 
@@ -347,22 +348,100 @@ def year(values: pa.Array) -> tuple[pa.Array, NDArray[np.bool_]]:
 
 
 @njit(cache=True, nogil=True)
-def _holds(data, offsets, one, other, found):
+def _holds(data, offsets, text, found):
     for row in range(len(offsets) - 1):
-        end = np.int64(offsets[row + 1])
-        for p in range(np.int64(offsets[row]), end):
-            for text in (one, other):
-                if data[p] == text[0] and p + len(text) <= end:
-                    k = 1
-                    while k < len(text) and data[p + k] == text[k]:
-                        k += 1
-                    if k == len(text):
-                        found[row] = True
+        for p in range(np.int64(offsets[row]), np.int64(offsets[row + 1]) - len(text) + 1):
+            k = 0
+            while k < len(text) and data[p + k] == text[k]:
+                k += 1
+            if k == len(text):
+                found[row] = True
+                break
 
 
-def holds(values: pa.Array, one: str, other: str) -> NDArray[np.bool_]:
-    """Which values hold one of two texts."""
-    found = np.zeros(len(values), bool)
+def holds(values: pa.Array, texts: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Which values hold one of some texts."""
     data, offsets = parts(values)
-    _holds(data, offsets, np.frombuffer(one.encode(), np.uint8), np.frombuffer(other.encode(), np.uint8), found)
+    found = np.zeros(len(values), bool)
+    for text in texts:
+        _holds(data, offsets, np.frombuffer(text.encode(), np.uint8), found)
     return found
+
+
+@njit(cache=True, nogil=True)
+def _joints(data, offsets, is_heading, out, out_offsets):
+    at = np.int64(0)
+    for row in range(len(offsets) - 1):
+        out_offsets[row] = at
+        p, end = np.int64(offsets[row]), np.int64(offsets[row + 1])
+        while p < end:
+            run = p
+            while run < end and (_is_space(data[run]) or data[run] == 44 or data[run] == 59):
+                run += 1
+            if is_heading:
+                if run + 1 < end and data[run] == 45 and data[run + 1] == 45:
+                    p = run
+            else:
+                for k in range(run - 3, p, -1):
+                    if data[k] == 32 and data[k + 1] == 59 and data[k + 2] == 32:
+                        p = k
+                        break
+            while p < run:
+                out[at] = data[p]
+                at, p = at + 1, p + 1
+            if p < end:
+                out[at] = data[p]
+                at, p = at + 1, p + 1
+    out_offsets[len(offsets) - 1] = at
+    return at
+
+
+def joints(values: pa.Array, is_heading: bool) -> pa.Array:
+    """Values whose parts were joined by `--` (a heading) or ` ; `, without what is like a comma before it."""
+    data, offsets = parts(values)
+    out, out_offsets = np.empty(int(offsets[-1] - offsets[0]) + 1, np.uint8), np.empty(len(values) + 1, np.int32)
+    size = _joints(data, offsets, is_heading, out, out_offsets)
+    return from_bytes(out[:size], out_offsets, None, 0)
+
+
+@njit(cache=True, nogil=True)
+def _lccn(data, start, end, out):
+    """Write a normalised number; how many characters, 0 if it is none, -1 where the plain function must look."""
+    letters = digits = 0
+    for p in range(start, end):
+        byte = data[p]
+        if byte == 47:
+            break
+        if byte == 45 or byte == 10:
+            return -1
+        if _is_space(byte):
+            continue
+        if 48 <= byte <= 57:
+            digits += 1
+        elif 97 <= byte <= 122 and digits == 0:
+            letters += 1
+        else:
+            return 0
+        if letters > 3 or digits > 10:
+            return 0
+        out[letters + digits - 1] = byte
+    return letters + digits if digits >= 8 else 0
+
+
+@njit(cache=True, nogil=True)
+def _lccn_all(data, offsets, out, starts, ends, left):
+    at = 0
+    for row in range(len(offsets) - 1):
+        size = _lccn(data, np.int64(offsets[row]), np.int64(offsets[row + 1]), out[at:])
+        left[row] = size < 0
+        starts[row], ends[row] = at, at + size if size > 0 else at - 1
+        at += max(size, 0)
+
+
+def lccn(values: pa.Array) -> tuple[pa.Array, NDArray[np.bool_]]:
+    """The LCCN that each value is, null for none, and which values are left over."""
+    data, offsets = parts(values)
+    starts, ends = np.empty(len(values), np.int32), np.empty(len(values), np.int32)
+    out, left = np.empty(13 * (len(values) + 1), np.uint8), np.zeros(len(values), bool)
+    _lccn_all(data, offsets, out, starts, ends, left)
+    return from_spans(out, starts, ends), left

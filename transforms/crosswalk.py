@@ -28,7 +28,8 @@ import pyarrow.compute as pc
 
 from schemas.tables import DESCRIPTION
 from transforms import crosswalk_kernel as kernel
-from transforms.clean import cleaner, isbd
+from transforms.clean import TRIMS, cleaner, isbd
+from transforms.clean_kernel import trim_spans
 from transforms.text_columns import SLACK, from_bytes, from_spans, parts, valid
 
 FOLDER = Path(__file__).resolve().parent.parent / "schemas" / "crosswalks"
@@ -120,7 +121,7 @@ class Fields:
         if "880" not in self.tags:
             return
         links = np.flatnonzero((self.tag == self.tags.index("880")) & (self.code == ord("6")))
-        texts = pc.utf8_slice_codeunits(self.value.take(pa.array(links)), 0, 3).to_pylist()
+        texts = self.values(links, 0, 2).to_pylist()
         renamed = np.full(len(self.field_start), -1, np.int32)
         renamed[self.field[links]] = self._tag_numbers([f"880-{text}" for text in texts])
         of_row = renamed[self.field]
@@ -132,7 +133,7 @@ class Fields:
         starts = np.flatnonzero(np.isin(self.tag, fours) & (self.code == ord("1")))
         if not len(starts):
             return
-        texts = pc.utf8_slice_codeunits(self.value.take(pa.array(starts)), 0, 3).to_pylist()
+        texts = self.values(starts, 0, 2).to_pylist()
         names = [f"{self.tags[self.tag[row]]}-{text}" for row, text in zip(starts, texts, strict=True)]
         numbers = self._tag_numbers(names)
         self.tag = self.tag.copy()
@@ -166,10 +167,19 @@ class Fields:
             found[self.record[self.tag == self.number[tag]]] = True
         return found
 
-    def values(self, rows: Rows, low: int = 0, high: int = -1) -> pa.Array:
-        """The values of rows; only their characters from `low` to `high`, both included, if `high` is given."""
+    def values(self, rows: Rows, low: int = 0, high: int = -1, trim: int | None = None) -> pa.Array:
+        """The values of rows.
+
+        Args:
+            rows: row numbers.
+            low: the first character wanted.
+            high: the last character wanted; -1 for all.
+            trim: how to narrow them (`transforms.clean.TRIMS`), which makes null of an empty one.
+        """
         starts, ends = np.empty(len(rows), np.int32), np.empty(len(rows), np.int32)
         kernel.cut(self.data, self.offsets, rows, low, high, starts, ends)
+        if trim is not None:
+            trim_spans(trim, self.data, starts, ends)
         return from_spans(self.data, starts, ends)
 
     def joined(self, rows: Rows, joiner: str) -> tuple[pa.Array, Rows]:
@@ -196,17 +206,27 @@ def _characters(column: pa.ChunkedArray) -> np.ndarray:
     return table[indices.to_numpy()]
 
 
-def _line_values(fields: Fields, line: Line, missing: np.ndarray | None) -> tuple[pa.Array, Rows]:
-    """The raw values of one line, and the row each comes from; if given, only of records that are `missing`."""
+def _line_rows(fields: Fields, line: Line, missing: np.ndarray | None) -> Rows:
+    """The rows that a line looks at; if given, only those of records that are `missing`."""
     rows = fields.rows(line.tag, line.codes, line.ind)
     if missing is not None and len(rows):
         rows = rows[missing[fields.record[rows]]]
     if line.requires and len(rows):
         rows = rows[fields.has(line.requires)[fields.record[rows]]]
-    low, high = (int(part) for part in line.slice.split("-")) if line.slice else (0, -1)
+    return rows
+
+
+def _line_values(fields: Fields, line: Line, rows: Rows) -> tuple[pa.Array, pa.Array, Rows]:
+    """The values of a line as given (for trimmed ones: as made) and as made, and the row each comes from."""
     if line.how in ("join", "joins"):
-        return fields.joined(rows, line.joiner)
-    return fields.values(rows, low, high), rows
+        raw, rows = fields.joined(rows, line.joiner)
+        return raw, cleaner(line.clean)(raw), rows
+    low, high = (int(part) for part in line.slice.split("-")) if line.slice else (0, -1)
+    if line.clean in TRIMS and not line.otherwise:
+        values = fields.values(rows, low, high, TRIMS[line.clean])
+        return values, values, rows
+    raw = fields.values(rows, low, high)
+    return raw, cleaner(line.clean)(raw), rows
 
 
 class _Column:
@@ -249,11 +269,11 @@ def describe(fields: Fields, name: str) -> dict[str, pa.Array]:
     columns = {column: _Column(fields.count, pa.types.is_list(type_)) for column, type_ in BIB_COLUMNS.items()}
     for line in load(name):
         column = columns[line.column]
-        raw, rows = _line_values(fields, line, column.missing())
+        rows = _line_rows(fields, line, column.missing())
         if not len(rows):
             continue
+        raw, values, rows = _line_values(fields, line, rows)
         records = fields.record[rows]
-        values = cleaner(line.clean)(raw)
         column.add(values, records)
         if line.otherwise and values.null_count:
             refused = values.is_null()

@@ -13,11 +13,10 @@ from typing import BinaryIO, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from harvesters.landing import utf16
-from transforms import charset
+from transforms import charset, clean_kernel
 from transforms import iso2709_kernel as kernel
 from transforms import iso2709_rows as listing
 from transforms.chunk import FIELDS, RECORDS, Chunk
@@ -135,9 +134,7 @@ def _chunk(file: _File, block: Block) -> Chunk | None:
 def _ids(parsed: Parsed, text: Text) -> pa.Array:
     """The control number (001) of each record, null where it is absent or blank."""
     rows = parsed.records[listing.ID_ROW, :-1]
-    value = pc.utf8_trim_whitespace(text.values.take(pa.array(rows, mask=rows < 0)))
-    blank = pc.equal(value, "")
-    return pc.if_else(blank, None, value) if pc.any(blank).as_py() else value
+    return clean_kernel.trimmed(clean_kernel.STRIP, text.values.take(pa.array(rows, mask=rows < 0)))
 
 
 def _formats(parsed: Parsed, text: Text, hint: str) -> NDArray[np.int8]:

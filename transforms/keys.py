@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from schemas.tables import MATCH_KEYS
 from transforms import key_kernel as kernel
-from transforms.text_columns import or_else
+from transforms.text_columns import or_else, per_distinct
 
 BATCH = 2_000  # values handed to OpenCC at once, joined by newlines
 LONGEST = 300  # characters of names, publishers, volumes, editions and extents that are looked at
@@ -171,14 +171,6 @@ def _plain(values: pa.Array) -> list[str]:
     """Simplified, lower-case texts, cut to a length that no pattern below can take long over."""
     simple = _in_batches([text or "" for text in values.to_pylist()], _simple)
     return _in_batches([text[:LONGEST] for text in simple], _lower)
-
-
-def per_distinct(
-    column: pa.ChunkedArray | pa.Array, make: Callable[[pa.Array], pa.Array]
-) -> pa.Array | pa.ChunkedArray:
-    """Compute a column from the distinct values of another; null stays null."""
-    encoded = _single(column).dictionary_encode()
-    return make(encoded.dictionary).take(encoded.indices)
 
 
 def _single(column: pa.ChunkedArray | pa.Array) -> pa.Array:
@@ -341,10 +333,8 @@ def add(bib: pa.Table) -> pa.Table:
 
     Rows keep their order; columns named like a key are replaced.
     """
-    one = {
-        name: _single(bib[name])
-        for name in ("title", "volume_title", "subtitle", "publisher", "pub_place", "extent")
-    }
+    names = ("title", "volume_title", "subtitle", "publisher", "pub_place", "extent", "volume_no", "edition")
+    one = {name: _single(bib[name]) for name in names}
     title_keys, title_volumes = _titles(one["title"])
     part_title = folded(one["volume_title"])
     creator_keys, creators_keys = _creators(bib["creators"], bib["resp_first"])
@@ -354,8 +344,8 @@ def add(bib: pa.Table) -> pa.Table:
     keys = {
         "title_key": title_keys,
         "full_title_key": pc.if_else(pc.equal(joined, ""), pa.scalar(None, pa.string()), joined),
-        "volume_key": pc.coalesce(per_distinct(bib["volume_no"], _each(volume)), title_volumes, part_title),
-        "edition_key": pc.fill_null(per_distinct(bib["edition"], _each(edition)), "1"),
+        "volume_key": pc.coalesce(per_distinct(one["volume_no"], _each(volume)), title_volumes, part_title),
+        "edition_key": pc.fill_null(per_distinct(one["edition"], _each(edition)), "1"),
         "creator_key": creator_keys,
         "creators_key": creators_keys,
         "publisher_key": _key(kernel.PUBLISHER, one["publisher"], _each_folded(publisher)),
