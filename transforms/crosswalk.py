@@ -257,6 +257,8 @@ class _Column:
             return lists if self._chosen is None else pa.nulls(self._of, pa.string())
         values = self._values[0] if len(self._values) == 1 else pa.concat_arrays(self._values)
         if self._chosen is not None:
+            if len(values) == self._of and np.array_equal(self._chosen, np.arange(self._of)):
+                return values
             return values.take(pa.array(self._chosen, mask=self._chosen < 0))
         order, bounds = np.empty(len(values), np.int32), np.empty(self._of + 1, np.int32)
         records = np.concatenate(self._records)
