@@ -1,8 +1,8 @@
 """Which values a rule that names no field looks at: those with something in them that is rarely right.
 
 Rules on every value of every record would cost more than all others together, so they see only values with one
-of `SIGNS`, or with `DIGITS` digits in a row.  A new rule that looks for something else adds its sign here; the
-test of its examples fails until then.
+of `SIGNS`, or with as many digits in a row, no more and no fewer, as `DIGITS` says.  A new rule that looks for
+something else adds its sign here; the test of its examples fails until then.
 """
 
 import numpy as np
@@ -10,46 +10,68 @@ import pyarrow as pa
 from numba import njit
 
 SIGNS = ("\ufffd", "锟", "烫", "Ã", "Â")
-DIGITS = 11  # a mobile number; identity numbers are longer
+DIGITS = (11, 17, 18)  # a mobile number; an identity number, whose last digit may be an X
 _SIGNS = np.array([list(sign.encode().ljust(3, b"\0")) for sign in SIGNS], np.uint8)
+_FIRST, _SECOND = (np.isin(np.arange(256), _SIGNS[:, place]) for place in (0, 1))
+_DIGITS = np.array(DIGITS)
+_BLOCK = 32  # bytes looked at together, most of which are ASCII
 
 
 @njit(cache=True, nogil=True)
-def _search(data, offsets, signs, digits, found):  # type: ignore[no-untyped-def]
+def _search_digits(data, offsets, digits, found):  # type: ignore[no-untyped-def]
+    fewest = digits.min()
     for row in range(len(found)):
         start, end = offsets[row], offsets[row + 1]
+        # a run of digits covers every place that is a multiple of the shortest one's length
+        at = start + fewest - 1
+        while at < end:
+            if 48 <= data[at] <= 57:
+                first, last = at, at + 1
+                while first > start and 48 <= data[first - 1] <= 57:
+                    first -= 1
+                while last < end and 48 <= data[last] <= 57:
+                    last += 1
+                if last - first >= fewest and np.any(digits == last - first):
+                    found[row] = True
+                    break
+            at += fewest
+
+
+@njit(cache=True, nogil=True)
+def _search_signs(data, offsets, signs, first, second, found):  # type: ignore[no-untyped-def]
+    # the values lie one after the other, and no character goes from one into the next
+    row, start, last = 0, offsets[0], offsets[len(found)]
+    while start < last:
         high = np.uint8(0)
-        for at in range(start, end):
-            high |= data[at]
-        # a run of digits covers every place that is a multiple of its length
-        last = start + digits - 1
-        while last < end:
-            at = last
-            while at > last - digits and 48 <= data[at] <= 57:
-                at -= 1
-            if at == last - digits:
-                found[row] = True
-                break
-            last = at + digits
-        if high < 128 or found[row]:
-            continue
-        for at in range(start, end - 1):
-            if data[at] < 0xC3:
+        if start + _BLOCK <= last:
+            for at in range(start, start + _BLOCK):
+                high |= data[at]
+            if high < 128:
+                start += _BLOCK
+                continue
+        for at in range(start, min(start + _BLOCK, last)):
+            if not first[data[at]] or at + 1 >= last or not second[data[at + 1]]:
                 continue
             for sign in range(len(signs)):
-                same = data[at] == signs[sign, 0] and data[at + 1] == signs[sign, 1]
-                if same and (signs[sign, 2] == 0 or (at + 2 < end and data[at + 2] == signs[sign, 2])):
+                if data[at] != signs[sign, 0] or data[at + 1] != signs[sign, 1]:
+                    continue
+                if signs[sign, 2] == 0 or (at + 2 < last and data[at + 2] == signs[sign, 2]):
+                    while offsets[row + 1] <= at:
+                        row += 1
                     found[row] = True
+        start += _BLOCK
 
 
 def suspect(values: pa.ChunkedArray) -> np.ndarray:
-    """For each value whether it holds a sign or that many digits; none may be null."""
+    """For each value whether it has a sign or so many digits in it; none may be null."""
     parts = [np.zeros(0, bool)]
     for chunk in values.chunks:
         _, offsets, data = chunk.buffers()
         found = np.zeros(len(chunk), bool)
         if len(chunk) and data is not None:
             ends = np.frombuffer(offsets, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
-            _search(np.frombuffer(data, np.uint8), ends, _SIGNS, DIGITS, found)
+            content = np.frombuffer(data, np.uint8)
+            _search_digits(content, ends, _DIGITS, found)
+            _search_signs(content, ends, _SIGNS, _FIRST, _SECOND, found)
         parts.append(found)
     return np.concatenate(parts)
