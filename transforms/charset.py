@@ -251,9 +251,10 @@ def _code_sets(value: bytes, position: int) -> tuple[int, int | None, int | None
 
 
 def marc8(value: bytes) -> tuple[str, bool]:
-    """Decode MARC-8, marks behind their letters, not normalised; and whether every escape was understood.
+    """Decode MARC-8, marks behind their letters, not normalised; and whether all of it was understood.
 
-    An escape sequence that is not understood stays in the text.
+    An escape sequence that is not understood stays in the text.  A single byte of ANSEL amid triples of EACC, or
+    a mark on one, is read as the standard has it, but more often it is another charset's.
 
     Raises:
         UnicodeDecodeError: a byte or an EACC triple is in no table, or the value ends inside one.
@@ -281,6 +282,7 @@ def marc8(value: bytes) -> tuple[str, bool]:
         if combining:
             marks.append(chr(point))
         else:
+            understood = understood and not (g0 == 0x31 and (marks or (width == 1 and byte >= 0x80)))
             text += [chr(point), *marks]
             marks = []
         position += width

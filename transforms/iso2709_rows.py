@@ -55,7 +55,8 @@ for _number_of, _bit in (
 TAG_LEADER, TAG_ODD = 1000, 1001  # 0-999 are three digits; TAG_ODD + three packed bytes for all others
 NO_CODE = 128  # index of the empty code; 0-127 are ASCII characters
 # Rows of `records`: one column a record, and one that is not used.
-UNIT_START, UNIT_END, FIRST, LAST, FIRST_END, LAST_END, FLAGS, REFUSED, FACTS, LABEL, ID_ROW = range(11)
+# RECEIVED is where the bytes of a record begin, UNIT_START its leader: foreign bytes may stand between.
+UNIT_START, UNIT_END, FIRST, LAST, FIRST_END, LAST_END, FLAGS, REFUSED, FACTS, LABEL, RECEIVED, ID_ROW = range(12)
 
 
 class Rows(NamedTuple):
@@ -137,8 +138,10 @@ def _fact(buffer, tag, start, end):
 
 
 @njit(cache=True)
-def _find(buffer, r, marks, records, work):
-    """Locate a record, if need be a little before or behind its start; (start, first, n, flags, refused).
+def _find(buffer, r, begin, marks, records, work):
+    """Locate a record, if need be a little before (from `begin` on) or behind its start.
+
+    Returns (start, first, n, flags, refused).
 
     Elsewhere than at its start a record is only believed if its base address and whole directory are right.
     """
@@ -147,7 +150,7 @@ def _find(buffer, r, marks, records, work):
     n, flags, refused = locate(buffer, start, end, marks, first, last, low, high, work)
     if refused == 0:
         return start, first, n, flags, refused
-    for p in range(max(0, start - 4), min(start + FOREIGN_BYTES, end - LEADER)):
+    for p in range(max(begin, start - 4), min(start + FOREIGN_BYTES, end - LEADER)):
         at = first + np.searchsorted(marks.at[first:last], p)
         if p == start or at >= last or number(buffer, p + 12, 5) != marks.at[at] + 1 - p:
             continue
@@ -170,10 +173,11 @@ def list_fields(buffer, marks, records, digest, count, cut, fields, work):
     for r in range(count):
         end, first = records[UNIT_END, r], records[FIRST, r]
         begin = 0 if first == 0 else marks.at[first - 1] + 1
-        p, low, n, flag, why = _find(buffer, r, marks, records, work)
+        p, low, n, flag, why = _find(buffer, r, begin, marks, records, work)
         if records[UNIT_START, r] > begin and p >= records[UNIT_START, r]:
             flag |= BETWEEN
-        digest[r] = xxh64(buffer, p, end)
+        records[RECEIVED, r] = min(p, records[UNIT_START, r])
+        digest[r] = xxh64(buffer, records[RECEIVED, r], end)
         if cut and r == count - 1:
             flag |= CUT
             if why == 0 and flag & (DIRECTORY | TERMINATOR):  # the last value is not whole
