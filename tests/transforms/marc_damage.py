@@ -24,7 +24,7 @@ REAL = {
     "unimarc/rusmarc-koi8r.mrc": "koi8-r",
 }
 _WORDS = {
-    "simplified": "中国图书馆学研究 北京大学出版社 计算机网络技术与应用 现代汉语词典 上海古籍 经济学 王文编 红楼梦",
+    "simplified": "中国图书馆学研究 北京大学出版社 计算机网络技术与应用 现代汉语词典 上海古籍 经济学 王文编",
     "traditional": "中國圖書館學研究 臺北商務印書館 電腦網路技術 現代漢語詞典 國立臺灣大學 經濟學 王文編 紅樓夢",
     "latin": "Congrès des États Größe Maß Señor José Übersicht complètes façade Dvořák l'été naïve",
     "cyrillic": "Русский язык и литература Москва Издательство Наука История России учебное пособие",
@@ -41,8 +41,8 @@ _TAGS = "010 020 100 101 200 210 245 260 300 500 606 650 690 801 905 LKR".split(
 _PIECES = (
     b"\x1f", b"\x1e", b"\x1fa", b"\x1f\x1f", b"\x1b$1", b"\x1b(B", b"\x1b", b"$1!0!", b"\x00", b"\x1a", b"\r\n",
     b"\x07", b"\x7f", b"\xe4", b"\xe4\xb8", b"\xad", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80",
-    b"\xff\xfe",    b"\xef\xbf\xbd", b"\xef\xbb\xbf", b"\x85", b"\xd6\xd0", b"\x81\x30\x81\x30", b"\xa4\xa4", b"\xf0\x9f\x93\x9a",
-    b"\xc3", b"\xe2e", b"\xe1", b"12345", b" ", b"\x1d",
+    b"\xff\xfe", b"\xef\xbf\xbd", b"\xef\xbb\xbf", b"\x85", b"\xd6\xd0", b"\x81\x30\x81\x30", b"\xa4\xa4",
+    b"\xf0\x9f\x93\x9a", b"\xc3", b"\xe2e", b"\xe1", b"12345", b" ", b"\x1d",
 )  # fmt: skip
 _BETWEEN = (b"", b"", b"", b"\r\n", b"\n", b"\x1a", b"\xef\xbb\xbf", b"\x00\x00", b" ", b"\x1d", b"junk ", b"\x1e")
 
