@@ -10,10 +10,8 @@ from transforms.iso2709_rows import CONTROL, HAN, NON_ASCII, NOT_UTF8, REPLACEME
 VALID = "aA ~ 中文书鿿䀀㿿\ua000 \x7f\x80\u07ff\u0800\uffff\ufffd \ud7ff\ue000𐀀\U0010ffff\x1b\x07é".replace(
     " ", ""
 )
-INVALID = [
-    bytes.fromhex(code)
-    for code in "80 BF C080 C1BF E09FBF EDA080 F08FBFBF F4908080 F5808080 E4B8 E4 F09F93 FF E441 E4B841 E4B8C0".split()
-]
+_CODES = "80 BF C080 C1BF E09FBF EDA080 F08FBFBF F4908080 F5808080 E4B8 E4 F09F93 FF E441 E4B841 E4B8C0"
+INVALID = [bytes.fromhex(code) for code in _CODES.split()]
 
 
 def bits(value: bytes, before: bytes) -> int:
