@@ -35,8 +35,11 @@ docs: $(READY) ## Write DATA_DICTIONARY.md anew from schemas/tables.py
 bench: $(READY) ## Measure parsing beside its peers, on MARC="file …"
 	$(BIN)/python bench/parse.py $(MARC)
 
+# The first half with all indices of compiled code checked, which has a cache of its own.
 fuzz: $(READY) ## Damage records at random for ten minutes
-	CALIS_FUZZ_SECONDS=600 $(BIN)/pytest tests/transforms/test_iso2709_fuzz.py
+	CALIS_FUZZ_SECONDS=300 NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=var/numba-checked \
+		$(BIN)/pytest -n 0 -v tests/transforms/test_iso2709_fuzz.py
+	CALIS_FUZZ_SECONDS=300 $(BIN)/pytest -n 0 -v tests/transforms/test_iso2709_fuzz.py
 
 clean: ## Remove the virtual environment and all data below var/
 	rm -rf .venv var build *.egg-info

@@ -64,8 +64,9 @@ _TRADITIONAL = (
 
 SAMPLE_BYTES = 1 << 15  # how much text that is not ASCII is looked at
 SURE = 0.6
+BEYOND_RIVALS = 1.1  # no reading but UTF-8 rates higher, the hint for ten characters included
 LIKELY = 0.35  # a reading that rates lower is not believed
-_BETWEEN = re.compile(rb"[\x1d-\x1f\r\n]+")
+_TO_DELIMITERS = bytes.maketrans(b"\x1d\x1e\r\n", b"\x1f\x1f\x1f\x1f")  # what stands between pieces of text
 _INSIDE_WORD = re.compile(r"(?<=[^\W\d_])[℗ℓ©♭♯£€°±¿¡](?=[^\W\d_])")  # signs that no word has
 _ESCAPES = re.compile(rb"\x1b(?:[(,)\-$][!$,)\-]?[1-4BENQS]|[gbps])")
 
@@ -179,8 +180,10 @@ def readings(sample: bytes, hint: str = "auto") -> list[Reading]:
     more the fewer characters there are.
     """
     hint = canonical(hint)
+    if certain := _certain_utf8(sample):
+        return [certain]
     pieces, size = [], 0
-    for piece in _BETWEEN.split(sample):
+    for piece in sample.translate(_TO_DELIMITERS).split(b"\x1f"):
         if piece.isascii() and (b"\x1b" not in piece or not _ESCAPES.search(piece)):
             continue
         pieces.append(piece)
@@ -197,6 +200,16 @@ def readings(sample: bytes, hint: str = "auto") -> list[Reading]:
             bonus = max(0.1, 1 / reading.characters) if charset == hint else 0.0
             found.append(reading._replace(rate=reading.rate + bonus))
     return sorted(found, key=lambda reading: -reading.rate)
+
+
+def _certain_utf8(sample: bytes) -> Reading | None:
+    """The reading as UTF-8 where no other can be likelier: so long a text is not valid by chance."""
+    try:
+        reading = rate(UTF_8, sample.decode())
+    except UnicodeDecodeError:
+        return None
+    beyond = reading.rate > BEYOND_RIVALS and reading.characters >= 10
+    return reading if beyond and not _ESCAPES.search(sample) else None
 
 
 def detect(sample: bytes, hint: str = "auto") -> str | None:
@@ -251,9 +264,10 @@ def _code_sets(value: bytes, position: int) -> tuple[int, int | None, int | None
 
 
 def marc8(value: bytes) -> tuple[str, bool]:
-    """Decode MARC-8, marks behind their letters, not normalised; and whether every escape was understood.
+    """Decode MARC-8, marks behind their letters, not normalised; and whether all of it was understood.
 
-    An escape sequence that is not understood stays in the text.
+    An escape sequence that is not understood stays in the text.  A single byte of ANSEL amid triples of EACC, or
+    a mark on one, is read as the standard has it, but more often it is another charset's.
 
     Raises:
         UnicodeDecodeError: a byte or an EACC triple is in no table, or the value ends inside one.
@@ -281,6 +295,7 @@ def marc8(value: bytes) -> tuple[str, bool]:
         if combining:
             marks.append(chr(point))
         else:
+            understood = understood and not (g0 == 0x31 and (marks or (width == 1 and byte >= 0x80)))
             text += [chr(point), *marks]
             marks = []
         position += width
@@ -295,7 +310,7 @@ def _marc8_character(value: bytes, position: int, width: int, code_set: int) -> 
     if byte <= 0x20:
         return byte, False
     code = int.from_bytes(value[position : position + width], "big")
-    if width == 3:
+    if width == 3 and code & 0x808080 == 0x808080:  # EACC as the upper half; never byte by byte
         code &= 0x7F7F7F
     table = marc8_mapping.CODESETS[code_set]
     for key in (code, code ^ 0x80) if width == 1 and code_set not in (0x42, 0x45) else (code,):

@@ -110,14 +110,13 @@ def _chunk(file: _File, block: Block) -> Chunk | None:
     if block.too_long:
         parsed.records[listing.REFUSED, :-1] = kernel.UNPAIRED
         parsed.rows = listing.Rows._make(column[:0] for column in parsed.rows)
-    starts = parsed.records[listing.UNIT_START, :-1]
-    places, contents = starts + block.offset, parsed.contents()
+    places, contents = parsed.records[listing.RECEIVED, :-1] + block.offset, parsed.contents()
     text, known = decode(parsed, charset.UTF_8 if file.utf16 else file.charset, file.encoding_hint)
     file.charset = known
     if file.utf16:
         text.charsets[:] = CODE_OF[charset.UTF_16]
         positions = original_positions(block)
-        places = positions[starts] + file.utf16_bytes
+        places = positions[parsed.records[listing.RECEIVED, :-1]] + file.utf16_bytes
         file.utf16_bytes += int(positions[-1])
         contents = pa.array([file.utf16.original(value) for value in contents.to_pylist()], pa.binary())
     formats = _formats(parsed, text, file.hint)

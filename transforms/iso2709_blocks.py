@@ -110,7 +110,8 @@ def blocks(head: bytes, stream: BinaryIO, chunk_bytes: int) -> Iterator[Block]:
         if end:
             yield Block(buffer, end, offset, memory)
             offset += end
-        rest = held if end else held.lstrip(JUNK)
+        blanks = len(held) - len(held.lstrip(JUNK))  # three are kept: they tell, and may begin a character
+        rest = held if end else held[max(0, blanks - 3) :]
         offset += len(held) - len(rest)
         held = rest
         if not more:

@@ -193,9 +193,8 @@ def _refusal(parsed: Parsed, text: Text, record: int, place: int) -> tuple[str, 
     if refused == UNDECODED:
         tried, position = text.failures[record]
         if position < 0:
-            position = _first_not_utf8(parsed.content(record))
-        else:
-            position -= int(parsed.records[listing.UNIT_START, record])
+            position = _first_not_utf8(parsed.content(record)) + int(parsed.records[listing.UNIT_START, record])
+        position -= int(parsed.records[listing.RECEIVED, record])
         reason = f"its text is in no known charset; as {tried} it fails at byte {place + position} of the file"
         advice = "give the encoding in the source's row, or export the record again as UTF-8"
         return "encoding-undecodable", reason, advice

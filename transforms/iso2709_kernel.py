@@ -119,6 +119,8 @@ def units(buffer, size, marks, n_ends, final, records):
         p = begin
         while p < stop and _is_junk(buffer[p]):
             p += 1
+        while p > begin and p < stop and buffer[p] & 0xC0 == 0x80:  # a mark's bytes also begin other characters
+            p -= 1
         if p < stop:
             records[0, count], records[1, count], records[2, count], records[3, count] = p, stop, low, k
             records[4, count], records[5, count] = low_end, k_end
@@ -234,14 +236,17 @@ def _exact(buffer, entries, n, base, starts, ends, count, at):
 
 @njit(cache=True)
 def _contiguous(buffer, entries, n, base, end):
-    """Do the entries tile the data without a gap, from its start to its end?"""
-    expected = 0
+    """Do the entries tile the data without a gap, from its start to its end, all but two at terminators?"""
+    expected = missing = 0
     for i in range(n):
         claimed = number(buffer, entries + 12 * i + 3, 4)
         if claimed < 1 or number(buffer, entries + 12 * i + 7, 5) != expected:
             return False
         expected += claimed
-    return base + expected == end or base + expected == end + 1
+        if base + expected > end:
+            return False
+        missing += buffer[base + expected - 1] != FIELD_END
+    return base + expected == end and missing <= 2
 
 
 @njit(cache=True)

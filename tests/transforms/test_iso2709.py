@@ -284,3 +284,77 @@ def test_one_broken_value_among_many_sound_ones_refuses_the_record():
     assert status(chunk) == ["rejected"]
     assert chunk.rejected["rule"].to_pylist() == ["encoding-undecodable"]
     chunk.fields.validate(full=True)
+
+
+# --- what the fuzzer found --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 50, 1 << 20])
+def test_bytes_between_records_are_told_wherever_a_chunk_ends(chunk_bytes):
+    chunk = read(GOOD + b"\x1a" + GOOD, chunk_bytes=chunk_bytes)
+    assert chunk.issues.select(["record_no", "rule"]).to_pylist() == [
+        {"record_no": 1, "rule": "iso2709-between-records"}
+    ]
+
+
+@pytest.mark.parametrize("chunk_bytes", [64, 1 << 20])
+def test_a_replacement_character_before_a_record_is_no_byte_order_mark(chunk_bytes):
+    """Its first bytes are those of a mark; taken off, they would leave half a character."""
+    content = (GOOD.decode() + "\ufffd" + GOOD.decode()).encode("utf-16")
+    chunk = read(content, chunk_bytes=chunk_bytes)
+    assert status(chunk) == ["clean", "mended"]
+    assert b"".join(chunk.content.to_pylist()) == content[2:]
+
+
+def test_foreign_bytes_are_kept_with_their_record():
+    undecodable = assemble([(b"001", b"b1"), (b"245", b"10\x1fa\xff\xfe\x80")], LEADER.encode())
+    content = GOOD + b"HEADER " + GOOD + b"HEADER " + undecodable
+    chunk = read(content)
+    assert status(chunk) == ["clean", "mended", "rejected"]
+    assert chunk.content.to_pylist() == [GOOD, b"HEADER " + GOOD, b"HEADER " + undecodable]
+    rejected = chunk.rejected.to_pylist()[0]
+    assert rejected["content"] == b"HEADER " + undecodable
+    place = content.index(b"\xff")
+    assert f"at byte {place} of the file" in rejected["reason"]
+
+
+@pytest.mark.parametrize("lost", [2, 3, 4])
+def test_a_leader_cut_at_its_beginning_takes_no_bytes_of_the_record_before(lost):
+    chunk = read(GOOD + GOOD[lost:])
+    assert chunk.content.to_pylist() == [GOOD, GOOD[lost:]]
+    assert status(chunk) == ["clean", "rejected"]
+
+
+def test_no_text_is_cut_off_where_a_terminator_is_lost():
+    """All fields behind it begin a byte late by the directory."""
+    at = GOOD.index(b"\x1e", GOOD.index(b"Author"))
+    lost = GOOD[: at - 60] + GOOD[at - 60 : at].replace(b"\x1e", b"", 1) + GOOD[at:]
+    assert lost.count(b"\x1e") == GOOD.count(b"\x1e") - 1
+    assert status(read(lost)) == ["rejected"]
+
+
+@pytest.mark.parametrize(
+    ("usual", "usual_text", "other", "text"),
+    [
+        (
+            "koi8-r",
+            "Русский язык и литература. Издательство Наука",
+            "gb18030",
+            "计算机网络技术与应用 中国图书馆学研究",
+        ),
+        ("gb18030", "中国图书馆学研究 北京大学出版社 现代汉语词典", "big5", "電腦網路技術 電腦網路技術"),
+    ],
+)
+def test_a_record_in_another_charset_than_its_file_is_no_mojibake(usual, usual_text, other, text):
+    file = build([("001", "1"), ("200", "1 \x1fa" + usual_text)], CNMARC_LEADER, usual) * 20
+    record = build([("001", "2"), ("200", "1 \x1fa" + text)], CNMARC_LEADER, other)
+    chunk = read(file + record)
+    assert chunk.records["charset"].to_pylist() == [usual] * 20 + [other]
+    assert written(chunk)[20][1] == ("200", "1 \x1fa" + text)
+
+
+@pytest.mark.parametrize("byte", [b"\xe4", b"\xb8", b"\xe4\xb8"])
+def test_latin_bytes_amid_triples_of_eacc_are_doubted(byte):
+    value = b"\x1b$1!KG!0s!HW!Xl" + byte + b"!XO\x1b(B \x1b$1!_U!Se!QH!Ze!@,KWF\x1b(B"  # 現代漢語詞 電腦網路技術
+    record = assemble([(b"245", b"10\x1fa" + value)], LEADER.encode())
+    assert status(read(record)) == ["doubtful"]

@@ -1,186 +1,306 @@
-"""Damage records at random for some time: `CALIS_FUZZ_SECONDS`, by default 20; `make fuzz` takes longer.
+"""Damage records at random for some time, and hold what is read against the standard and the truth.
 
-Time only says how many seeds are tried; each seed draws the same examples on every machine.
+`CALIS_FUZZ_SECONDS` says for how long: by default 10 s, 120 s where `CI` is set; `make fuzz` takes ten minutes.
+Each run draws other files.  A failure prints a seed that draws the same file again (`CALIS_FUZZ_SEED`), and the
+file with all records taken out that it does not need.  If the process dies or hangs, the file that it
+was reading lies in the folder for temporary files under the name `calis-fuzz-….mrc`.
 """
 
 import os
 import random
+import secrets
+import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 
+import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
-from hypothesis import strategies as st
 
+from harvesters import containers
 from harvesters.landing import count_records
-from tests.transforms.marc_records import CNMARC_LEADER, assemble, build, read, status, taken_apart, written
+from tests.transforms import reference_reader as reference
+from tests.transforms.marc_damage import Sample, real_records, sample
+from tests.transforms.marc_records import Fields, read
+from transforms.arena import Memory
+from transforms.chunk import Chunk
+from transforms.iso2709_blocks import JUNK
 
-SECONDS = float(os.environ.get("CALIS_FUZZ_SECONDS", "20"))
-THOROUGH = settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+SECONDS = float(os.environ.get("CALIS_FUZZ_SECONDS", "120" if os.environ.get("CI") else "10"))
+WORKERS = 2  # tests that share the time, so that two processes can run them
+SEED = os.environ.get("CALIS_FUZZ_SEED")
+HELD = ("clean", "mended", "doubtful", "deleted")
+# a value may be missing, or an end of one be moved, only where one of these is said
+LOSES = {"iso2709-unlisted-field", "iso2709-foreign-bytes"}
+NO_REASON = {
+    "iso2709-letter-tag",
+    "iso2709-leader",
+    "iso2709-between-records",
+    "control-character",
+    "encoding-label",
+}
+Row = tuple[str, int, str | None, str | None, int, str | None, str]
 
-PLAIN = build(
-    [
-        ("001", "b1"),
-        ("008", "850320n        us                  eng"),
-        ("020", "  \x1fa9780306406157\x1fcUSD 10"),
-        ("245", "10\x1faTitle :\x1fbsubtitle /\x1fcA. Author."),
-        ("260", "  \x1faPlace :\x1fbPublisher,\x1fc1985."),
-        ("650", " 0\x1faSubject\x1fxHistory."),
-        ("650", " 0\x1faSubject\x1fxTheory."),
-    ]
+
+class Reading:
+    """A chunk as plain lists, by record."""
+
+    def __init__(self, given: Sample):
+        self.sample, self.content = given, given.content
+        self.chunk: Chunk = read(self.content, chunk_bytes=given.chunk_bytes, encoding_hint=given.encoding)
+        self.records = self.chunk.records.to_pylist()
+        self.told: list[str] = [record["status"] for record in self.records]
+        self.contents: list[bytes] = self.chunk.content.to_pylist()
+        self.rows: dict[int, list[Row]] = defaultdict(list)
+        columns = [self.chunk.fields[name].to_pylist() for name in self.chunk.fields.column_names]
+        self.numbers: list[int] = columns[0]
+        for number, field_no, tag, ind1, ind2, subfield_no, code, value in zip(*columns, strict=True):
+            self.rows[number].append((tag, field_no, ind1, ind2, subfield_no, code, value))
+        self.rules: dict[int, set[str]] = defaultdict(set)
+        for issue in self.chunk.issues.to_pylist():
+            self.rules[issue["record_no"]].add(issue["rule"])
+
+
+# --- what must hold of any file ------------------------------------------------------------------------------
+
+
+def check_counts(got: Reading) -> None:
+    """Each record received is one row, in order, with what its status promises."""
+    start = got.content[: containers.SNIFF]
+    if containers.container(start) == containers.ISO2709 or b"\x1d" in start:
+        assert len(got.records) == count_records(got.content)
+    assert [record["record_no"] for record in got.records] == list(range(len(got.records)))
+    assert set(got.told) <= {*HELD, "rejected"}
+    assert sorted(got.numbers) == got.numbers
+    assert set(got.rows) == {number for number, told in enumerate(got.told) if told != "rejected"}
+    rejected = got.chunk.rejected.to_pylist()
+    assert [row["record_no"] for row in rejected] == [n for n, told in enumerate(got.told) if told == "rejected"]
+    for row in rejected:
+        assert row["content"] == got.contents[row["record_no"]]
+        assert row["byte_offset"] == got.records[row["record_no"]]["byte_offset"]
+        assert row["rule"] and row["reason"] and row["advice"]
+    for number in got.rules:
+        assert 0 <= number < len(got.records)
+
+
+def check_rows(got: Reading) -> None:
+    """Fields and subfields are counted from nought without a gap."""
+    for number, rows in got.rows.items():
+        assert rows[0][0] == "LDR" and rows[0][1] == 0
+        for before, row in pairwise(rows):
+            next_field = row[1] == before[1] + 1 and row[4] == 0
+            assert next_field or (row[1] == before[1] and row[4] == before[4] + 1), (number, before, row)
+
+
+def check_places(got: Reading) -> None:
+    """Offsets and bytes are those of the file; what lies between records is blank or told."""
+    if got.sample.utf16:
+        return
+    units = [unit.lstrip(JUNK) for unit in got.content.split(b"\x1d") if unit.strip(JUNK)]
+    assert len(units) == len(got.records)
+    end = 0
+    for number, (record, content) in enumerate(zip(got.records, got.contents, strict=True)):
+        place = record["byte_offset"]
+        assert got.content[place : place + len(content)] == content
+        assert content.removesuffix(b"\x1d").endswith(units[number])
+        between = got.content[end:place]
+        assert not between.strip(JUNK + b"\x1d")
+        if between and got.told[number] != "rejected" and b"\x1d" not in between:
+            assert got.rules[number] & {"iso2709-between-records", "iso2709-foreign-bytes"}
+        end = place + len(content)
+    assert not got.content[end:].strip(JUNK + b"\x1d")
+
+
+def check_reasons(got: Reading) -> None:
+    """A record that is mended or doubtful has an issue that says why, a clean one none that would."""
+    for number, told in enumerate(got.told):
+        reasons = got.rules[number] - NO_REASON - {"possible-personal-data"}
+        if told in ("mended", "doubtful"):
+            assert reasons, number
+        elif told == "clean":
+            assert not reasons, (number, reasons)
+
+
+# --- values --------------------------------------------------------------------------------------------------
+
+
+def check_clean(got: Reading) -> None:
+    """A clean record is exactly what a slow reading by the standard says; one that is plain and right is clean."""
+    for number, told in enumerate(got.told):
+        charset = got.records[number]["charset"]
+        try:
+            rows = reference.rows(got.contents[number])
+        except reference.Wrong as wrong:
+            if got.sample.utf16:  # lengths count other bytes
+                continue
+            assert told != "clean", f"record {number} is said to be clean: {wrong}"
+            continue
+        if told == "clean":
+            assert len(rows) == len(got.rows[number]), number
+            for row, (*place, value) in zip(rows, got.rows[number], strict=True):
+                assert row[:-1] == tuple(place), (number, row, place)
+                assert reference.same(value, row[-1], charset), (number, row, value, charset)
+        elif all(0x20 <= byte < 0x7F for byte in got.contents[number].translate(None, b"\x1d\x1e\x1f")):
+            bare = any(b"$1" in row[-1] for row in rows)
+            foreign = "iso2709-foreign-bytes" in got.rules[number]
+            assert told == "deleted" or bare or foreign, (
+                f"record {number} is right and plain, but {told}: {got.rules[number]}"
+            )
+
+
+def fields_of(rows: list[Row]) -> Fields:
+    """The fields without the leader, as `marc_records.build` takes them."""
+    found: list[list[str]] = []
+    for tag, _, ind1, ind2, subfield_no, code, value in rows[1:]:
+        if subfield_no == 0:
+            found.append([tag, (ind1 or "") + (ind2 or "")])
+        found[-1][1] += value if not code else "\x1f" + code + value
+    return [(tag, text) for tag, text in found]
+
+
+def check_truth(got: Reading) -> None:
+    """Where only leader and directory were damaged, the fields are known: clean is equal, mended has the same."""
+    truths = {record.content.rstrip(JUNK): record.truth for record in got.sample.records}
+    for number, told in enumerate(got.told):
+        true_fields = truths.get(got.contents[number])
+        if true_fields is None or told not in ("clean", "mended"):
+            continue
+        fields, truth = ([(tag, reference.comparable(text)) for tag, text in one] for one in
+                         (fields_of(got.rows[number]), true_fields))  # fmt: skip
+        if told == "clean":
+            assert fields == truth, (number, got.records[number]["charset"])
+        else:
+            assert Counter(fields) == Counter(truth), (number, got.records[number]["charset"])
+
+
+def check_nothing_lost(got: Reading) -> None:
+    """Each character behind the directory is in a value, an indicator or a code, unless it is said to be lost."""
+    for number, rows in got.rows.items():
+        charset = got.records[number]["charset"]
+        if charset not in ("utf-8", "gb18030", "koi8-r") or got.rules[number] & LOSES or got.sample.utf16:
+            continue
+        data = got.contents[number].removesuffix(b"\x1d").partition(b"\x1e")[2]
+        try:
+            text = "".join(part.decode(charset) for part in data.replace(b"\x1e", b"\x1f").split(b"\x1f"))
+        except UnicodeDecodeError:
+            continue
+        kept = Counter("".join(value for _, value in fields_of(rows)).replace("\x1e", "").replace("\x1f", ""))
+        overwritten = 2 if "iso2709-terminator" in got.rules[number] else 0
+        assert not kept - Counter(text) and (Counter(text) - kept).total() <= overwritten, (
+            number,
+            got.rules[number],
+        )
+
+
+def check_chunks(got: Reading) -> None:
+    """Where the file is cut into chunks changes nothing but, perhaps, which charset is found first."""
+    if len(got.content) % 4:  # a quarter of all files is enough
+        return
+    other = Reading(replace(got.sample, chunk_bytes=3 * got.sample.chunk_bytes + 1))
+    assert got.contents == other.contents
+    for number, (one, two) in enumerate(zip(got.records, other.records, strict=True)):
+        for name in ("record_no", "byte_offset", "digest"):
+            assert one[name] == two[name], (number, name)
+        if "rejected" in (one["status"], two["status"]):
+            continue
+        assert structure(got, number) == structure(other, number), number
+        if one["charset"] == two["charset"]:
+            assert got.rows[number] == other.rows[number], number
+
+
+def structure(got: Reading, number: int) -> tuple[list[tuple[object, ...]], set[str]]:
+    """What does not depend on the charset of a record."""
+    return [row[:-1] for row in got.rows[number]], {rule for rule in got.rules[number] if rule.startswith("iso")}
+
+
+CHECKS = (
+    check_counts,
+    check_rows,
+    check_places,
+    check_reasons,
+    check_clean,
+    check_truth,
+    check_nothing_lost,
+    check_chunks,
 )
-HAN = [
-    ("001", "c1"),
-    ("100", "  \x1fa20200101d2020    em y0chiy50      ea"),
-    ("200", "1 \x1fa中国图书馆学研究\x1ff王文编"),
-    ("210", "  \x1fa北京\x1fc北京大学出版社\x1fd2020"),
-    ("801", " 0\x1faCN\x1fbNLC"),
-]
-BASES = [PLAIN, build(HAN, CNMARC_LEADER), build(HAN, CNMARC_LEADER, "gb18030")]
 
 
-def for_some_time(check: Callable[[], None], share: float) -> None:
-    """Run a hypothesis test with one seed after the other."""
-    end = time.monotonic() + SECONDS * share
-    number = 0
-    while number == 0 or time.monotonic() < end:
-        seed(number)(check)()
-        number += 1
+def check(given: Sample) -> int:
+    """All that must hold of one file; how many records it has."""
+    got = Reading(given)
+    for one in CHECKS:
+        one(got)
+    return len(got.records)
 
 
-@pytest.fixture(scope="module")
-def bases(request) -> list[bytes]:
-    """Synthetic records, and some real ones where there are any."""
-    found = [*BASES]
-    folder = request.config.rootpath.parent / "shared/data"
-    for name in ("marc21/lc-chinese.mrc", "marc21/uva-marc8-with-items.mrc", "unimarc/serials.mrc"):
-        if (folder / name).exists():
-            with (folder / name).open("rb") as stream:
-                found += [unit + b"\x1d" for unit in stream.read(20_000).split(b"\x1d")[:6]]
-    return found
+# --- the loop ------------------------------------------------------------------------------------------------
 
 
-BYTES = st.sampled_from(
-    [0x1B, 0x1D, 0x1E, 0x1F, 0x20, 0x24, 0x30, 0x31, 0x39, 0x0A, 0x00, 0x7F, 0x80, 0xC3, 0xE4, 0xFF]
-)
-CHANGES = st.lists(
-    st.tuples(
-        st.sampled_from(["put", "insert", "delete", "repeat", "cut", "swap"]),
-        st.integers(0, 5000),
-        st.integers(1, 30),
-        BYTES,
-    ),
-    max_size=6,
-)
+def smallest(given: Sample) -> Sample:
+    """The file without the records that the failure does not need."""
+
+    def fails(candidate: Sample) -> bool:
+        try:
+            check(candidate)
+        except Exception:
+            return True
+        return False
+
+    for step in (8, 1):
+        at = 0
+        while at < len(given.records):
+            fewer = replace(given, records=given.records[:at] + given.records[at + step :])
+            if fewer.records and fails(fewer):
+                given = fewer
+            else:
+                at += step
+    return given
 
 
-def changed(content: bytes, changes: list[tuple[str, int, int, int]]) -> bytes:
-    for kind, place, length, byte in changes:
-        at = place % (len(content) or 1)
-        piece, rest = content[at : at + length], content[at + length :]
-        content = {
-            "put": content[:at] + bytes([byte]) + content[at + 1 :],
-            "insert": content[:at] + bytes([byte]) + content[at:],
-            "delete": content[:at] + rest,
-            "repeat": content[:at] + piece + piece + rest,
-            "cut": content[: at + 1] + (b"\x1d" if length % 2 else b""),
-            "swap": content[:at] + rest[:length] + piece + rest[length:],
-        }[kind]
-    return content
+def shown(given: Sample, number: int, seed: str, error: Exception) -> str:
+    """What a failure prints: enough to see it, and to have it again."""
+    found = smallest(given)
+    content = found.content
+    kept = Path(tempfile.gettempdir()) / f"calis-fuzz-failed-{seed}-{number}.mrc"
+    kept.write_bytes(content)
+    return (
+        f"{type(error).__name__}: {error}\nCALIS_FUZZ_SEED={seed}.{number} draws the file again; "
+        f"reduced to {len(found.records)} records it lies in {kept}, read with chunk_bytes={found.chunk_bytes}, "
+        f"encoding_hint={found.encoding!r}:\n{content[:3000]!r}"
+    )
 
 
-def test_any_damage_neither_crashes_nor_loses_the_count(bases):
-    @THOROUGH
-    @given(st.lists(st.sampled_from(bases), min_size=1, max_size=4), CHANGES, st.integers(40, 6000))
-    def check(records, changes, chunk_bytes):
-        content = changed(b"".join(records), changes)
-        chunk = read(content, chunk_bytes=chunk_bytes)
-        told = status(chunk)
-        if b"\x1d" in content and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
-            assert len(told) == count_records(content)
-        assert chunk.records["record_no"].to_pylist() == list(range(len(told)))
-        assert chunk.rejected["record_no"].to_pylist() == [n for n, one in enumerate(told) if one == "rejected"]
-        assert set(chunk.fields["record_no"].to_pylist()) == {n for n, one in enumerate(told) if one != "rejected"}
-        if "utf-16" not in chunk.records["charset"].to_pylist():
-            places = chunk.records["byte_offset"].to_pylist()
-            for place, one in zip(places, chunk.content.to_pylist(), strict=True):
-                assert content[place : place + len(one)] == one
+@pytest.fixture
+def dirty_memory(monkeypatch):
+    """Arrays that are not filled hold anything, as they do in a long run."""
+    take = Memory.take
 
-    for_some_time(check, 0.5)
+    def dirty(self: Memory, length: int, kind: type) -> np.ndarray:
+        array = take(self, length, kind)
+        array.view(np.uint8)[:] = 0xA5
+        return array
+
+    monkeypatch.setattr(Memory, "take", dirty)
 
 
-def damaged_directory(record: bytes, rng: random.Random) -> bytes:
-    """Damage what says where fields are; the fields themselves and their tags stay."""
-    base = record.index(b"\x1e") + 1
-    head = bytearray(record[:base])
-    entries = range(24, base - 1, 12)
-    for number in range(rng.randint(1, 4)):
-        at = rng.choice(entries)
-        match rng.randrange(7 if number else 8):
-            case 0 | 1 | 2:
-                head[at + rng.randrange(3, 12)] = rng.choice(b"0123456789")
-            case 3:
-                head[rng.choice([*range(5), *range(12, 17)])] = rng.choice(b"0123456789 ")
-            case 4:
-                head[at + rng.randrange(3, 12)] = rng.choice(b" x\x00\x7f\xc3\x1f")
-            case 5:
-                start = int(head[at + 7 : at + 12]) if head[at + 7 : at + 12].isdigit() else 0
-                head[at + 7 : at + 12] = b"%05d" % ((start + rng.choice([-1, 1])) % 100_000)
-            case 6:
-                head[at + 3 : at + 7] = rng.choice([b"0000", b"9999", bytes(head[at + 4 : at + 8])])
-            case _:  # two entries change places, or what they point to; done twice, it could exchange their tags
-                other, low = rng.choice(entries), rng.choice([0, 3])
-                a, b = head[at + low : at + 12], head[other + low : other + 12]
-                head[at + low : at + 12], head[other + low : other + 12] = b, a
-    return bytes(head) + record[base:]
-
-
-def test_damaged_directory_is_never_clean_with_another_value(bases):
-    """A clean record is as it was; no other has a text that it had not, and none is lost where it is mended."""
-    truths = [taken_apart(record) for record in bases]
-    plain = [
-        all(text.isascii() for _, text in truth) or record[9:10] == b"a"
-        for record, truth in zip(bases, truths, strict=True)
-    ]
-
-    @THOROUGH
-    @given(st.integers(0, 2**32))
-    def check(number):
-        rng = random.Random(number)
-        chosen = [rng.choice([i for i, is_plain in enumerate(plain) if is_plain]) for _ in range(4)]
-        content = b"".join(damaged_directory(bases[i], rng) for i in chosen)
-        chunk = read(content, chunk_bytes=rng.choice([500, 5000]))
-        told, fields = status(chunk), written(chunk)
-        assert len(told) == len(chosen)
-        for n, i in enumerate(chosen):
-            got = [(tag.encode(), text.encode()) for tag, text in fields[n]]
-            if told[n] == "clean":
-                assert got == truths[i]
-            elif told[n] == "mended":
-                assert Counter(got) == Counter(truths[i])
-
-    for_some_time(check, 0.3)
-
-
-def test_lengths_made_before_the_text_changed_are_never_clean_with_another_value():
-    """The text of fields grows, shrinks or loses a terminator after the directory was made."""
-    truth = taken_apart(PLAIN)
-
-    @THOROUGH
-    @given(st.integers(0, 2**32))
-    def check(number):
-        rng = random.Random(number)
-        texts = [text for _, text in truth]
-        lengths = [len(text) + 1 for text in texts]
-        for _ in range(rng.randint(1, 3)):
-            at = rng.randrange(len(texts))
-            cut = rng.randint(2, len(texts[at]))
-            texts[at] = rng.choice([texts[at] + b" more", texts[at][:cut], b"  \x1fa" + texts[at][2:]])
-        parts = [(tag, text) for (tag, _), text in zip(truth, texts, strict=True)]
-        record = assemble(parts, PLAIN[:24], lengths)
-        chunk = read(record)
-        if status(chunk) == ["clean"]:
-            assert [(tag.encode(), text.encode()) for tag, text in written(chunk)[0]] == parts
-
-    for_some_time(check, 0.2)
+@pytest.mark.parametrize("worker", range(WORKERS))
+def test_any_damage_is_read_as_it_is_or_flagged(request, dirty_memory, worker, capsys):
+    bases = real_records(request.config.rootpath.parent / "shared/data", 60)
+    seed, _, only = (SEED or secrets.token_hex(4)).partition(".")
+    at_hand = Path(tempfile.gettempdir()) / f"calis-fuzz-{seed}-{worker}.mrc"
+    end, number, records = time.monotonic() + SECONDS / WORKERS, int(only or worker), 0
+    while True:
+        given = sample(random.Random(f"{seed}.{number}"), bases)
+        at_hand.write_bytes(given.content)
+        try:
+            records += check(given)
+        except Exception as error:
+            raise AssertionError(shown(given, number, seed, error)) from error
+        if only or time.monotonic() > end:
+            break
+        number += WORKERS
+    at_hand.unlink()
+    with capsys.disabled():
+        print(f" fuzz: seed {seed}, {number // WORKERS + 1} files, {records} records", end="")
