@@ -39,48 +39,48 @@ def columns_in(expressions: str, names: Iterable[str]) -> list[str]:
     return [name for name in names if name in words]
 
 
-def places(rows: pa.Table, bib: pa.Table) -> np.ndarray:
-    """For each row the place of its record in `bib`; -1 for one without a record."""
-    numbers, wanted = bib["record_no"].to_numpy(), rows["record_no"].to_numpy()
-    if not len(numbers):
-        return np.full(len(wanted), -1)
-    low, high = numbers.min() - 1, numbers.max() + 1
+def places(numbers: np.ndarray, bib: pa.Table) -> np.ndarray:
+    """For each record number its place in `bib`; -1 where there is no such record."""
+    there = bib["record_no"].to_numpy()
+    if not len(there):
+        return np.full(len(numbers), -1)
+    low, high = there.min() - 1, there.max() + 1
     place = np.full(high - low + 1, -1)
-    place[numbers - low] = np.arange(len(numbers))
-    return place[np.clip(wanted, low, high) - low]
+    place[there - low] = np.arange(len(there))
+    return place[np.clip(numbers, low, high) - low]
 
 
 def of_records(rows: pa.Table, bib: pa.Table) -> tuple[pa.Table, np.ndarray]:
     """Rows and the places of their records in `bib`; those without a record go."""
-    place = places(rows, bib)
+    place = places(rows["record_no"].to_numpy(), bib)
     if (place >= 0).all():
         return rows, place
     return rows.filter(pa.array(place >= 0)), place[place >= 0]
 
 
 class Fields:
-    """The fields of some records, with what they are asked.
+    """The fields of some records that are asked for, and those that rules on every field look at.
 
     Args:
         field: `staged.field`, in order within a record; strings may be kept by dictionary.
         bib: the records.
+        tags: that are asked for.
     """
 
-    def __init__(self, field: pa.Table, bib: pa.Table):
+    def __init__(self, field: pa.Table, bib: pa.Table, tags: Iterable[str]):
         self._field, self._count = field, len(bib)
-        self._place = places(field, bib)
-        tags, codes = _encoded(field["tag"]), _encoded(field["code"])
-        self._tags, self._codes = tags.dictionary.to_pylist(), codes.dictionary.to_pylist()
-        # each row is of a cell in a table with a line for each tag and a column for each code, the last for none
-        self._width = len(self._codes) + 1
-        self._cell = tags.indices.to_numpy() * self._width + pc.fill_null(codes.indices, self._width - 1).to_numpy()
-
-    def _cells(self, tag: str, code: str = "") -> Iterable[int]:
-        """The cells of a tag, and of a code if there is one."""
-        if tag not in self._tags or (code and code not in self._codes):
-            return ()
-        first = self._tags.index(tag) * self._width
-        return (first + self._codes.index(code),) if code else range(first, first + self._width)
+        self._tags = {tag: number for number, tag in enumerate(sorted(tags), 1)}  # 0 is for any other
+        named, coded = _encoded(field["tag"]), _encoded(field["code"])
+        self._codes = coded.dictionary.to_pylist()
+        number = np.array([self._tags.get(tag, 0) for tag in named.dictionary.to_pylist()], np.int64)
+        suspect = anywhere.suspect(field["value"])
+        # together by tag, since most of a predicate's cost is for the first of the rows that lie together
+        rows = _by_tag(named.indices.to_numpy(), number, suspect, len(self._tags) + 1)
+        place = places(field["record_no"].to_numpy()[rows], bib)
+        self._rows, self._place = rows[place >= 0], place[place >= 0]
+        self._suspect = suspect[self._rows]
+        self._code = pc.fill_null(coded.indices, -1).to_numpy()[self._rows]
+        self._tag = number[named.indices.to_numpy()[self._rows]]
 
     def rows(self, tags: Collection[str], columns: list[str]) -> tuple[pa.Table, np.ndarray]:
         """The rows of these tags, and those that rules on every field look at.
@@ -89,32 +89,34 @@ class Fields:
             The rows by tag, with these columns and `suspect`: whether rules on every field see the row; and the
             places of their records.
         """
-        suspect = anywhere.suspect(self._field["value"])
-        asked = np.zeros(len(self._tags), bool)
-        asked[[place for place, tag in enumerate(self._tags) if tag in tags]] = True
-        # together by tag, since most of a predicate's cost is for the first of the rows that lie together
-        rows = _by_tag(self._cell // self._width, self._place, asked, suspect)
-        table = self._field.select(columns).take(pa.array(rows))
-        return table.append_column("suspect", pa.array(suspect[rows])), self._place[rows]
+        wanted = np.zeros(len(self._tags) + 1, bool)
+        wanted[[self._tags[tag] for tag in tags]] = True
+        chosen = np.flatnonzero(wanted[self._tag] | self._suspect)
+        table = self._field.select(columns).take(pa.array(self._rows[chosen]))
+        return table.append_column("suspect", pa.array(self._suspect[chosen])), self._place[chosen]
 
     def answers(self, asked: dict[str, Fact]) -> dict[str, pa.Array]:
         """A column for each question, with a value for each record."""
-        cells = [list(self._cells(tag, code)) for _, tag, code in asked.values()]
-        pairs = np.array([(cell, number) for number, one in enumerate(cells) for cell in one], np.int64).reshape(-1, 2)
-        pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
-        starts = np.searchsorted(pairs[:, 0], np.arange(len(self._tags) * self._width + 1))
-        first = _first_rows(self._cell, self._place, starts, pairs[:, 1], len(cells), self._count)
         columns: dict[str, pa.Array] = {}
-        for (name, (how, _, _)), is_asked, row in zip(asked.items(), cells, first, strict=True):
+        for name, (how, tag, code) in asked.items():
+            start, end = np.searchsorted(self._tag, (self._tags[tag], self._tags[tag] + 1))
+            rows, place = self._rows[start:end], self._place[start:end]
+            if code:
+                number = self._codes.index(code) if code in self._codes else -2
+                chosen = self._code[start:end] == number
+                rows, place = rows[chosen], place[chosen]
             if how == "has":
-                columns[name] = pa.array(row >= 0)
+                has = np.zeros(self._count, bool)
+                has[place] = True
+                columns[name] = pa.array(has)
             elif how == "first":
-                columns[name] = self._values(pa.array(row, mask=row < 0))
+                first = np.full(self._count, -1)
+                first[place[::-1]] = rows[::-1]
+                columns[name] = self._values(pa.array(first, mask=first < 0))
             else:
-                rows = np.flatnonzero(np.isin(self._cell, is_asked) & (self._place >= 0))
-                rows = rows[np.argsort(self._place[rows], kind="stable")]
-                ends = np.searchsorted(self._place[rows], np.arange(self._count + 1)).astype(np.int32)
-                columns[name] = pa.ListArray.from_arrays(pa.array(ends), self._values(pa.array(rows)))
+                order = np.argsort(place, kind="stable")
+                ends = np.searchsorted(place[order], np.arange(self._count + 1)).astype(np.int32)
+                columns[name] = pa.ListArray.from_arrays(pa.array(ends), self._values(pa.array(rows[order])))
         return columns
 
     def _values(self, rows: pa.Array) -> pa.Array:
@@ -123,33 +125,19 @@ class Fields:
 
 
 @njit(cache=True, nogil=True)
-def _by_tag(tag, place, asked, suspect):  # type: ignore[no-untyped-def]
-    """The rows of a record whose tag is asked for or which are suspect, by tag and otherwise as they stand."""
-    starts = np.zeros(len(asked) + 1, np.int64)
+def _by_tag(tag, number, suspect, count):  # type: ignore[no-untyped-def]
+    """The rows whose tag has a number other than 0 or which are suspect, by number and otherwise as they stand."""
+    starts = np.zeros(count + 1, np.int64)
     for row in range(len(tag)):
-        if (asked[tag[row]] or suspect[row]) and place[row] >= 0:
-            starts[tag[row] + 1] += 1
+        if number[tag[row]] or suspect[row]:
+            starts[number[tag[row]] + 1] += 1
     starts = np.cumsum(starts)
     rows = np.empty(starts[-1], np.int64)
     for row in range(len(tag)):
-        if (asked[tag[row]] or suspect[row]) and place[row] >= 0:
-            rows[starts[tag[row]]] = row
-            starts[tag[row]] += 1
+        if number[tag[row]] or suspect[row]:
+            rows[starts[number[tag[row]]]] = row
+            starts[number[tag[row]]] += 1
     return rows
-
-
-@njit(cache=True, nogil=True)
-def _first_rows(cell, place, starts, questions, number, count):  # type: ignore[no-untyped-def]
-    """For each question and record the first row in a cell that it asks for, or -1.
-
-    `questions[starts[i] : starts[i + 1]]` ask for cell i.
-    """
-    first = np.full((number, count), -1)
-    for row in range(len(cell)):
-        for at in range(starts[cell[row]], starts[cell[row] + 1]):
-            if place[row] >= 0 and first[questions[at], place[row]] < 0:
-                first[questions[at], place[row]] = row
-    return first
 
 
 def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:

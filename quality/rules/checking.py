@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from quality.rules import FOLDER, TABLES, Rule, RuleError, asked, load
-from quality.rules.scans import Scan, scans
+from quality.rules.scans import Scan, quoted, scans
 from schemas.tables import BY_NAME, QUALITY_ISSUE
 from warehouse import engine, lake
 
@@ -57,7 +57,7 @@ def check(
         with _engine(threads).connection(year) as con:
             for name, table in tables.items():
                 con.register(name, table)
-            found += _found_in_batch(con, comparing, {name: len(table) for name, table in tables.items()})
+            found += _found_in_batch(con, comparing)
     return _issues(found, source_id, batch_id)
 
 
@@ -65,14 +65,18 @@ def check_files(
     folder: Path, formats: frozenset[str], source_id: str, batch_id: str, threads: int = 1
 ) -> pa.Table:
     """The findings of the rules that compare records of a batch, on its written tables."""
-    comparing = scans(tuple(rule for rule in load() if rule.needs_batch), formats)
-    counts: dict[str, int] = {}
+    files = {name: folder / f"{name}.parquet" for name in STAGED}
+    comparing = [
+        scan
+        for scan in scans(tuple(rule for rule in load() if rule.needs_batch), formats)
+        if pq.read_metadata(files[scan.table]).num_rows
+    ]
+    words = " ".join(scan.sql_in_batch for scan in comparing)
     with _engine(threads).connection(_year(batch_id)) as con:
-        for name in STAGED:
-            path = folder / f"{name}.parquet"
-            con.read_parquet(str(path)).create_view(name)
-            counts[name] = pq.read_metadata(path).num_rows
-        return _issues(_found_in_batch(con, comparing, counts), source_id, batch_id)
+        for name in asked.columns_in(words, STAGED):
+            columns = ", ".join(asked.columns_in(words, BY_NAME[f"staged.{name}"].schema.names))
+            con.execute(f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM read_parquet({quoted(str(files[name]))})")
+        return _issues(_found_in_batch(con, comparing), source_id, batch_id)
 
 
 class Checker:
@@ -133,8 +137,9 @@ def _year(batch_id: str) -> int:
 def _seen(needed: Sequence[Scan], tables: dict[str, pa.Table]) -> list[tuple[Scan, pa.Table]]:
     """What each scan sees of some records, the struct `bib` beside rows of other tables."""
     bib = tables["bib"]
-    fields = asked.Fields(tables["field"], bib)
     facts = {name: fact for scan in needed for name, fact in scan.facts.items()}
+    tags = {tag for _, tag, _ in facts.values()}.union(*(scan.tags for scan in needed if scan.table == "field"))
+    fields = asked.Fields(tables["field"], bib, tags)
     for name, column in fields.answers(facts).items():
         bib = bib.append_column(name, column)
     found = []
@@ -223,15 +228,9 @@ def _found(scan: Scan, rows: pa.Table, bib: pa.Table, year: int, threads: int) -
     return _findings(scan, run)
 
 
-def _found_in_batch(
-    con: duckdb.DuckDBPyConnection, comparing: Iterable[Scan], counts: dict[str, int]
-) -> list[pa.Table]:
+def _found_in_batch(con: duckdb.DuckDBPyConnection, comparing: Iterable[Scan]) -> list[pa.Table]:
     """What records break that are compared with the others, in the views `bib`, `field`, `holding`, `item`."""
-    return [
-        _findings(scan, lambda scan: con.execute(scan.sql_in_batch).to_arrow_table())
-        for scan in comparing
-        if counts[scan.table]
-    ]
+    return [_findings(scan, lambda scan: con.execute(scan.sql_in_batch).to_arrow_table()) for scan in comparing]
 
 
 def _findings(scan: Scan, run: Callable[[Scan], pa.Table]) -> pa.Table:
