@@ -72,7 +72,7 @@ def read(
 
 def _parse(block: Block, first_no: int) -> tuple[Parsed, NDArray[np.uint64]] | None:
     """Run the kernels over a block; None if it holds no record."""
-    buffer, size, take = block.buffer, block.size, block.memory.take
+    buffer, size, take = block.buffer, block.size, block.scratch.take
     buffer[size : size + PADDING] = 0
     room = size + 64
     marks = kernel.Marks(
@@ -91,7 +91,7 @@ def _parse(block: Block, first_no: int) -> tuple[Parsed, NDArray[np.uint64]] | N
     digest = np.empty(count, np.uint64)
     capacity = n + 4 * count + 16
     kinds = [np.int32] * 9 + [np.uint8] * 2
-    rows = listing.Rows._make(take(capacity, kind) for kind in kinds)
+    rows = listing.Rows._make(block.memory.take(capacity, kind) for kind in kinds)
     work = take(9 * (max(size // 12, n) + 4), np.int32).reshape(9, -1)
     fields = take(7 * capacity, np.int32).reshape(7, -1)
     n_fields = listing.list_fields(buffer, marks, records, digest, count, block.cut, fields, work)
