@@ -23,8 +23,9 @@ BARE = (b"mods", b"dc", b"dim", b"qualifieddc", b"qdc", b"dcterms")
 XOAI, XOAI_ROOT = b"http://www.lyncode.com/xoai", b"metadata"
 
 _PREFIX = rb"(?:[A-Za-z_][\w.\-]*:)?"
-_NO_ELEMENTS = re.compile(rb"(?s)<!--.*?-->|<\?.*?\?>|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>")
-_ROOT = re.compile(rb"<(" + _PREFIX + rb")([A-Za-z_][\w.\-]*)")
+_NO_ELEMENT = rb"<!--.*?-->|<\?.*?\?>|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>"
+_NO_ELEMENTS = re.compile(_NO_ELEMENT, re.DOTALL)
+_ROOT = re.compile(rb"(?>[^<]+|" + _NO_ELEMENT + rb")*+<(" + _PREFIX + rb")([A-Za-z_][\w.\-]*)", re.DOTALL)
 _FIRST = re.compile(
     rb"<" + _PREFIX + rb"record(?=[\s/>])[^<>]*>\s*<(" + _PREFIX + rb")"
     rb"(header|metadata|recordData|recordSchema|recordPacking|recordXMLEscaping|recordIdentifier)[\s/>]"
@@ -50,12 +51,12 @@ def _tag(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
 
 def layout(start: bytes) -> Layout:
     """The layout of a document, by its first bytes; only the first `PEEK` are looked at."""
-    text = _NO_ELEMENTS.sub(b"", start[:PEEK])
-    root = _ROOT.search(text)
+    root = _ROOT.match(start[:PEEK])
     if root and root[2] == b"OAI-PMH":
         return Layout(mark=b"header", prefix=root[1])
     if root and root[2] == b"searchRetrieveResponse":
         return Layout(mark=b"recordData")
+    text = _NO_ELEMENTS.sub(b"", start[:PEEK])
     if first := _tag((RECORD,)).search(text):
         envelope = _FIRST.match(text, first.start())
         if not envelope:

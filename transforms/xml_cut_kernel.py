@@ -7,10 +7,9 @@ are byte indices into the block.
 # mypy: allow-untyped-defs
 
 import numpy as np
-from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 
-from transforms.byte_kernel import copy32, within64, xxh64
+from transforms.byte_kernel import compiled, copy32, within64, xxh64
 
 NONE = np.int64(-1)
 # What cutting knows between two calls; first the positions (NONE where there is none), then numbers.
@@ -30,7 +29,7 @@ _DESCRIPTIONS = np.frombuffer(b"metadata\0recordData\0\0", np.uint8)
 LESS, MORE, SLASH, COLON, STAR = 0x3C, 0x3E, 0x2F, 0x3A, 0x2A
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled()
 def _equal(buffer, start, end, text, at):
     """Are these bytes the zero-terminated text at `at`?"""
     for p in range(start, end):
@@ -39,7 +38,7 @@ def _equal(buffer, start, end, text, at):
     return text[at + end - start] == 0
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled()
 def _which(buffer, start, end, names):
     """The number of the name that these bytes are, or -1."""
     at = number = 0
@@ -53,17 +52,17 @@ def _which(buffer, start, end, names):
     return -1
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled()
 def _in_name(byte):
     return _CLASS[byte] == _IN_NAME
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled()
 def _begins_name(byte):
     return _CLASS[byte] == _IN_NAME and not 0x2D <= byte <= 0x39
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled()
 def _tag_at(buffer, before):
     """The position of the tag whose local name has `before` it `<`, `/` or the colon of a prefix; or -1."""
     p = before
@@ -78,17 +77,21 @@ def _tag_at(buffer, before):
     return p if buffer[p] == LESS else -1
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled()
 def _next_tag(buffer, p, size, bare):
     """The next tag from p on whose local name begins with one of the letters that count: (its position, name).
 
     Both are `size` where there is none; the name may begin there.
     """
     while p < size:
-        letters = within64(buffer, p + 1, 0x72, 1) | within64(buffer, p + 1, 0x68, 1) | within64(buffer, p + 1, 0x6D, 1)
+        letters = (
+            within64(buffer, p + 1, 0x72, 1) | within64(buffer, p + 1, 0x68, 1) | within64(buffer, p + 1, 0x6D, 1)
+        )
         if bare:
             letters |= within64(buffer, p + 1, 0x64, 1) | within64(buffer, p + 1, 0x71, 1)
-        hits = letters & (within64(buffer, p, LESS, 1) | within64(buffer, p, SLASH, 1) | within64(buffer, p, COLON, 1))
+        hits = letters & (
+            within64(buffer, p, LESS, 1) | within64(buffer, p, SLASH, 1) | within64(buffer, p, COLON, 1)
+        )
         while hits:
             before = p + np.int64(trailing_zeros(hits))
             at = _tag_at(buffer, before) if before < size else NONE
@@ -99,14 +102,14 @@ def _next_tag(buffer, p, size, bare):
     return size, size
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled()
 def _begin(state, start, name, headless):
     """A record begins."""
     state[OPENED], state[DEPTH], state[NAME], state[HEADLESS] = start, 1, name, headless
     state[INSIDE] = state[FIRST] = state[LAST] = NONE
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled()
 def _end(state, end, cuts, count):
     """The open record ends; how many have ended now."""
     cuts[START, count], cuts[END, count] = state[OPENED], end
@@ -117,7 +120,7 @@ def _end(state, end, cuts, count):
     return count + 1
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled()
 def _opening(state, p, behind, name, empty, envelopes, cuts, count):
     """The opening tag of a record element."""
     if state[DEPTH] == 0 or not envelopes:
@@ -132,7 +135,7 @@ def _opening(state, p, behind, name, empty, envelopes, cuts, count):
     return count
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled()
 def _closing(state, behind, cuts, count):
     """The closing tag of a record element, in a record."""
     state[INSIDE] = NONE
@@ -142,7 +145,7 @@ def _closing(state, behind, cuts, count):
     return count
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled()
 def _marked(state, p, cuts, count):
     """The tag that marks an outer record."""
     begin = state[INSIDE] if state[INSIDE] >= 0 else p
@@ -153,7 +156,7 @@ def _marked(state, p, cuts, count):
     return count
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled()
 def _only_blanks(buffer, start, end):
     blank = True
     for p in range(start, end):
@@ -161,7 +164,7 @@ def _only_blanks(buffer, start, end):
     return blank
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled()
 def cut(buffer, size, final, names, mark, prefix, state, cuts):
     """Fill `cuts` with the records that end in the block, until it is full but for one; how many they are.
 
@@ -215,7 +218,7 @@ def cut(buffer, size, final, names, mark, prefix, state, cuts):
     return count
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled()
 def _last_tag(buffer, start, size):
     """The position of the last tag that begins there; `size` if none does."""
     for p in range(size - 1, start - 1, -1):
@@ -224,7 +227,7 @@ def _last_tag(buffer, start, size):
     return size
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled()
 def digests(buffer, cuts, out):
     """XXH64 of the described part of each record, or of all of it where it has none."""
     for unit in range(cuts.shape[1]):
@@ -234,7 +237,7 @@ def digests(buffer, cuts, out):
             out[unit] = xxh64(buffer, cuts[START, unit], cuts[END, unit])
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled()
 def contents(buffer, cuts, out, offsets):
     """Copy the bytes of all records one behind the other; 32 at a time, so `out` needs as many more."""
     at = np.int64(0)

@@ -3,11 +3,13 @@
 A record ends behind the closing tag of its element; where that is missing, before the next record.  Nothing is
 parsed here: what a record's bytes are worth is the reader's to find.
 """
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from harvesters.xml_layout import PEEK, Layout, layout
@@ -15,10 +17,11 @@ from transforms import xml_cut_kernel as kernel
 from transforms.arena import Memory, arena
 
 PADDING = 128  # bytes behind a block that kernels may read
-PER_BYTE = 12  # bytes of memory that one byte of a block takes
+PER_BYTE = 8  # bytes of memory that one byte of a block takes
 MAX_RECORD = 64 << 20  # bytes that are still held as one record
 KEPT = 1 << 20  # bytes that are kept of a longer one
 HEAD = 1 << 20  # bytes before the first record that are kept
+
 
 @dataclass(frozen=True)
 class Units:
@@ -35,9 +38,32 @@ class Units:
     def __len__(self) -> int:
         return self.cuts.shape[1]
 
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """Where each record begins in the buffer."""
+        return self.cuts[kernel.START]
+
+    @property
+    def ends(self) -> NDArray[np.int64]:
+        """Where each record ends in the buffer."""
+        return self.cuts[kernel.END]
+
     def content(self, unit: int) -> bytes:
         """The bytes of one record."""
-        return self.buffer[self.cuts[kernel.START, unit] : self.cuts[kernel.END, unit]].tobytes()
+        return self.buffer[self.starts[unit] : self.ends[unit]].tobytes()
+
+    def contents(self) -> pa.Array:
+        """The bytes of all records."""
+        size = int((self.ends - self.starts).sum())
+        out, offsets = self.memory.take(size + PADDING, np.uint8), np.empty(len(self) + 1, np.int32)
+        kernel.contents(self.buffer, self.cuts, out, offsets)
+        return pa.Array.from_buffers(pa.binary(), len(self), [None, pa.py_buffer(offsets), pa.py_buffer(out)])
+
+    def digests(self) -> NDArray[np.uint64]:
+        """A digest of each record's described part (`metadata`, `recordData`), or of all where it has none."""
+        out = np.empty(len(self), np.uint64)
+        kernel.digests(self.buffer, self.cuts, out)
+        return out
 
 
 def units(stream: BinaryIO, block_bytes: int, most: int) -> Iterator[Units]:
@@ -83,7 +109,9 @@ def units(stream: BinaryIO, block_bytes: int, most: int) -> Iterator[Units]:
             return
         held = buffer[done:size].tobytes()
         offset += done
-        state[: kernel.POSITIONS] = np.where(state[: kernel.POSITIONS] < 0, kernel.NONE, state[: kernel.POSITIONS] - done)
+        state[: kernel.POSITIONS] = np.where(
+            state[: kernel.POSITIONS] < 0, kernel.NONE, state[: kernel.POSITIONS] - done
+        )
 
 
 def _packed(found: Layout) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
