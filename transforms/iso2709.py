@@ -20,6 +20,7 @@ from transforms import charset, clean_kernel
 from transforms import iso2709_kernel as kernel
 from transforms import iso2709_rows as listing
 from transforms.chunk import FIELDS, RECORDS, Chunk
+from transforms.field_dictionaries import characters, tags
 from transforms.iso2709_blocks import PADDING, Block, Utf16, blocks, original_positions
 from transforms.iso2709_findings import CNMARC, MARC21, UNIMARC, issues, rejected, status
 from transforms.iso2709_text import CODE_OF, Parsed, Text, decode
@@ -27,9 +28,6 @@ from transforms.iso2709_text import CODE_OF, Parsed, Text, decode
 FORMATS = pa.array(["marc21", "cnmarc", "unimarc"])
 STATUSES = pa.array(["clean", "mended", "doubtful", "deleted", "rejected"])
 CHARSETS = pa.array(charset.CHARSETS)
-
-_TAGS = pa.array([f"{number:03}" for number in range(1000)] + ["LDR"])
-_CHARACTERS = pa.array([chr(byte) for byte in range(128)] + [""])
 
 
 @dataclass
@@ -170,35 +168,16 @@ def _records(
     return pa.Table.from_arrays(columns, schema=RECORDS)
 
 
-def _tags(indices: NDArray[np.int32]) -> pa.Array:
-    """Tags by dictionary; those that are not three digits are added to it."""
-    odd = indices >= listing.TAG_ODD
-    if not odd.any():
-        return pa.DictionaryArray.from_arrays(pa.array(indices), _TAGS, safe=False)
-    distinct, inverse = np.unique(indices[odd] - listing.TAG_ODD, return_inverse=True)
-    names = [int(packed).to_bytes(3, "big").decode("ascii") for packed in distinct]
-    indices = indices.copy()
-    indices[odd] = len(_TAGS) + inverse
-    return pa.DictionaryArray.from_arrays(pa.array(indices), pa.concat_arrays([_TAGS, pa.array(names)]))
-
-
-def _characters(indices: NDArray[np.int32], present: NDArray[np.uint8]) -> pa.Array:
-    """Indicators or codes by dictionary; null where there is none."""
-    valid = pa.py_buffer(np.packbits(present, bitorder="little"))
-    index = pa.Array.from_buffers(pa.int32(), len(indices), [valid, pa.py_buffer(indices)])
-    return pa.DictionaryArray.from_arrays(index, _CHARACTERS, safe=False)
-
-
 def _fields(parsed: Parsed, text: Text) -> pa.Table:
     rows = parsed.rows
     arrays = [
         pa.array(rows.record),
         pa.array(rows.field_no),
-        _tags(rows.tag),
-        _characters(rows.ind1, rows.has_indicators),
-        _characters(rows.ind2, rows.has_indicators),
+        tags(rows.tag),
+        characters(rows.ind1, rows.has_indicators),
+        characters(rows.ind2, rows.has_indicators),
         pa.array(rows.subfield_no),
-        _characters(rows.code, rows.has_code),
+        characters(rows.code, rows.has_code),
         text.values,
     ]
     return pa.Table.from_arrays(arrays, schema=FIELDS)
