@@ -64,6 +64,7 @@ _TRADITIONAL = (
 
 SAMPLE_BYTES = 1 << 15  # how much text that is not ASCII is looked at
 SURE = 0.6
+BEYOND_RIVALS = 1.1  # no reading but UTF-8 rates higher, the hint for ten characters included
 LIKELY = 0.35  # a reading that rates lower is not believed
 _BETWEEN = re.compile(rb"[\x1d-\x1f\r\n]+")
 _INSIDE_WORD = re.compile(r"(?<=[^\W\d_])[℗ℓ©♭♯£€°±¿¡](?=[^\W\d_])")  # signs that no word has
@@ -179,6 +180,8 @@ def readings(sample: bytes, hint: str = "auto") -> list[Reading]:
     more the fewer characters there are.
     """
     hint = canonical(hint)
+    if certain := _certain_utf8(sample):
+        return [certain]
     pieces, size = [], 0
     for piece in _BETWEEN.split(sample):
         if piece.isascii() and (b"\x1b" not in piece or not _ESCAPES.search(piece)):
@@ -197,6 +200,16 @@ def readings(sample: bytes, hint: str = "auto") -> list[Reading]:
             bonus = max(0.1, 1 / reading.characters) if charset == hint else 0.0
             found.append(reading._replace(rate=reading.rate + bonus))
     return sorted(found, key=lambda reading: -reading.rate)
+
+
+def _certain_utf8(sample: bytes) -> Reading | None:
+    """The reading as UTF-8 where no other can be likelier: so long a text is not valid by chance."""
+    try:
+        reading = rate(UTF_8, sample.decode())
+    except UnicodeDecodeError:
+        return None
+    beyond = reading.rate > BEYOND_RIVALS and reading.characters >= 10
+    return reading if beyond and not _ESCAPES.search(sample) else None
 
 
 def detect(sample: bytes, hint: str = "auto") -> str | None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numba.cpython.unsafe.numbers import trailing_zeros
 from numpy.typing import NDArray
 
 from transforms.byte_kernel import copy32, load64, number, xxh64
@@ -85,6 +86,16 @@ _ALL, _ONE, _63 = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(1), np.uint64(63)
 _303030, _464646, _808080, _15 = np.uint64(0x303030), np.uint64(0x464646), np.uint64(0x808080), np.uint64(15)
 _TWO_BYTES, _THREE_BYTES = np.uint64(0xFFFF), np.uint64(0xFFFFFF)
 _22, _450 = np.uint64(0x3232), np.uint64(0x303534)  # as little-endian words
+
+# Which bits of a little-endian word are fixed in characters of two, three, four and twice three bytes, and how.
+_TWO, _C0_80 = np.uint64(0xC0E0), np.uint64(0x80C0)
+_THREE, _E0_80_80 = np.uint64(0xC0C0F0), np.uint64(0x8080E0)
+_FOUR, _F0_80_80_80 = np.uint64(0xC0C0C0F8), np.uint64(0x808080F0)
+_SIX, _E0_80_80_TWICE = np.uint64(0xC0C0F0C0C0F0), np.uint64(0x8080E08080E0)
+# What the last four bits of two such leads have to be for E4 to E9: 4 to 9.  Added, what carries into bit 4.
+_LEADS, _16 = np.uint64(0x0F00000F), np.uint64(0x10000010)
+_TO_4, _TO_10 = np.uint64(0x0C00000C), np.uint64(0x06000006)
+_FFFD = np.uint64(0xBDBFEF)
 
 FOREIGN_BYTES = 64  # how far before a leader foreign bytes are looked for
 
@@ -292,42 +303,50 @@ def _odd_rows(buffer, found, records, fields, f, first_no, rows, row):
 
 
 @njit(cache=True)
-def _utf8(buffer, start, end):
-    """The `text` bits of one value that is not ASCII, read as UTF-8."""
-    bits = NON_ASCII
+def text_bits(buffer, odd, start, end):
+    """The `text` bits of one value, read as UTF-8 (RFC 3629, section 4).
+
+    From one byte that is odd to the next; and of Han characters, which follow each other, two at a time.
+    """
+    bits = 0
     p = start
     while p < end:
-        lead = buffer[p]
-        if lead < 0x80:
-            if lead < 0x20 and lead != ESCAPE:
+        lead = np.int64(buffer[p])
+        if 0x20 <= lead < 0x80:
+            word = odd[np.uint64(p >> 6)] >> np.uint64(p & 63)
+            p = p + np.int64(trailing_zeros(word)) if word else (p | 63) + 1
+            continue
+        word = load64(buffer, p)
+        leads = word & _LEADS
+        if word & _SIX == _E0_80_80_TWICE and (leads + _TO_4) & ~(leads + _TO_10) & _16 == _16 and p + 6 <= end:
+            bits |= NON_ASCII | HAN
+            p += 6
+            continue
+        if word & _THREE == _E0_80_80 and p + 3 <= end:
+            second = np.int64(buffer[p + 1])
+            if (lead == 0xE0 and second < 0xA0) or (lead == 0xED and second > 0x9F):
+                return bits | NON_ASCII | NOT_UTF8
+            bits |= NON_ASCII
+            if 0xE4 <= lead <= 0xE9:
+                bits |= HAN
+            elif word & _THREE_BYTES == _FFFD:
+                bits |= REPLACEMENT
+            p += 3
+        elif word & _TWO == _C0_80 and lead >= 0xC2 and p + 2 <= end:
+            bits |= NON_ASCII
+            p += 2
+        elif lead < 0x20:
+            if lead != ESCAPE:
                 bits |= CONTROL
             p += 1
-            continue
-        if 0xC2 <= lead <= 0xDF:
-            more = 1
-        elif 0xE0 <= lead <= 0xEF:
-            more = 2
-        elif 0xF0 <= lead <= 0xF4:
-            more = 3
+        elif word & _FOUR == _F0_80_80_80 and p + 4 <= end:
+            second = np.int64(buffer[p + 1])
+            if lead > 0xF4 or (lead == 0xF0 and second < 0x90) or (lead == 0xF4 and second > 0x8F):
+                return bits | NON_ASCII | NOT_UTF8
+            bits |= NON_ASCII
+            p += 4
         else:
-            return bits | NOT_UTF8
-        if p + more >= end:
-            return bits | NOT_UTF8
-        second = buffer[p + 1]
-        if second & 0xC0 != 0x80:
-            return bits | NOT_UTF8
-        if (lead == 0xE0 and second < 0xA0) or (lead == 0xED and second > 0x9F):
-            return bits | NOT_UTF8
-        if (lead == 0xF0 and second < 0x90) or (lead == 0xF4 and second > 0x8F):
-            return bits | NOT_UTF8
-        for k in range(2, more + 1):
-            if buffer[p + k] & 0xC0 != 0x80:
-                return bits | NOT_UTF8
-        if 0xE4 <= lead <= 0xE9:
-            bits |= HAN
-        elif lead == 0xEF and second == 0xBF and buffer[p + 2] == 0xBD:
-            bits |= REPLACEMENT
-        p += more + 1
+            return bits | NON_ASCII | NOT_UTF8
     return bits
 
 
@@ -362,18 +381,6 @@ def copy_values(buffer, odd, rows, n_rows, first_no, out, offsets, text, special
             word |= _odd_bytes(odd, p, end)
         special[row] = word != 0
         if word:
-            text[record[row] - first_no] |= _special(buffer, start, end)
+            text[record[row] - first_no] |= text_bits(buffer, odd, start, end)
     offsets[n_rows] = at
     return at
-
-
-@njit(cache=True)
-def _special(buffer, start, end):
-    """The `text` bits of a value that is not all printable ASCII."""
-    bits = 0
-    for k in range(start, end):
-        if buffer[k] >= 0x80:
-            return _utf8(buffer, start, end) | bits
-        if buffer[k] < 0x20 and buffer[k] != ESCAPE:
-            bits |= CONTROL
-    return bits
