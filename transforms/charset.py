@@ -66,7 +66,7 @@ SAMPLE_BYTES = 1 << 15  # how much text that is not ASCII is looked at
 SURE = 0.6
 BEYOND_RIVALS = 1.1  # no reading but UTF-8 rates higher, the hint for ten characters included
 LIKELY = 0.35  # a reading that rates lower is not believed
-_BETWEEN = re.compile(rb"[\x1d-\x1f\r\n]+")
+_TO_DELIMITERS = bytes.maketrans(b"\x1d\x1e\r\n", b"\x1f\x1f\x1f\x1f")  # what stands between pieces of text
 _INSIDE_WORD = re.compile(r"(?<=[^\W\d_])[℗ℓ©♭♯£€°±¿¡](?=[^\W\d_])")  # signs that no word has
 _ESCAPES = re.compile(rb"\x1b(?:[(,)\-$][!$,)\-]?[1-4BENQS]|[gbps])")
 
@@ -183,7 +183,7 @@ def readings(sample: bytes, hint: str = "auto") -> list[Reading]:
     if certain := _certain_utf8(sample):
         return [certain]
     pieces, size = [], 0
-    for piece in _BETWEEN.split(sample):
+    for piece in sample.translate(_TO_DELIMITERS).split(b"\x1f"):
         if piece.isascii() and (b"\x1b" not in piece or not _ESCAPES.search(piece)):
             continue
         pieces.append(piece)
@@ -310,7 +310,7 @@ def _marc8_character(value: bytes, position: int, width: int, code_set: int) -> 
     if byte <= 0x20:
         return byte, False
     code = int.from_bytes(value[position : position + width], "big")
-    if width == 3:
+    if width == 3 and code & 0x808080 == 0x808080:  # EACC as the upper half; never byte by byte
         code &= 0x7F7F7F
     table = marc8_mapping.CODESETS[code_set]
     for key in (code, code ^ 0x80) if width == 1 and code_set not in (0x42, 0x45) else (code,):

@@ -85,7 +85,7 @@ def test_marc8_as_pymarc_reads_it(value, capsys):
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("value", [b"\xd7a", b"abc\xe2", b"\x1b$1!0", b"\x1b$1~~~\x1b(B"])
+@pytest.mark.parametrize("value", [b"\xd7a", b"abc\xe2", b"\x1b$1!0", b"\x1b$1~~~\x1b(B", b"\x1b$1!\xc4`\x1b(B"])
 def test_marc8_that_pymarc_guesses_at_is_refused(value):
     with pytest.raises(UnicodeDecodeError):
         charset.marc8(value)
