@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from harvesters.xml_layout import PEEK, Layout, layout
 from transforms import xml_cut_kernel as kernel
-from transforms.arena import Memory, arena
+from transforms.arena import Memory, kept
 
 PADDING = 128  # bytes behind a block that kernels may read
 PER_BYTE = 8  # bytes of memory that one byte of a block takes
@@ -81,7 +81,7 @@ def units(stream: BinaryIO, block_bytes: int, most: int) -> Iterator[Units]:
         if not more and not held:
             return
         size = len(held) + len(more)
-        memory = arena().memory(PER_BYTE * size + PADDING)
+        memory = kept().memory(PER_BYTE * size + PADDING)
         buffer = memory.take(size + PADDING, np.uint8)
         buffer[: len(held)] = np.frombuffer(held, np.uint8)
         buffer[len(held) : size] = np.frombuffer(more, np.uint8)
