@@ -57,17 +57,17 @@ def size(values: pa.Array) -> pa.Array:
 
 def series(values: pa.Array) -> pa.Array:
     """A series statement whose parts were joined by ` ; `, which some of them end with too."""
-    return isbd(kernel.joints(values, is_heading=False))
+    return kernel.joints(values, is_heading=False)
 
 
 def heading(values: pa.Array) -> pa.Array:
     """A subject heading whose subdivisions were joined by `--`, without the commas that ended them."""
-    return isbd(kernel.joints(values, is_heading=True))
+    return kernel.joints(values, is_heading=True)
 
 
 def romanised(values: pa.Array) -> pa.Array:
     """A text without Chinese characters; some records have a variant title where others have pinyin."""
-    return isbd(pc.if_else(pc.match_substring_regex(values, r"[\x{3400}-\x{9FFF}]"), None, values))
+    return isbd(pc.if_else(pa.array(kernel.has_han(values)), None, values))
 
 
 def romanised_title(values: pa.Array) -> pa.Array:
@@ -82,7 +82,7 @@ def unbracketed(values: pa.Array) -> pa.Array:
 
 def name(values: pa.Array) -> pa.Array:
     """A name, with one comma where subfields that have their own were joined by one."""
-    return isbd(_where_holds(values, (",,", ", ,"), r"\s*,(?:\s*,)+\s*", ", "))
+    return _where_holds(values, (",,", ", ,"), r"\s*,(?:\s*,)+\s*", ", ")
 
 
 def not_address(values: pa.Array) -> pa.Array:
@@ -108,7 +108,7 @@ def _part(values: pa.Array, pattern: str) -> pa.Array:
 
 def after_title(values: pa.Array) -> pa.Array:
     """Other title information of MARC 21 245: $b, up to a parallel title; none where $b is one."""
-    return isbd(or_else(*kernel.part(kernel.AFTER_TITLE, values), values, _after_title))
+    return or_else(*kernel.part(kernel.AFTER_TITLE, values), values, _after_title)
 
 
 def _after_title(values: pa.Array) -> pa.Array:
@@ -118,7 +118,7 @@ def _after_title(values: pa.Array) -> pa.Array:
 
 def parallel(values: pa.Array) -> pa.Array:
     """The parallel title of MARC 21 245: what follows the first equals sign."""
-    return title(or_else(*kernel.part(kernel.PARALLEL, values), values, _parallel))
+    return or_else(*kernel.part(kernel.PARALLEL, values), values, _parallel)
 
 
 def _parallel(values: pa.Array) -> pa.Array:
@@ -128,7 +128,7 @@ def _parallel(values: pa.Array) -> pa.Array:
 
 def first_statement(values: pa.Array) -> pa.Array:
     """The first statement of responsibility of MARC 21 245$c."""
-    return isbd(or_else(*kernel.part(kernel.FIRST_STATEMENT, values), values, _first_statement))
+    return or_else(*kernel.part(kernel.FIRST_STATEMENT, values), values, _first_statement)
 
 
 def _first_statement(values: pa.Array) -> pa.Array:
@@ -137,7 +137,7 @@ def _first_statement(values: pa.Array) -> pa.Array:
 
 def other_statements(values: pa.Array) -> pa.Array:
     """The other statements of responsibility of MARC 21 245$c."""
-    return isbd(or_else(*kernel.part(kernel.OTHER_STATEMENTS, values), values, _other_statements))
+    return or_else(*kernel.part(kernel.OTHER_STATEMENTS, values), values, _other_statements)
 
 
 def _other_statements(values: pa.Array) -> pa.Array:
@@ -160,7 +160,7 @@ def clc(values: pa.Array) -> pa.Array:
 
 def ddc(values: pa.Array) -> pa.Array:
     """A number of the Dewey Decimal Classification without the marks where it may be cut."""
-    return strip(_where_holds(values, ("/", "'", "’"), r"(\d)[/'’]", r"\1"))
+    return kernel.without_cuts(values)
 
 
 def standard_number(values: pa.Array) -> pa.Array:
@@ -303,23 +303,26 @@ def _constant(value: str, values: pa.Array) -> pa.Array:
     return pc.if_else(pc.is_valid(values), value, None)
 
 
-# What only narrows a value, which a crosswalk does before it copies it.
-TRIMS = {
+# How a value is narrowed at its ends, after its function where it has one.
+_TRIMS = {
     "strip": kernel.STRIP,
     "isbd": kernel.ISBD,
     "title": kernel.TITLE,
     "extent": kernel.EXTENT,
     "size": kernel.SIZE,
+    "series": kernel.ISBD,
+    "heading": kernel.ISBD,
+    "name": kernel.ISBD,
+    "after_title": kernel.ISBD,
+    "parallel": kernel.TITLE,
+    "first_statement": kernel.ISBD,
+    "other_statements": kernel.ISBD,
+    "ddc": kernel.STRIP,
 }
 _FUNCTIONS: dict[str, Clean] = {
-    "": lambda values: values,
-    "strip": strip,
-    "isbd": isbd,
-    "title": title,
     "code": code,
     "heading": heading,
     "series": series,
-    "size": size,
     "extent_of_format": extent_of_format,
     "not_address": not_address,
     "name": name,
@@ -336,7 +339,6 @@ _FUNCTIONS: dict[str, Clean] = {
     "parallel": parallel,
     "after_title": after_title,
     "romanised": romanised,
-    "extent": extent,
     "language": language,
     "year": year,
     "in_brackets": in_brackets,
@@ -358,11 +360,30 @@ _FUNCTIONS: dict[str, Clean] = {
 }
 
 
-def cleaner(name: str) -> Clean:
-    """The function of that name; `map:NAME` looks up a code, `constant:TEXT` gives a text."""
+def steps(name: str) -> tuple[Clean | None, int | None]:
+    """What is done under that name: a function of whole values, a trim, or the one and then the other.
+
+    `map:NAME` looks up a code, `constant:TEXT` gives a text; an empty name is for values as they are.
+
+    Raises:
+        KeyError: there is no such name.
+    """
     kind, _, argument = name.partition(":")
     if kind == "map":
-        return lambda values: each_distinct(values, partial(_meaning, argument))
+        return lambda values: each_distinct(values, partial(_meaning, argument)), None
     if kind == "constant":
-        return lambda values: _constant(argument, values)
-    return _FUNCTIONS[kind]
+        return lambda values: _constant(argument, values), None
+    if kind and kind not in _FUNCTIONS and kind not in _TRIMS:
+        raise KeyError(f"no cleaning function is called {name!r}")
+    return _FUNCTIONS.get(kind), _TRIMS.get(kind)
+
+
+def cleaner(name: str) -> Clean:
+    """What is done under that name (`steps`), as one function."""
+    make, trim = steps(name)
+
+    def clean(values: pa.Array) -> pa.Array:
+        values = make(values) if make else values
+        return values if trim is None else kernel.trimmed(trim, values)
+
+    return clean

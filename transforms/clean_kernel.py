@@ -11,7 +11,7 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from transforms.text_columns import from_bytes, from_spans, parts
+from transforms.text_columns import from_bytes, from_spans, parts, spans_of
 
 STRIP, ISBD, TITLE, EXTENT, SIZE = range(5)
 SPACE, LEADING, TRAILING, AFTER_EXTENT, AFTER_SIZE = 1, 2, 4, 8, 16  # kinds of ASCII characters
@@ -166,10 +166,9 @@ def trim_spans(how, data, starts, ends):
 
 def trimmed(how: int, values: pa.Array) -> pa.Array:
     """Values without what is not theirs at either end (STRIP, ISBD …); null where nothing is left."""
-    data, offsets = parts(values)
-    starts, ends = offsets[:-1].copy(), offsets[1:].copy()
-    trim_spans(how, data, starts, ends)
-    return from_spans(data, starts, ends)
+    spans = spans_of(values)
+    trim_spans(how, *spans)
+    return from_spans(*spans)
 
 
 @njit(cache=True, nogil=True)
@@ -273,7 +272,7 @@ def _part_all(which, data, offsets, starts, ends, left):
             end = _semicolon(data, start, end)
         elif which == OTHER_STATEMENTS:
             p = _semicolon(data, start, end)
-            start, end = (start, start - 1) if p == end else (p + 3, end)
+            start, end = (start, start - 1) if p == end else _strip(data, p + 3, end)
         elif which == AFTER_TITLE:
             start, end = _after_title(data, start, end)
         elif which == PARALLEL:
@@ -366,6 +365,50 @@ def holds(values: pa.Array, texts: tuple[str, ...]) -> NDArray[np.bool_]:
     for text in texts:
         _holds(data, offsets, np.frombuffer(text.encode(), np.uint8), found)
     return found
+
+
+@njit(cache=True, nogil=True)
+def _has_han(data, offsets, found):
+    for row in range(len(offsets) - 1):
+        for p in range(np.int64(offsets[row]), np.int64(offsets[row + 1]) - 2):
+            found[row] |= 0xE4 <= data[p] <= 0xE9 or (data[p] == 0xE3 and data[p + 1] >= 0x90)
+
+
+def has_han(values: pa.Array) -> NDArray[np.bool_]:
+    """Which values have a Chinese character of the basic plane (U+3400 to U+9FFF)."""
+    data, offsets = parts(values)
+    found = np.zeros(len(values), bool)
+    _has_han(data, offsets, found)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _without_cuts(data, offsets, out, out_offsets):
+    at = np.int64(0)
+    for row in range(len(offsets) - 1):
+        out_offsets[row] = at
+        begin = at
+        p, end = np.int64(offsets[row]), np.int64(offsets[row + 1])
+        while p < end:
+            byte = data[p]
+            size = np.int64(byte == 47 or byte == 39)
+            if byte == 0xE2 and p + 2 < end and data[p + 1] == 0x80 and data[p + 2] == 0x99:
+                size = 3
+            if size and at > begin and 48 <= out[at - 1] <= 57:
+                p += size
+                continue
+            out[at] = byte
+            at, p = at + 1, p + 1
+    out_offsets[len(offsets) - 1] = at
+    return at
+
+
+def without_cuts(values: pa.Array) -> pa.Array:
+    """Numbers of a classification without `/`, `'` and `’` behind a digit; null as an empty one."""
+    data, offsets = parts(values)
+    out, out_offsets = np.empty(int(offsets[-1] - offsets[0]) + 1, np.uint8), np.empty(len(values) + 1, np.int32)
+    size = _without_cuts(data, offsets, out, out_offsets)
+    return from_bytes(out[:size], out_offsets, None, 0)
 
 
 @njit(cache=True, nogil=True)

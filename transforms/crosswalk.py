@@ -28,9 +28,9 @@ import pyarrow.compute as pc
 
 from schemas.tables import DESCRIPTION
 from transforms import crosswalk_kernel as kernel
-from transforms.clean import TRIMS, cleaner, isbd
+from transforms.clean import isbd, steps
 from transforms.clean_kernel import trim_spans
-from transforms.text_columns import SLACK, from_bytes, from_spans, parts, valid
+from transforms.text_columns import SLACK, Spans, from_bytes, from_spans, parts, spans_of, together
 
 FOLDER = Path(__file__).resolve().parent.parent / "schemas" / "crosswalks"
 BIB_COLUMNS = {c.name: c.type for c in DESCRIPTION} | {"updated_at": pa.string(), "level": pa.string()}
@@ -167,20 +167,15 @@ class Fields:
             found[self.record[self.tag == self.number[tag]]] = True
         return found
 
-    def values(self, rows: Rows, low: int = 0, high: int = -1, trim: int | None = None) -> pa.Array:
-        """The values of rows.
-
-        Args:
-            rows: row numbers.
-            low: the first character wanted.
-            high: the last character wanted; -1 for all.
-            trim: how to narrow them (`transforms.clean.TRIMS`), which makes null of an empty one.
-        """
+    def spans(self, rows: Rows, low: int = 0, high: int = -1) -> Spans:
+        """The values of rows; only their characters from `low` to `high`, both included, if `high` is given."""
         starts, ends = np.empty(len(rows), np.int32), np.empty(len(rows), np.int32)
         kernel.cut(self.data, self.offsets, rows, low, high, starts, ends)
-        if trim is not None:
-            trim_spans(trim, self.data, starts, ends)
-        return from_spans(self.data, starts, ends)
+        return Spans(self.data, starts, ends)
+
+    def values(self, rows: Rows, low: int = 0, high: int = -1) -> pa.Array:
+        """As `spans`, but the values themselves."""
+        return from_spans(*self.spans(rows, low, high))
 
     def joined(self, rows: Rows, joiner: str) -> tuple[pa.Array, Rows]:
         """The values of rows joined within each field, and the first row of each."""
@@ -216,24 +211,26 @@ def _line_rows(fields: Fields, line: Line, missing: np.ndarray | None) -> Rows:
     return rows
 
 
-def _line_values(fields: Fields, line: Line, rows: Rows) -> tuple[pa.Array, pa.Array, Rows]:
-    """The values of a line as given (for trimmed ones: as made) and as made, and the row each comes from."""
+def _line_values(fields: Fields, line: Line, rows: Rows) -> tuple[Spans, pa.Array | None, Rows]:
+    """The cleaned values of a line, the values as given if it needs them, and the row each comes from."""
+    make, trim = steps(line.clean)
+    raw = None
+    low, high = (int(part) for part in line.slice.split("-")) if line.slice else (0, -1)
     if line.how in ("join", "joins"):
         raw, rows = fields.joined(rows, line.joiner)
-        return raw, cleaner(line.clean)(raw), rows
-    low, high = (int(part) for part in line.slice.split("-")) if line.slice else (0, -1)
-    if line.clean in TRIMS and not line.otherwise:
-        values = fields.values(rows, low, high, TRIMS[line.clean])
-        return values, values, rows
-    raw = fields.values(rows, low, high)
-    return raw, cleaner(line.clean)(raw), rows
+    elif make or line.otherwise:
+        raw = fields.values(rows, low, high)
+    spans = fields.spans(rows, low, high) if raw is None else spans_of(make(raw) if make else raw)
+    if trim is not None:
+        trim_spans(trim, *spans)
+    return spans, raw, rows
 
 
 class _Column:
     """The values found for one column so far; those of a scalar column only until each record has one."""
 
     def __init__(self, count: int, is_list: bool):
-        self._values: list[pa.Array] = []
+        self._spans: list[Spans] = []
         self._records: list[np.ndarray] = []
         self._chosen = None if is_list else np.full(count, -1, np.int32)
         self._of, self._found = count, 0
@@ -242,12 +239,12 @@ class _Column:
         """Which records a further line is asked for; None for all."""
         return self._chosen < 0 if self._chosen is not None and self._found else None
 
-    def add(self, values: pa.Array, records: np.ndarray) -> None:
+    def add(self, spans: Spans, records: np.ndarray) -> None:
         """More values, null where one does not qualify, and the record of each, ascending."""
         if self._chosen is not None:
-            kernel.first_valid(records, valid(values), self._found, self._chosen)
-        self._found += len(values)
-        self._values.append(values)
+            kernel.first_valid(spans.starts, spans.ends, records, self._found, self._chosen)
+        self._found += len(records)
+        self._spans.append(spans)
         self._records.append(records)
 
     def array(self) -> pa.Array:
@@ -255,15 +252,15 @@ class _Column:
         if not self._found:
             lists = pa.ListArray.from_arrays(pa.array(np.zeros(self._of + 1, np.int32)), pa.array([], pa.string()))
             return lists if self._chosen is None else pa.nulls(self._of, pa.string())
-        values = self._values[0] if len(self._values) == 1 else pa.concat_arrays(self._values)
+        data, starts, ends = together(self._spans)
         if self._chosen is not None:
-            if len(values) == self._of and np.array_equal(self._chosen, np.arange(self._of)):
-                return values
-            return values.take(pa.array(self._chosen, mask=self._chosen < 0))
-        order, bounds = np.empty(len(values), np.int32), np.empty(self._of + 1, np.int32)
-        records = np.concatenate(self._records)
-        size = kernel.group(*parts(values), records, valid(values), self._of, order, bounds)
-        return pa.ListArray.from_arrays(pa.array(bounds), values.take(pa.array(order[:size])))
+            chosen = np.empty((2, self._of), np.int32)
+            kernel.spread(starts, ends, self._chosen, *chosen)
+            return from_spans(data, *chosen)
+        order, bounds = np.empty(len(starts), np.int32), np.empty(self._of + 1, np.int32)
+        size = kernel.group(data, starts, ends, np.concatenate(self._records), self._of, order, bounds)
+        order = order[:size]
+        return pa.ListArray.from_arrays(pa.array(bounds), from_spans(data, starts[order], ends[order]))
 
 
 def describe(fields: Fields, name: str) -> dict[str, pa.Array]:
@@ -274,13 +271,13 @@ def describe(fields: Fields, name: str) -> dict[str, pa.Array]:
         rows = _line_rows(fields, line, column.missing())
         if not len(rows):
             continue
-        raw, values, rows = _line_values(fields, line, rows)
+        spans, raw, rows = _line_values(fields, line, rows)
         records = fields.record[rows]
-        column.add(values, records)
-        if line.otherwise and values.null_count:
-            refused = values.is_null()
-            given = raw.filter(refused)
+        column.add(spans, records)
+        refused = spans.ends < spans.starts
+        if line.otherwise and raw is not None and refused.any():
+            given = raw.filter(pa.array(refused))
             given = pc.if_else(pc.match_substring_regex(given, "[0-9０-９]"), isbd(given), None)
-            columns[line.otherwise].add(given, records[refused.to_numpy(zero_copy_only=False)])
+            columns[line.otherwise].add(spans_of(given), records[refused])
     arrays = {column: made.array() for column, made in columns.items()}
     return {column: array.cast(BIB_COLUMNS[column]) for column, array in arrays.items()}

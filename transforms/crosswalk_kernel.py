@@ -8,6 +8,8 @@ from numba import njit
 from transforms.byte_kernel import xxh64
 from transforms.text_columns import put
 
+FEW = 8  # values of a record that are compared with each other; more go through a hash table
+
 
 @njit(cache=True, nogil=True)
 def number_fields(record_no, field_no, first, record, field, starts):
@@ -87,18 +89,18 @@ def join(data, offsets, rows, field, joiner, out, out_offsets, firsts):
 
 
 @njit(cache=True, nogil=True)
-def first_valid(records, valid, base, chosen):
-    """Choose the first valid value of each record that has none yet: `chosen[record]` is base + its place."""
+def first_valid(starts, ends, records, base, chosen):
+    """Choose the first value that is not null of each record without one: `chosen[record]` is base + its place."""
     for k in range(len(records)):
-        if valid[k] and chosen[records[k]] < 0:
+        if ends[k] >= starts[k] and chosen[records[k]] < 0:
             chosen[records[k]] = base + k
 
 
 @njit(cache=True, nogil=True)
-def _same(data, offsets, one, other):
+def _same(data, starts, ends, one, other):
     """Whether two values are equal."""
-    a, b, length = offsets[one], offsets[other], offsets[one + 1] - offsets[one]
-    if offsets[other + 1] - b != length:
+    a, b, length = starts[one], starts[other], ends[one] - starts[one]
+    if ends[other] - b != length:
         return False
     for k in range(length):  # noqa: SIM110
         if data[a + k] != data[b + k]:
@@ -107,11 +109,11 @@ def _same(data, offsets, one, other):
 
 
 @njit(cache=True, nogil=True)
-def _is_new(data, offsets, value, slots, mask):
+def _is_new(data, starts, ends, value, slots, mask):
     """Whether a value is not yet in a hash table of values, where it then is."""
-    slot = np.int64(xxh64(data, np.int64(offsets[value]), np.int64(offsets[value + 1])) & np.uint64(mask))
+    slot = np.int64(xxh64(data, np.int64(starts[value]), np.int64(ends[value])) & np.uint64(mask))
     while slots[slot] >= 0:
-        if _same(data, offsets, slots[slot], value):
+        if _same(data, starts, ends, slots[slot], value):
             return False
         slot = (slot + 1) & mask
     slots[slot] = value
@@ -119,18 +121,18 @@ def _is_new(data, offsets, value, slots, mask):
 
 
 @njit(cache=True, nogil=True)
-def group(data, offsets, records, valid, count, order, bounds):
+def group(data, starts, ends, records, count, order, bounds):
     """Sort values by record, in their order, without nulls and repetitions; how many are left.
 
     Those of record r are order[bounds[r]:bounds[r + 1]].
     """
     sizes = np.zeros(count + 1, np.int64)
     for k in range(len(records)):
-        sizes[records[k] + 1] += valid[k]
+        sizes[records[k] + 1] += ends[k] >= starts[k]
     place = np.cumsum(sizes)
     by_record = np.empty(place[count], np.int64)
     for k in range(len(records)):
-        if valid[k]:
+        if ends[k] >= starts[k]:
             by_record[place[records[k]]] = k
             place[records[k]] += 1
     most = 2
@@ -141,18 +143,31 @@ def group(data, offsets, records, valid, count, order, bounds):
     for record in range(count):
         bounds[record] = n
         high = place[record]
-        if high - low == 1:
-            order[n] = by_record[low]
-            n += 1
+        if high - low <= FEW:
+            for at in range(low, high):
+                value, again = by_record[at], False
+                for before in range(low, at):
+                    again |= _same(data, starts, ends, by_record[before], value)
+                if not again:
+                    order[n] = value
+                    n += 1
         else:
             size = 2
             while size < 2 * (high - low):
                 size *= 2
             slots[:size] = -1
             for at in range(low, high):
-                if _is_new(data, offsets, by_record[at], slots, size - 1):
+                if _is_new(data, starts, ends, by_record[at], slots, size - 1):
                     order[n] = by_record[at]
                     n += 1
         low = high
     bounds[count] = n
     return n
+
+
+@njit(cache=True, nogil=True)
+def spread(starts, ends, chosen, out_starts, out_ends):
+    """The span of the chosen value of each record."""
+    for record in range(len(chosen)):
+        k = chosen[record]
+        out_starts[record], out_ends[record] = (starts[k], ends[k]) if k >= 0 else (0, -1)

@@ -9,7 +9,7 @@ comparison only and never replace the text.  Romanised titles (`title_pinyin`) a
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import opencc
@@ -18,9 +18,11 @@ import pyarrow.compute as pc
 
 from schemas.tables import MATCH_KEYS
 from transforms import key_kernel as kernel
+from transforms.clean_kernel import has_han
 from transforms.text_columns import or_else, per_distinct
 
 BATCH = 2_000  # values handed to OpenCC at once, joined by newlines
+REMEMBERED = 20_000  # distinct volumes, editions and so on that are not worked out again
 LONGEST = 300  # characters of names, publishers, volumes, editions and extents that are looked at
 
 # Combining accents (Latin, half marks), pointing of Hebrew and Arabic, spacing modifiers such as the soft
@@ -216,6 +218,7 @@ def _ordinals_as_digits(text: str) -> str:
     return _ORDINAL.sub(lambda found: f"{words.index(found.group()) + 1}th", text)
 
 
+@lru_cache(REMEMBERED)
 def volume(text: str) -> str | None:
     """The key of a lower-case, simplified volume number: 第一册 → 1, v. 2, pt. 1 → 2.1, 上册 → 上."""
     words = _CARDINAL_WORDS.split("|")
@@ -227,6 +230,7 @@ def volume(text: str) -> str | None:
     return key or re.sub(r"\W+", "", text) or None
 
 
+@lru_cache(REMEMBERED)
 def edition(text: str) -> str:
     """The key of a lower-case, simplified edition statement: its number, else what kind it says, else 1."""
     numbered = _ANNIVERSARY.sub("", _ordinals_as_digits(text))
@@ -238,6 +242,7 @@ def edition(text: str) -> str:
     return next((mark for mark, pattern in _EDITION_MARKS if pattern.search(text)), "1")
 
 
+@lru_cache(REMEMBERED)
 def creator(text: str) -> str:
     """A lower-case, simplified name, surname first, without dates, titles and roles."""
     text = _RELATOR.sub("", _DATES.sub("", _BRACKETED.sub(" ", text)))
@@ -251,6 +256,7 @@ def creator(text: str) -> str:
     return " ".join([words[-1], *words[:-1]] if direct else words)
 
 
+@lru_cache(REMEMBERED)
 def publisher(text: str) -> str:
     """A lower-case, simplified publisher without the words that say what kind of company it is."""
     without = _COMPANY.sub(" ", text)
@@ -269,8 +275,9 @@ def page_count(text: str) -> int | None:
 def _titles(values: pa.Array) -> tuple[pa.Array, pa.Array]:
     """Title keys, and the volume keys that the ends of titles give."""
     keys, left = kernel.keys(kernel.TITLE, _folds(), values)
-    if not pc.all(pc.string_is_ascii(values), min_count=0).as_py():
-        left |= pc.fill_null(pc.match_substring_regex(values, _VOLUME_END), False).to_numpy(zero_copy_only=False)
+    if (han := has_han(values)).any():
+        some = np.flatnonzero(han)
+        left[some] |= pc.match_substring_regex(values.take(some), _VOLUME_END).to_numpy(zero_copy_only=False)
     volumes = pa.nulls(len(values), pa.string())
     if left.any():
         mask = pa.array(left)

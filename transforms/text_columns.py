@@ -9,6 +9,7 @@ function that says what is right.  So the two must agree, and the tests hold the
 
 import unicodedata
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,10 +26,14 @@ SLACK = 32  # bytes that `put` may write behind the end of what it copies
 
 def parts(values: pa.Array) -> tuple[Bytes, Offsets]:
     """The bytes and the n + 1 offsets of a string array; a null is an empty value."""
-    if len(values) == 0:
-        return np.zeros(1, np.uint8), np.zeros(1, np.int32)
     if values.null_count:  # a null may have bytes
         values = pc.fill_null(values, "")
+    return _buffers(values)
+
+
+def _buffers(values: pa.Array) -> tuple[Bytes, Offsets]:
+    if len(values) == 0:
+        return np.zeros(1, np.uint8), np.zeros(1, np.int32)
     _, offsets, data = values.buffers()
     ends = np.frombuffer(offsets, np.int32)[values.offset : values.offset + len(values) + 1]
     return (np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)), ends
@@ -43,6 +48,14 @@ def put(out, at, data, start, end):
         for k in range(start, end):
             out[at + k - start] = data[k]
     return at + end - start
+
+
+class Spans(NamedTuple):
+    """Values as where they start and end in some bytes; null where the end is before the start."""
+
+    data: Bytes
+    starts: Offsets
+    ends: Offsets
 
 
 @njit(cache=True, nogil=True)
@@ -77,12 +90,23 @@ def from_spans(data: Bytes, starts: Offsets, ends: Offsets) -> pa.Array:
     return from_bytes(out[:room], offsets, bits, nulls)
 
 
-def valid(values: pa.Array) -> NDArray[np.bool_]:
-    """Which values are not null."""
-    if not values.null_count:
-        return np.ones(len(values), bool)
-    found: NDArray[np.bool_] = values.is_valid().to_numpy(zero_copy_only=False)
-    return found
+def spans_of(values: pa.Array) -> Spans:
+    """The spans of a string array."""
+    data, offsets = _buffers(values)
+    starts, ends = offsets[:-1].copy(), offsets[1:].copy()
+    if values.null_count:
+        ends[~values.is_valid().to_numpy(zero_copy_only=False)] = -1
+        starts[ends < 0] = 0
+    return Spans(data, starts, ends)
+
+
+def together(several: list[Spans]) -> Spans:
+    """Spans one behind the other; what they hold is copied only where their bytes are not the same."""
+    first = several[0].data
+    if any(one.data is not first for one in several):
+        return spans_of(pa.concat_arrays([from_spans(*one) for one in several]))
+    starts, ends = (np.concatenate([one[k] for one in several]) for k in (1, 2))
+    return Spans(first, starts, ends)
 
 
 def from_bytes(data: Bytes, offsets: Offsets, bits: Bytes | None, nulls: int) -> pa.Array:

@@ -19,11 +19,15 @@ CREATE MACRO number_of(text) AS
 -- digits is one of cut numbers, which are quickly had.  A list of one with a lambda names a value, so that it is
 -- worked out once also inside a CASE.
 
--- Up to nine digits weighted 2, 3, 4 … from the right, and a check digit (X is 10): is that a multiple of 11?
-CREATE MACRO mod11_is_right(digits, check_digit) AS
-    list_transform([TRY_CAST(digits AS BIGINT)], lambda n: coalesce(
-        (strpos('0123456789X', check_digit) - 1 + 2 * n + 5 * (n // 10) + 7 * (n // 100) + 9 * (n // 1000)
-        + 2 * (n // 100000) + 4 * (n // 1000000) + 6 * (n // 10000000) + 8 * (n // 100000000)) % 11 = 0, false))[1];
+-- Up to ten digits weighted 1, 2, 3 … from the right, the last one perhaps X for 10: is that a multiple of 11?
+-- (What begins with 0X would be read as hexadecimal.)
+CREATE MACRO mod11_is_right(digits) AS
+    list_transform(
+        [CASE WHEN ends_with(digits, 'X') THEN 10 * TRY_CAST(left(digits, -1) AS BIGINT) ELSE TRY_CAST(digits AS BIGINT) END],
+        lambda n: coalesce(
+            (n + 3 * (n // 10) + 5 * (n // 100) + 7 * (n // 1000) + 9 * (n // 10000) + 2 * (n // 1000000)
+            + 4 * (n // 10000000) + 6 * (n // 100000000) + 8 * (n // 1000000000)
+            + CASE WHEN ends_with(digits, 'X') THEN 10 ELSE 0 END) % 11 = 0 AND NOT starts_with(digits, '0X'), false))[1];
 
 -- Thirteen digits weighted 1 and 3 in turn: is that a multiple of 10?
 CREATE MACRO mod10_is_right(digits) AS
@@ -36,14 +40,14 @@ CREATE MACRO mod10_is_right(digits) AS
 CREATE MACRO isbn_is_valid(text) AS
     list_transform([number_of(text)], lambda d:
         CASE length(d)
-            WHEN 10 THEN mod11_is_right(left(d, 9), d[10])
+            WHEN 10 THEN mod11_is_right(d)
             WHEN 13 THEN left(d, 3) IN ('978', '979') AND mod10_is_right(d)
             ELSE false
         END)[1];
 
 -- An ISSN whose check digit is right (ISO 3297).
 CREATE MACRO issn_is_valid(text) AS
-    list_transform([number_of(text)], lambda d: length(d) = 8 AND mod11_is_right(left(d, 7), d[8]))[1];
+    list_transform([number_of(text)], lambda d: length(d) = 8 AND mod11_is_right(d))[1];
 
 -- A number of the Chinese Library Classification: 22 main classes, a second letter only under T (and DF),
 -- points between digits, letters of programming languages, then auxiliary tables.
