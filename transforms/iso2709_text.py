@@ -159,11 +159,15 @@ def _doubted(bits: NDArray[np.uint8], escaped: NDArray[np.bool_], usual: str) ->
     return np.flatnonzero(other & valid)
 
 
-def _decide(parsed: Parsed, text: Text, record: int, usual: str) -> bool:
-    """Find the charset of one record from its own bytes; False if it stays as it was."""
+def _decide(parsed: Parsed, text: Text, record: int, usual: str, only_if_sure: bool = False) -> bool:
+    """Find the charset of one record from its own bytes; False if it stays as it was.
+
+    A record that can be read in the charset of its file leaves that only for one that is sure: a few Chinese
+    characters are often good Russian too.
+    """
     found, sure = charset.judge(parsed.content(record), usual)
     before = CHARSETS[text.charsets[record]]
-    stays = found in (None, charset.ASCII, charset.UTF_16, before)
+    stays = found in (None, charset.ASCII, charset.UTF_16, before) or (only_if_sure and not sure)
     # a judgement passes over a stray bad value; the record must not
     if (before if stays else found) == charset.UTF_8 and text.bits[record] & NOT_UTF8:
         text.failures[record] = (charset.UTF_8, -1)
@@ -185,7 +189,8 @@ def _transcode(parsed: Parsed, text: Text, special: NDArray[np.uint8]) -> None:
             changed = False
             for record in {*_unlikely(text, told_numbers, 0), *failed_at}:
                 if record not in text.failures:
-                    changed |= _decide(parsed, text, record, CHARSETS[text.charsets[record]])
+                    usual = CHARSETS[text.charsets[record]]
+                    changed |= _decide(parsed, text, record, usual, only_if_sure=record not in failed_at)
             if not changed:
                 break
     for record, position in failed_at.items():
