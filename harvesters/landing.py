@@ -16,7 +16,6 @@ import codecs
 import hashlib
 import io
 import json
-import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -28,15 +27,13 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import zstandard
 
-from harvesters import containers
+from harvesters import containers, xml_layout
 from harvesters.compressed import CHUNK, UnreadableError, members, open_content, open_kept
 from harvesters.containers import BLANK
 from harvesters.containers import utf16 as utf16  # where readers have it from
 from schemas.tables import RAW_FILE
 from warehouse import lake
 
-_ROOT = re.compile(rb"<(?!\?|!)(?:([A-Za-z_][\w.\-]*):)?([A-Za-z_][\w.\-]*)")
-_TAG_LIMIT = 1024  # no tag that is counted is longer up to its name's end
 JOURNAL = "progress.jsonl"
 
 
@@ -78,11 +75,9 @@ def count_records(content: bytes | BinaryIO) -> int:
     """How many records the content holds, counted without a parser so that a parser can be checked.
 
     ISO 2709: record terminators (1D), and one more where anything but white space follows the last.
-    XML: opening tags named `record`.  OAI-PMH pages (the root is `OAI-PMH`): opening tags named `header`
-    with the root's prefix, since MARCXML has `record` elements inside the metadata of a record; SRU answers:
-    opening tags named `recordData`, for the same reason.  JSON: outermost objects.  Aleph sequential: runs of
-    one number.  Dumps with a line a field: paragraphs.  Other text: lines that are not blank, less one for the
-    header.  UTF-16 is decoded first.
+    XML: tags that begin a record, see `harvesters.xml_layout`.  JSON: outermost objects.  Aleph sequential:
+    runs of one number.  Dumps with a line a field: paragraphs.  Other text: lines that are not blank, less one
+    for the header.  UTF-16 is decoded first.
     """
     stream: BinaryIO = io.BytesIO(content) if isinstance(content, bytes) else content
     start = containers.opening(stream)
@@ -92,10 +87,7 @@ def count_records(content: bytes | BinaryIO) -> int:
         return containers.count_text(kind, chunks)
     if kind != containers.XML:
         return _count_units(chunks, kind == containers.ISO2709)
-    first = next(chunks)
-    while len(first) < 65536 and (more := next(chunks, b"")):
-        first += more
-    return _count_tags(_then(first, chunks), _record_tag(first))
+    return xml_layout.count(chunks)
 
 
 def _utf8(start: bytes, stream: BinaryIO) -> Iterator[bytes]:
@@ -107,33 +99,6 @@ def _utf8(start: bytes, stream: BinaryIO) -> Iterator[bytes]:
         start = stream.read(CHUNK)
     if decoder and (last := decoder.decode(b"", True)):
         yield last.encode("utf-8", "replace")
-
-
-def _then(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
-
-
-def _record_tag(start: bytes) -> re.Pattern[bytes]:
-    root = _ROOT.search(re.sub(rb"(?s)<!--.*?-->|<\?.*?\?>", b"", start[:65536]))
-    if root and root[2] == b"OAI-PMH":
-        prefix = re.escape(root[1]) + b":" if root[1] else b""
-        return re.compile(rb"<" + prefix + rb"header[\s>/]")
-    if root and root[2] == b"searchRetrieveResponse":
-        return re.compile(rb"<(?:[A-Za-z_][\w.\-]*:)?recordData[\s>/]")
-    return re.compile(rb"<(?:[A-Za-z_][\w.\-]*:)?record[\s>/]")
-
-
-def _count_tags(chunks: Iterator[bytes], tag: re.Pattern[bytes]) -> int:
-    found, rest = 0, b""
-    for chunk in chunks:
-        text = rest + chunk
-        cut = text.rfind(b"<")  # a tag may go on in the next chunk
-        if cut < 0 or len(text) - cut > _TAG_LIMIT:
-            cut = len(text)
-        found += len(tag.findall(text, 0, cut))
-        rest = text[cut:]
-    return found + len(tag.findall(rest))
 
 
 def _count_units(chunks: Iterator[bytes], marc: bool) -> int:

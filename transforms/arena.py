@@ -55,12 +55,21 @@ class Arena:
         return Memory(self._blocks[-1])
 
 
-_threads = threading.local()
+class _Threads(threading.local):
+    """The arenas of a thread; they outlive a file, since many files are small."""
+
+    def __init__(self) -> None:
+        self.kept, self.passing = Arena(), Arena()
 
 
-def arena() -> Arena:
-    """The arena of this thread; it outlives a file, since many files are small."""
-    if not hasattr(_threads, "arena"):
-        _threads.arena = Arena()
-    found: Arena = _threads.arena
-    return found
+_threads = _Threads()
+
+
+def kept() -> Arena:
+    """This thread's arena for what lives on in tables."""
+    return _threads.kept
+
+
+def passing() -> Arena:
+    """This thread's arena for what is needed only while a chunk is parsed."""
+    return _threads.passing

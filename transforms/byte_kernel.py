@@ -2,12 +2,16 @@
 # numba infers the types of compiled functions
 # mypy: allow-untyped-defs
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
+
+# For functions that make no arrays: counting references to those that they pass on would cost more than the work.
+compiled = partial(njit, cache=True, nogil=True, _nrt=False)
 
 _WORD, _BYTES32, _BYTES64 = ir.IntType(64), ir.VectorType(ir.IntType(8), 32), ir.VectorType(ir.IntType(8), 64)
 

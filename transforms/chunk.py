@@ -60,6 +60,8 @@ REJECTED = pa.schema(
     ]
 )
 
+NO_ISSUES, NONE_REJECTED = ISSUES.empty_table(), REJECTED.empty_table()
+
 
 @dataclass(frozen=True)
 class Chunk:

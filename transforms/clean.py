@@ -6,14 +6,16 @@ Each takes and returns a string array; null means that the value does not qualif
 import csv
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms import clean_kernel as kernel
 from transforms import identifiers
 from transforms.keys import chinese_number
+from transforms.text_columns import each_distinct, nfkc, or_else
 
 Clean = Callable[[pa.Array], pa.Array]
 CODES = Path(__file__).resolve().parent.parent / "schemas" / "crosswalks" / "codes.csv"
@@ -21,67 +23,51 @@ CODES = Path(__file__).resolve().parent.parent / "schemas" / "crosswalks" / "cod
 
 def strip(values: pa.Array) -> pa.Array:
     """Without white space at the ends; null when nothing is left."""
-    values = pc.utf8_trim_whitespace(values)
-    return pc.if_else(pc.equal(values, ""), None, values)
+    return kernel.trimmed(kernel.STRIP, values)
 
 
-_SPACES = " \t\r\n\u00a0\u3000"
-
-
-def _where(values: pa.Array, chosen: pa.Array, change: Clean) -> pa.Array:
-    """Change only the values chosen: regular expressions cost more than all else here."""
-    chosen = pc.fill_null(chosen, False)
-    if not pc.any(chosen).as_py():
-        return values
-    return pc.replace_with_mask(values, chosen, change(values.filter(chosen)))
-
-
-def _trimmed(values: pa.Array) -> pa.Array:
-    """Without ISBD punctuation at either end, and without a bracket whose fellow is in another subfield."""
-    values = pc.utf8_rtrim(pc.utf8_ltrim(values, _SPACES + "=/:;"), _SPACES + "=/:;,")
-    bracket = pc.or_(pc.starts_with(values, "["), pc.ends_with(values, "]"))
-    alone = r"^\[([^\]]*)$|^([^\[]*?)[\s/:;,=]*\]$"
-    return _where(values, bracket, lambda some: pc.replace_substring_regex(some, alone, r"\1\2"))
+def _where_holds(values: pa.Array, texts: tuple[str, ...], pattern: str, becomes: str) -> pa.Array:
+    """Replace a pattern in the values that hold one of some texts, without which it can't be there."""
+    chosen = kernel.holds(values, texts)
+    return or_else(values, chosen, values, lambda some: pc.replace_substring_regex(some, pattern, becomes))
 
 
 def isbd(values: pa.Array) -> pa.Array:
-    """Without the ISBD punctuation that only introduces an area or element."""
-    return strip(_trimmed(values))
+    """Without the ISBD punctuation that only introduces an area or element.
+
+    At the beginning `= / : ;`, at the end a comma too, and a bracket whose fellow is in another subfield.
+    """
+    return kernel.trimmed(kernel.ISBD, values)
 
 
 def title(values: pa.Array) -> pa.Array:
     """As `isbd`, and without a full stop at the end, unless it ends an abbreviation or an ellipsis."""
-    values = _trimmed(values)
-    stop = pc.or_(pc.ends_with(values, "."), pc.ends_with(values, "。"))
-    ended = r"([^\s.]{4,}|[\x{4E00}-\x{9FFF}])[.。]$"
-    return strip(_where(values, stop, lambda some: pc.replace_substring_regex(some, ended, r"\1")))
+    return kernel.trimmed(kernel.TITLE, values)
 
 
 def extent(values: pa.Array) -> pa.Array:
     """As `isbd`, and without the plus sign of accompanying material."""
-    return isbd(pc.utf8_rtrim(values, _SPACES + "+;:"))
+    return kernel.trimmed(kernel.EXTENT, values)
 
 
 def size(values: pa.Array) -> pa.Array:
     """As `isbd`, and without a full stop or plus sign at the end."""
-    return isbd(pc.utf8_rtrim(values, _SPACES + "+;:."))
+    return kernel.trimmed(kernel.SIZE, values)
 
 
 def series(values: pa.Array) -> pa.Array:
     """A series statement whose parts were joined by ` ; `, which some of them end with too."""
-    twice = pc.or_(pc.match_substring(values, "; ; "), pc.match_substring(values, ", ; "))
-    return isbd(_where(values, twice, lambda some: pc.replace_substring_regex(some, r"[\s,;]+ ; ", " ; ")))
+    return kernel.joints(values, is_heading=False)
 
 
 def heading(values: pa.Array) -> pa.Array:
-    """A subject heading whose subdivisions were joined by `--`."""
-    twice = pc.or_(pc.match_substring(values, ",--"), pc.match_substring(values, " --"))
-    return isbd(_where(values, twice, lambda some: pc.replace_substring_regex(some, r"[\s,;]+--", "--")))
+    """A subject heading whose subdivisions were joined by `--`, without the commas that ended them."""
+    return kernel.joints(values, is_heading=True)
 
 
 def romanised(values: pa.Array) -> pa.Array:
     """A text without Chinese characters; some records have a variant title where others have pinyin."""
-    return isbd(pc.if_else(pc.match_substring_regex(values, r"[\x{3400}-\x{9FFF}]"), None, values))
+    return isbd(pc.if_else(pa.array(kernel.has_han(values)), None, values))
 
 
 def romanised_title(values: pa.Array) -> pa.Array:
@@ -96,8 +82,7 @@ def unbracketed(values: pa.Array) -> pa.Array:
 
 def name(values: pa.Array) -> pa.Array:
     """A name, with one comma where subfields that have their own were joined by one."""
-    twice = pc.or_(pc.match_substring(values, ",,"), pc.match_substring(values, ", ,"))
-    return isbd(_where(values, twice, lambda some: pc.replace_substring_regex(some, r"\s*,(?:\s*,)+\s*", ", ")))
+    return _where_holds(values, (",,", ", ,"), r"\s*,(?:\s*,)+\s*", ", ")
 
 
 def not_address(values: pa.Array) -> pa.Array:
@@ -123,30 +108,40 @@ def _part(values: pa.Array, pattern: str) -> pa.Array:
 
 def after_title(values: pa.Array) -> pa.Array:
     """Other title information of MARC 21 245: $b, up to a parallel title; none where $b is one."""
+    return or_else(*kernel.part(kernel.AFTER_TITLE, values), values, _after_title)
+
+
+def _after_title(values: pa.Array) -> pa.Array:
     found = _part(values, r"[^=\s‖]\s*‖(?P<found>[^‖]*)")
-    equals = pc.match_substring(found, "= ")
-    return isbd(_where(found, equals, lambda some: pc.replace_substring_regex(some, r"(?:^|\s)=\s.*$", "")))
+    return pc.replace_substring_regex(found, r"(?s)(?:^|\s)=\s.*$", "")
 
 
 def parallel(values: pa.Array) -> pa.Array:
     """The parallel title of MARC 21 245: what follows the first equals sign."""
-    values = pc.if_else(pc.match_substring(values, " ="), values, None)
-    if values.null_count == len(values):
-        return values
+    return or_else(*kernel.part(kernel.PARALLEL, values), values, _parallel)
+
+
+def _parallel(values: pa.Array) -> pa.Array:
     found = _part(values, r"^[^=]*?\s=(?:‖|\s)\s*(?P<found>[^=‖:]+)")
-    return title(pc.replace_substring_regex(found, r"\s/(?:\s.*)?$", ""))
+    return pc.replace_substring_regex(found, r"(?s)\s/(?:\s.*)?$", "")
 
 
 def first_statement(values: pa.Array) -> pa.Array:
     """The first statement of responsibility of MARC 21 245$c."""
-    several = pc.match_substring(values, " ; ")
-    return isbd(_where(values, several, lambda some: pc.replace_substring_regex(some, r"\s;\s.*$", "")))
+    return or_else(*kernel.part(kernel.FIRST_STATEMENT, values), values, _first_statement)
+
+
+def _first_statement(values: pa.Array) -> pa.Array:
+    return pc.replace_substring_regex(values, r"(?s)\s;\s.*$", "")
 
 
 def other_statements(values: pa.Array) -> pa.Array:
     """The other statements of responsibility of MARC 21 245$c."""
-    values = pc.if_else(pc.match_substring(values, " ; "), values, None)
-    return values if values.null_count == len(values) else isbd(_part(values, r"\s;\s(?P<found>.+)$"))
+    return or_else(*kernel.part(kernel.OTHER_STATEMENTS, values), values, _other_statements)
+
+
+def _other_statements(values: pa.Array) -> pa.Array:
+    return _part(values, r"(?s)\s;\s(?P<found>.+)$")
 
 
 def clc_of_084(values: pa.Array) -> pa.Array:
@@ -156,21 +151,21 @@ def clc_of_084(values: pa.Array) -> pa.Array:
 
 def clc(values: pa.Array) -> pa.Array:
     """A number of the Chinese Library Classification: half width, without spaces, its letter a capital."""
-    values = pc.replace_substring_regex(pc.utf8_normalize(values, "NFKC"), r"\s", "")
+    values = pc.replace_substring_regex(nfkc(values), r"\s", "")
     small = pc.match_substring_regex(values, r"^[a-z]")
     if pc.any(small).as_py():
-        values = pc.if_else(small, pc.utf8_upper(values), values)
+        values = pc.if_else(small, pc.ascii_upper(values), values)
     return strip(values)
 
 
 def ddc(values: pa.Array) -> pa.Array:
     """A number of the Dewey Decimal Classification without the marks where it may be cut."""
-    return strip(pc.replace_substring_regex(values, r"(\d)[/'’](\d?)", r"\1\2"))
+    return kernel.without_cuts(values)
 
 
 def standard_number(values: pa.Array) -> pa.Array:
     """A standard number: a DOI in its one form, anything else as given, but no country code."""
-    values = pc.utf8_trim_whitespace(values)
+    values = strip(values)
     values = pc.if_else(pc.match_substring_regex(values, r"^[A-Za-z]{0,3}$"), None, values)
     return pc.coalesce(identifiers.doi(values), values)
 
@@ -184,7 +179,7 @@ def union_number(values: pa.Array) -> pa.Array:
 def price(values: pa.Array) -> pa.Array:
     """A price: plain amounts in yuan as `CNY25.00`, anything else (gifts, sets, other money) as given."""
     values = isbd(values)
-    text = pc.utf8_normalize(values, "NFKC")
+    text = nfkc(values)
     sign = r"^(?:(?i:CNY|RMB)\s*[Y¥]?|人民币|¥)\s*(?P<found>\d+(?:\.\d+)?)\s*元?$|"
     yuan = pc.extract_regex(text, sign + r"^(?P<bare>\d+(?:\.\d+)?)\s*元$")
     amount = pc.binary_join_element_wise(pc.struct_field(yuan, "found"), pc.struct_field(yuan, "bare"), "")
@@ -193,17 +188,23 @@ def price(values: pa.Array) -> pa.Array:
 
 def code(values: pa.Array) -> pa.Array:
     """A coded value: lower case, null when blank or fill characters."""
-    values = pc.utf8_lower(pc.utf8_trim_whitespace(values))
-    return pc.if_else(pc.match_substring_regex(values, r"^[\s|#\-]*$"), None, values)
+
+    def coded(text: str) -> str | None:
+        text = text.strip().lower()
+        return text if text.strip("|#- \t\n\r\f") else None
+
+    return each_distinct(values, coded)
 
 
 def language(values: pa.Array) -> pa.Array:
     """A three-letter language code, or a two-letter one of Dublin Core as the three-letter one."""
-    values = pc.utf8_lower(pc.utf8_trim_whitespace(values))
-    return pc.coalesce(
-        pc.struct_field(pc.extract_regex(values, r"^(?P<found>[a-z]{3})(?:[a-z]{3})*$"), "found"),
-        _lookup("language", values),
-    )
+
+    def three_letters(text: str) -> str | None:
+        text = text.strip().lower()
+        is_code = text.isascii() and text.isalpha() and len(text) % 3 == 0  # some fields have several in a row
+        return text[:3] if is_code else _meaning("language", text)
+
+    return each_distinct(values, three_letters)
 
 
 _YEAR = r"(?:^|[^0-9])(?P<y>1\d{3}|20\d{2})(?:(?:0[1-9]|1[0-2])(?:[0-3]\d)?)?(?:$|[^0-9])"
@@ -232,7 +233,11 @@ def year(values: pa.Array) -> pa.Array:
     A corrected year (1987 [i.e. 1978]) and the Christian year beside one of another calendar (1387 [2008]) come
     before that; the year of a Chinese or Japanese era (民国三十六年) where there is no other.
     """
-    values = pc.utf8_normalize(values, "NFKC")
+    return or_else(*kernel.year(values), values, _year)
+
+
+def _year(values: pa.Array) -> pa.Array:
+    values = nfkc(values)
     found = pc.struct_field(pc.extract_regex(values, _YEAR), "y")
     doubtful = pc.match_substring_regex(values, r"i\.\s?e\.|即|1[34]\d\d\s*\[")
     if pc.any(doubtful).as_py():
@@ -246,7 +251,7 @@ def year(values: pa.Array) -> pa.Array:
 
 def in_brackets(values: pa.Array) -> pa.Array:
     """What stands in the first round brackets: the qualifier of an ISBN."""
-    return strip(pc.struct_field(pc.extract_regex(values, r"[(（](?P<found>[^)）]*)[)）]"), "found"))
+    return kernel.part(kernel.IN_BRACKETS, values)[0]
 
 
 def qualifier(values: pa.Array) -> pa.Array:
@@ -266,7 +271,7 @@ def labelled_issn(values: pa.Array) -> pa.Array:
 
 def web_address(values: pa.Array) -> pa.Array:
     """A web address."""
-    values = pc.utf8_trim_whitespace(values)
+    values = strip(values)
     return pc.if_else(pc.match_substring_regex(values, r"^(?i:https?|ftp)://\S+$"), values, None)
 
 
@@ -278,42 +283,46 @@ def format_carrier(values: pa.Array) -> pa.Array:
 
 
 @cache
-def _codes(name: str) -> dict[str, str]:
+def _codes(name: str) -> tuple[dict[str, str], list[str]]:
+    """A map of `codes.csv`, and its prefixes, the longest first."""
     with CODES.open(encoding="utf-8", newline="") as file:
-        return {row["code"]: row["value"] for row in csv.DictReader(file) if row["map"] == name}
+        table = {row["code"]: row["value"] for row in csv.DictReader(file) if row["map"] == name}
+    return table, sorted((key[:-1] for key in table if key.endswith("*")), key=len, reverse=True)
 
 
-def _lookup(name: str, values: pa.Array) -> pa.Array:
-    """Coded values through a map of `codes.csv`: the exact code first, else the longest `prefix*`."""
-    table = _codes(name)
-    prefixes = sorted((key[:-1] for key in table if key.endswith("*")), key=len, reverse=True)
-
-    def find(text: str | None) -> str | None:
-        if text is None:
-            return None
-        text = text.strip(" \t[]［］【】()（）.:/;,=").lower()
-        if text in table:
-            return table[text]
-        return next((table[prefix + "*"] for prefix in prefixes if text.startswith(prefix)), None)
-
-    encoded = values.dictionary_encode()
-    found = pa.array([find(text) for text in encoded.dictionary.to_pylist()], pa.string())
-    return found.take(encoded.indices)
+def _meaning(name: str, text: str) -> str | None:
+    """A code through a map of `codes.csv`: the exact code first, else the longest `prefix*`."""
+    table, prefixes = _codes(name)
+    text = text.strip(" \t[]［］【】()（）.:/;,=").lower()
+    if text in table:
+        return table[text]
+    return next((table[prefix + "*"] for prefix in prefixes if text.startswith(prefix)), None)
 
 
 def _constant(value: str, values: pa.Array) -> pa.Array:
     return pc.if_else(pc.is_valid(values), value, None)
 
 
+# How a value is narrowed at its ends, after its function where it has one.
+_TRIMS = {
+    "strip": kernel.STRIP,
+    "isbd": kernel.ISBD,
+    "title": kernel.TITLE,
+    "extent": kernel.EXTENT,
+    "size": kernel.SIZE,
+    "series": kernel.ISBD,
+    "heading": kernel.ISBD,
+    "name": kernel.ISBD,
+    "after_title": kernel.ISBD,
+    "parallel": kernel.TITLE,
+    "first_statement": kernel.ISBD,
+    "other_statements": kernel.ISBD,
+    "ddc": kernel.STRIP,
+}
 _FUNCTIONS: dict[str, Clean] = {
-    "": lambda values: values,
-    "strip": strip,
-    "isbd": isbd,
-    "title": title,
     "code": code,
     "heading": heading,
     "series": series,
-    "size": size,
     "extent_of_format": extent_of_format,
     "not_address": not_address,
     "name": name,
@@ -330,7 +339,6 @@ _FUNCTIONS: dict[str, Clean] = {
     "parallel": parallel,
     "after_title": after_title,
     "romanised": romanised,
-    "extent": extent,
     "language": language,
     "year": year,
     "in_brackets": in_brackets,
@@ -352,11 +360,30 @@ _FUNCTIONS: dict[str, Clean] = {
 }
 
 
-def cleaner(name: str) -> Clean:
-    """The function of that name; `map:NAME` looks up a code, `constant:TEXT` gives a text."""
+def steps(name: str) -> tuple[Clean | None, int | None]:
+    """What is done under that name: a function of whole values, a trim, or the one and then the other.
+
+    `map:NAME` looks up a code, `constant:TEXT` gives a text; an empty name is for values as they are.
+
+    Raises:
+        KeyError: there is no such name.
+    """
     kind, _, argument = name.partition(":")
     if kind == "map":
-        return lambda values: _lookup(argument, values)
+        return lambda values: each_distinct(values, partial(_meaning, argument)), None
     if kind == "constant":
-        return lambda values: _constant(argument, values)
-    return _FUNCTIONS[kind]
+        return lambda values: _constant(argument, values), None
+    if kind and kind not in _FUNCTIONS and kind not in _TRIMS:
+        raise KeyError(f"no cleaning function is called {name!r}")
+    return _FUNCTIONS.get(kind), _TRIMS.get(kind)
+
+
+def cleaner(name: str) -> Clean:
+    """What is done under that name (`steps`), as one function."""
+    make, trim = steps(name)
+
+    def clean(values: pa.Array) -> pa.Array:
+        values = make(values) if make else values
+        return values if trim is None else kernel.trimmed(trim, values)
+
+    return clean

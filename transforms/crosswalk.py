@@ -27,7 +27,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.tables import DESCRIPTION
-from transforms.clean import cleaner, isbd
+from transforms import crosswalk_kernel as kernel
+from transforms.clean import isbd, steps
+from transforms.clean_kernel import trim_spans
+from transforms.text_columns import SLACK, Spans, from_bytes, from_spans, parts, spans_of, together
 
 FOLDER = Path(__file__).resolve().parent.parent / "schemas" / "crosswalks"
 BIB_COLUMNS = {c.name: c.type for c in DESCRIPTION} | {"updated_at": pa.string(), "level": pa.string()}
@@ -86,25 +89,24 @@ class Fields:
 
     def __init__(self, fields: pa.Table, first: int, count: int):
         fields = fields.unify_dictionaries().combine_chunks()
-        self.count = count
+        rows, self.count = len(fields), count
         self.value: pa.Array = _single(fields["value"])
-        self.record = fields["record_no"].to_numpy() - first
-        field_no = fields["field_no"].to_numpy()
-        new = np.ones(len(fields), bool)
-        new[1:] = (np.diff(self.record) != 0) | (np.diff(field_no) != 0)
-        self.field = np.cumsum(new, dtype=np.int64) - 1
-        self.field_start = np.flatnonzero(new)
+        self.data, self.offsets = parts(self.value)
+        self.record, self.field = np.empty(rows, np.int32), np.empty(rows, np.int32)
+        starts = np.empty(rows, np.int32)
+        record_no, field_no = fields["record_no"].to_numpy(), fields["field_no"].to_numpy()
+        found = kernel.number_fields(record_no, field_no, first, self.record, self.field, starts)
+        self.field_start = starts[:found]
         self.ind1, self.ind2 = _characters(fields["ind1"]), _characters(fields["ind2"])
         self.code = _characters(fields["code"])
         tags = _single(fields["tag"])
         self.tags: list[str] = tags.dictionary.to_pylist()
-        self.tag = tags.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        self.tag = tags.indices.to_numpy(zero_copy_only=False)
         self._name_linked_fields()
         self._name_embedded_fields()
         self.number = {tag: i for i, tag in enumerate(self.tags)}
-        key = self.tag * 256 + self.code
-        self.order = np.argsort(key, kind="stable")
-        self.key = key[self.order]
+        self.bounds, self.order = np.zeros(len(self.tags) * 256 + 1, np.int32), np.empty(rows, np.int32)
+        kernel.sort_rows(self.tag, self.code, self.bounds, self.order)
 
     def _tag_numbers(self, names: list[str]) -> np.ndarray:
         known = {tag: i for i, tag in enumerate(self.tags)}
@@ -112,15 +114,15 @@ class Fields:
             if name not in known:
                 known[name] = len(self.tags)
                 self.tags.append(name)
-        return np.array([known[name] for name in names], dtype=np.int64)
+        return np.array([known[name] for name in names], dtype=np.int32)
 
     def _name_linked_fields(self) -> None:
         """Give each 880 the name `880-TTT` after the tag that its $6 links to."""
         if "880" not in self.tags:
             return
         links = np.flatnonzero((self.tag == self.tags.index("880")) & (self.code == ord("6")))
-        texts = pc.utf8_slice_codeunits(self.value.take(pa.array(links)), 0, 3).to_pylist()
-        renamed = np.full(len(self.field_start), -1, np.int64)
+        texts = self.values(links, 0, 2).to_pylist()
+        renamed = np.full(len(self.field_start), -1, np.int32)
         renamed[self.field[links]] = self._tag_numbers([f"880-{text}" for text in texts])
         of_row = renamed[self.field]
         self.tag = np.where(of_row >= 0, of_row, self.tag)
@@ -131,10 +133,11 @@ class Fields:
         starts = np.flatnonzero(np.isin(self.tag, fours) & (self.code == ord("1")))
         if not len(starts):
             return
-        texts = pc.utf8_slice_codeunits(self.value.take(pa.array(starts)), 0, 3).to_pylist()
+        texts = self.values(starts, 0, 2).to_pylist()
         names = [f"{self.tags[self.tag[row]]}-{text}" for row, text in zip(starts, texts, strict=True)]
         numbers = self._tag_numbers(names)
-        last = np.full(len(self.tag), -1, np.int64)
+        self.tag = self.tag.copy()
+        last = np.full(len(self.tag), -1, np.int32)
         last[starts] = np.arange(len(starts))
         last = np.maximum.accumulate(last)
         inside = (last >= 0) & (self.code != ord("1"))
@@ -145,12 +148,13 @@ class Fields:
         """Row numbers of a tag's subfields with these codes, in record order."""
         number = self.number.get(tag)
         if number is None:
-            return np.empty(0, np.int64)
-        parts = []
+            return np.empty(0, np.int32)
+        found = []
         for code in codes.encode() or b"\0":
-            low, high = np.searchsorted(self.key, [number * 256 + code, number * 256 + code + 1])
-            parts.append(self.order[low:high])
-        rows = parts[0] if len(parts) == 1 else np.sort(np.concatenate(parts))
+            low, high = self.bounds[number * 256 + code : number * 256 + code + 2]
+            if high > low:
+                found.append(self.order[low:high])
+        rows = found[0] if len(found) == 1 else np.sort(np.concatenate(found or [self.order[:0]]))
         for wanted, given in zip(ind, (self.ind1, self.ind2), strict=False):
             if wanted != ".":
                 rows = rows[given[rows] == ord(wanted)]
@@ -163,18 +167,24 @@ class Fields:
             found[self.record[self.tag == self.number[tag]]] = True
         return found
 
-    def values(self, rows: Rows) -> pa.Array:
-        """The values of rows."""
-        return self.value.take(pa.array(rows))
+    def spans(self, rows: Rows, low: int = 0, high: int = -1) -> Spans:
+        """The values of rows; only their characters from `low` to `high`, both included, if `high` is given."""
+        starts, ends = np.empty(len(rows), np.int32), np.empty(len(rows), np.int32)
+        kernel.cut(self.data, self.offsets, rows, low, high, starts, ends)
+        return Spans(self.data, starts, ends)
+
+    def values(self, rows: Rows, low: int = 0, high: int = -1) -> pa.Array:
+        """As `spans`, but the values themselves."""
+        return from_spans(*self.spans(rows, low, high))
 
     def joined(self, rows: Rows, joiner: str) -> tuple[pa.Array, Rows]:
         """The values of rows joined within each field, and the first row of each."""
-        if not len(rows):
-            return pa.array([], pa.string()), rows
-        starts = np.flatnonzero(np.diff(self.field[rows], prepend=-1))
-        offsets = np.append(starts, len(rows)).astype(np.int32)
-        lists = pa.ListArray.from_arrays(pa.array(offsets), self.values(rows))
-        return pc.binary_join(lists, joiner), rows[starts]
+        between = np.frombuffer(joiner.encode(), np.uint8)
+        count, size = kernel.joined_size(self.offsets, rows, self.field, between)
+        out, offsets = np.empty(size + SLACK, np.uint8), np.zeros(count + 1, np.int32)
+        firsts = np.empty(count, np.int32)
+        size = kernel.join(self.data, self.offsets, rows, self.field, between, out, offsets, firsts)
+        return from_bytes(out[:size], offsets, None, 0), firsts
 
 
 def _single(column: pa.ChunkedArray) -> pa.Array:
@@ -185,79 +195,89 @@ def _characters(column: pa.ChunkedArray) -> np.ndarray:
     """The first byte of each value of a dictionary column; 0 for null."""
     array = _single(column)
     table = np.array([ord(text[0]) % 256 if text else 0 for text in array.dictionary.to_pylist()] + [0], np.uint8)
-    indices = pc.fill_null(array.indices, len(table) - 1).to_numpy(zero_copy_only=False)
-    return table[indices].astype(np.int64)
+    indices = array.indices
+    if indices.null_count:
+        indices = pc.fill_null(indices, len(table) - 1)
+    return table[indices.to_numpy()]
 
 
-def _line_values(fields: Fields, line: Line) -> tuple[pa.Array, Rows]:
-    """The raw values of one line, and the row each comes from."""
+def _line_rows(fields: Fields, line: Line, missing: np.ndarray | None) -> Rows:
+    """The rows that a line looks at; if given, only those of records that are `missing`."""
     rows = fields.rows(line.tag, line.codes, line.ind)
-    if line.requires:
+    if missing is not None and len(rows):
+        rows = rows[missing[fields.record[rows]]]
+    if line.requires and len(rows):
         rows = rows[fields.has(line.requires)[fields.record[rows]]]
+    return rows
+
+
+def _line_values(fields: Fields, line: Line, rows: Rows) -> tuple[Spans, pa.Array | None, Rows]:
+    """The cleaned values of a line, the values as given if it needs them, and the row each comes from."""
+    make, trim = steps(line.clean)
+    raw = None
+    low, high = (int(part) for part in line.slice.split("-")) if line.slice else (0, -1)
     if line.how in ("join", "joins"):
-        values, rows = fields.joined(rows, line.joiner)
-    else:
-        values = None
-    if values is None:
-        values = fields.values(rows)
-    if line.slice:
-        low, high = (int(part) for part in line.slice.split("-"))
-        values = pc.utf8_slice_codeunits(values, low, high + 1)
-    return values, rows
+        raw, rows = fields.joined(rows, line.joiner)
+    elif make or line.otherwise:
+        raw = fields.values(rows, low, high)
+    spans = fields.spans(rows, low, high) if raw is None else spans_of(make(raw) if make else raw)
+    if trim is not None:
+        trim_spans(trim, *spans)
+    return spans, raw, rows
 
 
-def _scalar(parts: list[tuple[pa.Array, np.ndarray]], count: int) -> pa.Array:
-    """One value a record: the first of the first part that has one."""
-    result: pa.Array | None = None
-    for values, records in parts:
-        usable = np.flatnonzero(pc.is_valid(values).to_numpy(zero_copy_only=False))
-        usable = usable[np.flatnonzero(np.diff(records[usable], prepend=-1))]
-        position = np.full(count, -1, np.int64)
-        position[records[usable]] = usable
-        spread = values.take(pa.array(position, mask=position < 0))
-        result = spread if result is None else pc.coalesce(result, spread)
-    return pa.nulls(count, pa.string()) if result is None else result
+class _Column:
+    """The values found for one column so far; those of a scalar column only until each record has one."""
 
+    def __init__(self, count: int, is_list: bool):
+        self._spans: list[Spans] = []
+        self._records: list[np.ndarray] = []
+        self._chosen = None if is_list else np.full(count, -1, np.int32)
+        self._of, self._found = count, 0
 
-def _list(parts: list[tuple[pa.Array, np.ndarray]], count: int) -> pa.Array:
-    """All values of a record, in the order of the lines and then of the record, each once."""
-    parts = [
-        (values.drop_null(), records[pc.is_valid(values).to_numpy(zero_copy_only=False)])
-        for values, records in parts
-    ]
-    parts = [part for part in parts if len(part[0])]
-    if not parts:
-        return pa.ListArray.from_arrays(pa.array(np.zeros(count + 1, np.int32)), pa.array([], pa.string()))
-    values = pa.concat_arrays([part[0] for part in parts])
-    records = np.concatenate([part[1] for part in parts])
-    order = np.argsort(records, kind="stable")
-    identity = values.dictionary_encode()
-    pair = records * np.int64(len(identity.dictionary)) + identity.indices.to_numpy()
-    once = np.zeros(len(pair), bool)
-    once[np.unique(pair, return_index=True)[1]] = True
-    order = order[once[order]]
-    offsets = np.zeros(count + 1, np.int32)
-    np.cumsum(np.bincount(records[order], minlength=count), out=offsets[1:])
-    return pa.ListArray.from_arrays(pa.array(offsets), values.take(pa.array(order)))
+    def missing(self) -> np.ndarray | None:
+        """Which records a further line is asked for; None for all."""
+        return self._chosen < 0 if self._chosen is not None and self._found else None
+
+    def add(self, spans: Spans, records: np.ndarray) -> None:
+        """More values, null where one does not qualify, and the record of each, ascending."""
+        if self._chosen is not None:
+            kernel.first_valid(spans.starts, spans.ends, records, self._found, self._chosen)
+        self._found += len(records)
+        self._spans.append(spans)
+        self._records.append(records)
+
+    def array(self) -> pa.Array:
+        """A scalar column: the first value of each record.  A list: all of a record, in order, each once."""
+        if not self._found:
+            lists = pa.ListArray.from_arrays(pa.array(np.zeros(self._of + 1, np.int32)), pa.array([], pa.string()))
+            return lists if self._chosen is None else pa.nulls(self._of, pa.string())
+        data, starts, ends = together(self._spans)
+        if self._chosen is not None:
+            chosen = np.empty((2, self._of), np.int32)
+            kernel.spread(starts, ends, self._chosen, *chosen)
+            return from_spans(data, *chosen)
+        order, bounds = np.empty(len(starts), np.int32), np.empty(self._of + 1, np.int32)
+        size = kernel.group(data, starts, ends, np.concatenate(self._records), self._of, order, bounds)
+        order = order[:size]
+        return pa.ListArray.from_arrays(pa.array(bounds), from_spans(data, starts[order], ends[order]))
 
 
 def describe(fields: Fields, name: str) -> dict[str, pa.Array]:
     """The descriptive columns of `staged.bib` for the records of a chunk, by the crosswalk of that name."""
-    parts: dict[str, list[tuple[pa.Array, np.ndarray]]] = {column: [] for column in BIB_COLUMNS}
+    columns = {column: _Column(fields.count, pa.types.is_list(type_)) for column, type_ in BIB_COLUMNS.items()}
     for line in load(name):
-        raw, rows = _line_values(fields, line)
+        column = columns[line.column]
+        rows = _line_rows(fields, line, column.missing())
         if not len(rows):
             continue
+        spans, raw, rows = _line_values(fields, line, rows)
         records = fields.record[rows]
-        values = cleaner(line.clean)(raw)
-        parts[line.column].append((values, records))
-        if line.otherwise:
-            number = pc.match_substring_regex(raw, "[0-9０-９]")
-            refused = pc.if_else(pc.and_(pc.is_null(values), number), isbd(raw), None)
-            parts[line.otherwise].append((refused, records))
-    columns = {}
-    for column, type_ in BIB_COLUMNS.items():
-        make = _list if pa.types.is_list(type_) else _scalar
-        array = make(parts[column], fields.count)
-        columns[column] = array if array.type == type_ else array.cast(type_)
-    return columns
+        column.add(spans, records)
+        refused = spans.ends < spans.starts
+        if line.otherwise and raw is not None and refused.any():
+            given = raw.filter(pa.array(refused))
+            given = pc.if_else(pc.match_substring_regex(given, "[0-9０-９]"), isbd(given), None)
+            columns[line.otherwise].add(spans_of(given), records[refused])
+    arrays = {column: made.array() for column, made in columns.items()}
+    return {column: array.cast(BIB_COLUMNS[column]) for column, array in arrays.items()}

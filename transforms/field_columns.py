@@ -29,9 +29,12 @@ class Columns:
     codes: list[str | None] = field(default_factory=list)
     values: list[str] = field(default_factory=list)
 
-    def record(self, number: int, offset: int, content: bytes, charset: str, format_: str) -> dict[str, Any]:
-        """Begin a record; its row may be completed until the next one begins."""
-        digest = hashlib.blake2b(content, digest_size=8).digest()
+    def record(
+        self, number: int, offset: int, content: bytes, charset: str, format_: str, digest: int | None = None
+    ) -> dict[str, Any]:
+        """Begin a record; its row may be completed until the next one begins.  Without a digest, one is made."""
+        if digest is None:
+            digest = int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
         row: dict[str, Any] = {
             "record_no": number,
             "byte_offset": offset,
@@ -40,7 +43,7 @@ class Columns:
             "format": format_,
             "charset": charset,
             "status": "clean",
-            "digest": int.from_bytes(digest, "little"),
+            "digest": digest,
         }
         self.records.append(row)
         self.content.append(content)

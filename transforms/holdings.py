@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.tables import STAGED_HOLDING, STAGED_ITEM
+from transforms import clean
 from transforms.crosswalk import FOLDER, CrosswalkError, Fields
 
 MAX_RANGE = 200  # more barcodes than this in one range are taken for a slip
@@ -101,8 +102,7 @@ def _of_tag(fields: Fields, lines: list[ProfileLine]) -> Iterator[pa.Table]:
                 position[fields.field[first]] = np.arange(len(first))
                 taken = position[fields.field[base]]
                 values = joined.take(pa.array(taken, mask=taken < 0))
-            values = pc.utf8_trim_whitespace(values)
-            result = pc.coalesce(result, pc.if_else(pc.equal(values, ""), None, values))
+            result = pc.coalesce(result, clean.strip(values))
         if column.type != pa.string():
             digits = pc.if_else(pc.match_substring_regex(result, r"^\d{1,6}$"), result, None)
             result = digits.cast(column.type)

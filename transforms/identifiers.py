@@ -6,7 +6,6 @@ valid identifier; the caller keeps the value as given beside it.
 """
 # numba infers the types of compiled functions
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,9 @@ import pyarrow.compute as pc
 from numba import njit
 from numpy.typing import NDArray
 from stdnum.iso7064 import mod_11_2
+
+from transforms import clean_kernel
+from transforms.text_columns import each_distinct, nfkc, or_else
 
 # What one character of a number means: 0-9, the check digit X, a hyphen, a space, anything else.
 _X, _HYPHEN, _SPACE, _OTHER = 10, 11, 12, 14
@@ -225,10 +227,14 @@ def _extract(values: pa.Array, pattern: str) -> pa.Array:
 
 def lccn(values: pa.Array) -> pa.Array:
     """LCCN normalised as the Library of Congress says: no spaces, no suffix after `/`, serial of six digits."""
+    return or_else(*clean_kernel.lccn(values), values, _lccn)
+
+
+def _lccn(values: pa.Array) -> pa.Array:
     text = pc.replace_substring_regex(values, r"\s|/.*$", "")
     parts = pc.extract_regex(text, r"^(?P<prefix>[a-z]{0,3}(?:\d{2}|\d{4}))-(?P<serial>\d{1,6})$")
     if parts.null_count < len(parts):
-        serial = pc.utf8_lpad(pc.struct_field(parts, "serial"), 6, "0")
+        serial = pc.ascii_lpad(pc.struct_field(parts, "serial"), 6, "0")
         whole = pc.binary_join_element_wise(pc.struct_field(parts, "prefix"), serial, "")
         text = pc.coalesce(whole, text)
     return _extract(text, r"^(?P<found>[a-z]{0,3}\d{8,10})$")
@@ -255,7 +261,7 @@ def calis(values: pa.Array) -> pa.Array:
 def doi(values: pa.Array) -> pa.Array:
     """DOI in lower case without a resolver (ISO 26324)."""
     text = _extract(
-        pc.utf8_lower(values),
+        pc.ascii_lower(values),
         r"^\s*(?:https?://(?:dx\.|www\.)?doi\.org/|info:doi/|urn:doi:|doi[:\s]*)?(?P<found>10\.\d{4,9}/\S+?)[\s.,;]*$",
     )
     return pc.replace_substring_regex(text, r"^(10\.[^?#]+)\?.*$", r"\1")
@@ -266,19 +272,19 @@ def orcid(values: pa.Array) -> pa.Array:
     pattern = (
         r"(?i)(?:^\s*|orcid\.org/|\(orcid\)\s*|orcid:?\s*)(?P<found>\d{4}-?\d{4}-?\d{4}-?\d{3}[\dx])\s*/?\s*$"
     )
-    digits = pc.utf8_upper(pc.replace_substring(_extract(values, pattern), "-", ""))
+    digits = pc.ascii_upper(pc.replace_substring(_extract(values, pattern), "-", ""))
 
-    def checked(text: str | None) -> str | None:
-        if text is None or not mod_11_2.is_valid(text):
+    def checked(text: str) -> str | None:
+        if not mod_11_2.is_valid(text):
             return None
         return "-".join(text[i : i + 4] for i in range(0, 16, 4))
 
-    return _per_distinct(digits, checked)
+    return each_distinct(digits, checked)
 
 
 def ubsn(values: pa.Array) -> pa.Array:
     """Chinese book number before 1987 (统一书号): class 1-17 and publisher, `·`, serial: `10019·1234`."""
-    text = pc.replace_substring_regex(pc.utf8_normalize(values, "NFKC"), r"\s|^(?:统一书号|書號|书号)[:：]?", "")
+    text = pc.replace_substring_regex(nfkc(values), r"\s|^(?:统一书号|書號|书号)[:：]?", "")
     pattern = r"^(?P<body>(?:1[0-7]|[1-9])\d{3})[·•‧∙・･.\-–—](?P<serial>\d{1,5})(?:$|[^\d])"
     parts = pc.extract_regex(text, pattern)
     return pc.binary_join_element_wise(pc.struct_field(parts, "body"), pc.struct_field(parts, "serial"), "·")
@@ -286,7 +292,7 @@ def ubsn(values: pa.Array) -> pa.Array:
 
 def cn_serial(values: pa.Array) -> pa.Array:
     """Chinese serial number (国内统一刊号): `CN 11-1234/G2`, province of GB/T 2260 or 10, four digits, class."""
-    text = pc.utf8_upper(pc.utf8_normalize(values, "NFKC"))
+    text = pc.ascii_upper(nfkc(values))
     province = "1[0-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|81|82"
     number = rf"(?P<area>{province})\s*[\-–—]\s*(?P<serial>\d{{4}})"
     pattern = rf"^\s*(?:CN\s*)?{number}(?P<class>\s*/\s*[A-Z][A-Z0-9.\-]*)?\s*$"
@@ -294,10 +300,3 @@ def cn_serial(values: pa.Array) -> pa.Array:
     number = pc.binary_join_element_wise(pc.struct_field(parts, "area"), pc.struct_field(parts, "serial"), "-")
     class_ = pc.replace_substring_regex(pc.struct_field(parts, "class"), r"\s", "")
     return pc.binary_join_element_wise(pc.binary_join_element_wise("CN", number, " "), class_, "")
-
-
-def _per_distinct(values: pa.Array, make: Callable[[str | None], str | None]) -> pa.Array:
-    """A function of single values, for the few that are too rare for more."""
-    encoded = values.dictionary_encode()
-    made = pa.array([make(text) for text in encoded.dictionary.to_pylist()], pa.string())
-    return made.take(encoded.indices)

@@ -13,14 +13,14 @@ from typing import BinaryIO, cast
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from harvesters.landing import utf16
-from transforms import charset
+from transforms import charset, clean_kernel
 from transforms import iso2709_kernel as kernel
 from transforms import iso2709_rows as listing
 from transforms.chunk import FIELDS, RECORDS, Chunk
+from transforms.field_dictionaries import characters, tags
 from transforms.iso2709_blocks import PADDING, Block, Utf16, blocks, original_positions
 from transforms.iso2709_findings import CNMARC, MARC21, UNIMARC, issues, rejected, status
 from transforms.iso2709_text import CODE_OF, Parsed, Text, decode
@@ -28,9 +28,6 @@ from transforms.iso2709_text import CODE_OF, Parsed, Text, decode
 FORMATS = pa.array(["marc21", "cnmarc", "unimarc"])
 STATUSES = pa.array(["clean", "mended", "doubtful", "deleted", "rejected"])
 CHARSETS = pa.array(charset.CHARSETS)
-
-_TAGS = pa.array([f"{number:03}" for number in range(1000)] + ["LDR"])
-_CHARACTERS = pa.array([chr(byte) for byte in range(128)] + [""])
 
 
 @dataclass
@@ -49,7 +46,7 @@ def read(
     stream: BinaryIO,
     format_hint: str = "auto",
     encoding_hint: str = "auto",
-    chunk_bytes: int = 4 << 20,
+    chunk_bytes: int = 2 << 20,
     first_record_no: int = 0,
 ) -> Iterator[Chunk]:
     """Read all records of a decompressed stream, whatever state they are in.
@@ -73,7 +70,7 @@ def read(
 
 def _parse(block: Block, first_no: int) -> tuple[Parsed, NDArray[np.uint64]] | None:
     """Run the kernels over a block; None if it holds no record."""
-    buffer, size, take = block.buffer, block.size, block.memory.take
+    buffer, size, take = block.buffer, block.size, block.scratch.take
     buffer[size : size + PADDING] = 0
     room = size + 64
     marks = kernel.Marks(
@@ -92,7 +89,7 @@ def _parse(block: Block, first_no: int) -> tuple[Parsed, NDArray[np.uint64]] | N
     digest = np.empty(count, np.uint64)
     capacity = n + 4 * count + 16
     kinds = [np.int32] * 9 + [np.uint8] * 2
-    rows = listing.Rows._make(take(capacity, kind) for kind in kinds)
+    rows = listing.Rows._make(block.memory.take(capacity, kind) for kind in kinds)
     work = take(9 * (max(size // 12, n) + 4), np.int32).reshape(9, -1)
     fields = take(7 * capacity, np.int32).reshape(7, -1)
     n_fields = listing.list_fields(buffer, marks, records, digest, count, block.cut, fields, work)
@@ -134,9 +131,7 @@ def _chunk(file: _File, block: Block) -> Chunk | None:
 def _ids(parsed: Parsed, text: Text) -> pa.Array:
     """The control number (001) of each record, null where it is absent or blank."""
     rows = parsed.records[listing.ID_ROW, :-1]
-    value = pc.utf8_trim_whitespace(text.values.take(pa.array(rows, mask=rows < 0)))
-    blank = pc.equal(value, "")
-    return pc.if_else(blank, None, value) if pc.any(blank).as_py() else value
+    return clean_kernel.trimmed(clean_kernel.STRIP, text.values.take(pa.array(rows, mask=rows < 0)))
 
 
 def _formats(parsed: Parsed, text: Text, hint: str) -> NDArray[np.int8]:
@@ -173,35 +168,16 @@ def _records(
     return pa.Table.from_arrays(columns, schema=RECORDS)
 
 
-def _tags(indices: NDArray[np.int32]) -> pa.Array:
-    """Tags by dictionary; those that are not three digits are added to it."""
-    odd = indices >= listing.TAG_ODD
-    if not odd.any():
-        return pa.DictionaryArray.from_arrays(pa.array(indices), _TAGS, safe=False)
-    distinct, inverse = np.unique(indices[odd] - listing.TAG_ODD, return_inverse=True)
-    names = [int(packed).to_bytes(3, "big").decode("ascii") for packed in distinct]
-    indices = indices.copy()
-    indices[odd] = len(_TAGS) + inverse
-    return pa.DictionaryArray.from_arrays(pa.array(indices), pa.concat_arrays([_TAGS, pa.array(names)]))
-
-
-def _characters(indices: NDArray[np.int32], present: NDArray[np.uint8]) -> pa.Array:
-    """Indicators or codes by dictionary; null where there is none."""
-    valid = pa.py_buffer(np.packbits(present, bitorder="little"))
-    index = pa.Array.from_buffers(pa.int32(), len(indices), [valid, pa.py_buffer(indices)])
-    return pa.DictionaryArray.from_arrays(index, _CHARACTERS, safe=False)
-
-
 def _fields(parsed: Parsed, text: Text) -> pa.Table:
     rows = parsed.rows
     arrays = [
         pa.array(rows.record),
         pa.array(rows.field_no),
-        _tags(rows.tag),
-        _characters(rows.ind1, rows.has_indicators),
-        _characters(rows.ind2, rows.has_indicators),
+        tags(rows.tag),
+        characters(rows.ind1, rows.has_indicators),
+        characters(rows.ind2, rows.has_indicators),
         pa.array(rows.subfield_no),
-        _characters(rows.code, rows.has_code),
+        characters(rows.code, rows.has_code),
         text.values,
     ]
     return pa.Table.from_arrays(arrays, schema=FIELDS)

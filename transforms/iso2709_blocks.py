@@ -9,24 +9,29 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.arena import Memory, arena
+from transforms.arena import Memory, kept, passing
 from transforms.iso2709_kernel import RECORD_END
 
 JUNK = b" \t\r\n\x00\x1a\xef\xbb\xbf"  # may stand between records
 MAX_RECORD = 16 << 20  # bytes without a terminator that are still held as one record
 KEPT = 1 << 20  # bytes that are kept of a longer one
 PADDING = 128  # bytes behind a chunk that kernels may read
-PER_BYTE = 34  # bytes of memory that one byte of a chunk takes
+KEPT_PER_BYTE = 6  # bytes of memory that one byte of a chunk takes as long as its tables live
+SCRATCH_PER_BYTE = 28  # and while it is parsed
 
 
 @dataclass(frozen=True)
 class Block:
-    """Whole records; `buffer` has PADDING more than `size`.  `cut`: the last one has no terminator."""
+    """Whole records; `buffer` has PADDING more than `size`.  `cut`: the last one has no terminator.
+
+    What is put into `memory` lives on in tables, what is put into `scratch` only while the block is parsed.
+    """
 
     buffer: NDArray[np.uint8]
     size: int
     offset: int  # of the first byte in the file
     memory: Memory
+    scratch: Memory
     cut: bool = False
     too_long: bool = False
 
@@ -100,7 +105,7 @@ def blocks(head: bytes, stream: BinaryIO, chunk_bytes: int) -> Iterator[Block]:
     held, offset = head, 0
     while True:
         room = len(held) + chunk_bytes
-        memory = arena().memory(PER_BYTE * room)
+        memory, scratch = kept().memory(KEPT_PER_BYTE * room), passing().memory(SCRATCH_PER_BYTE * room)
         buffer = memory.take(room + PADDING, np.uint8)
         buffer[: len(held)] = np.frombuffer(held, np.uint8)
         more = _fill(stream, buffer[len(held) : room])
@@ -108,7 +113,7 @@ def blocks(head: bytes, stream: BinaryIO, chunk_bytes: int) -> Iterator[Block]:
         end = _after_last(buffer, size)
         held = buffer[end:size].tobytes()
         if end:
-            yield Block(buffer, end, offset, memory)
+            yield Block(buffer, end, offset, memory, scratch)
             offset += end
         blanks = len(held) - len(held.lstrip(JUNK))  # three are kept: they tell, and may begin a character
         rest = held if end else held[max(0, blanks - 3) :]
@@ -129,7 +134,8 @@ def _block(data: bytes, offset: int, too_long: bool = False) -> Block:
     """A block of one record without a terminator."""
     buffer = np.empty(len(data) + PADDING, np.uint8)
     buffer[: len(data)] = np.frombuffer(data, np.uint8)
-    return Block(buffer, len(data), offset, Memory(buffer[:0]), cut=True, too_long=too_long)
+    none = Memory(buffer[:0])
+    return Block(buffer, len(data), offset, none, none, cut=True, too_long=too_long)
 
 
 def _skip(stream: BinaryIO, chunk_bytes: int) -> tuple[bytes, int]:

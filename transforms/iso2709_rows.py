@@ -13,6 +13,7 @@ from numba.cpython.unsafe.numbers import trailing_zeros
 from numpy.typing import NDArray
 
 from transforms.byte_kernel import copy32, load64, number, xxh64
+from transforms.field_dictionaries import NO_CHARACTER, TAG_LEADER, TAG_ODD
 from transforms.iso2709_kernel import (
     BASE,
     BETWEEN,
@@ -53,8 +54,6 @@ for _number_of, _bit in (
 ):
     _FACTS[_number_of] = _bit
 
-TAG_LEADER, TAG_ODD = 1000, 1001  # 0-999 are three digits; TAG_ODD + three packed bytes for all others
-NO_CODE = 128  # index of the empty code; 0-127 are ASCII characters
 # Rows of `records`: one column a record, and one that is not used.
 # RECEIVED is where the bytes of a record begin, UNIT_START its leader: foreign bytes may stand between.
 UNIT_START, UNIT_END, FIRST, LAST, FIRST_END, LAST_END, FLAGS, REFUSED, FACTS, LABEL, RECEIVED, ID_ROW = range(12)
@@ -63,7 +62,7 @@ UNIT_START, UNIT_END, FIRST, LAST, FIRST_END, LAST_END, FLAGS, REFUSED, FACTS, L
 class Rows(NamedTuple):
     """One row a subfield or control field; arrays of equal length.
 
-    Indicators and codes are ASCII values, or NO_CODE; `start` and `end` are positions in the chunk.
+    Indicators and codes are ASCII values, or NO_CHARACTER; `start` and `end` are positions in the chunk.
     """
 
     record: NDArray[np.int32]
@@ -237,7 +236,7 @@ def list_rows(buffer, found, records, fields, n_fields, first_no, rows):
             records[ID_ROW, r] = row
         if tag == TAG_LEADER or (tag < 10 and k == last):
             record[row], field_no[row], tags[row], subfield_no[row] = first_no + r, fields[1, f], tag, 0
-            ind1s[row], ind2s[row], has_indicators[row], codes[row], has_code[row] = 0, 0, 0, NO_CODE, 0
+            ind1s[row], ind2s[row], has_indicators[row], codes[row], has_code[row] = 0, 0, 0, NO_CHARACTER, 0
             starts[row], ends[row] = a, fields[4, f]
             row += 1
             continue
@@ -280,13 +279,13 @@ def _odd_rows(buffer, found, records, fields, f, first_no, rows, row):
         records[FLAGS, r] |= CODE | GUESSED
     elif not plain and not known:
         records[FLAGS, r] |= INDICATOR
-    code, value, stop = NO_CODE, a, q  # what stands before the first delimiter
+    code, value, stop = NO_CHARACTER, a, q  # what stands before the first delimiter
     at = 0
     while True:
         if at > 0 or (value == stop and inside and not plain):
             k += 1
             stop = np.int64(found[k]) if k < last and found[k] < b else b
-            code, value = NO_CODE, q + 1
+            code, value = NO_CHARACTER, q + 1
             if value < stop and buffer[value] < 0x80:
                 code, value = np.int64(buffer[value]), value + 1
         if not plain and (code <= 0x20 or code >= 0x7F or (buffer[q] == FIELD_END and q < b)):

@@ -9,7 +9,7 @@ comparison only and never replace the text.  Romanised titles (`title_pinyin`) a
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 import opencc
@@ -17,15 +17,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.tables import MATCH_KEYS
+from transforms import key_kernel as kernel
+from transforms.clean_kernel import has_han
+from transforms.text_columns import or_else, per_distinct
 
 BATCH = 2_000  # values handed to OpenCC at once, joined by newlines
+REMEMBERED = 20_000  # distinct volumes, editions and so on that are not worked out again
+LONGEST = 300  # characters of names, publishers, volumes, editions and extents that are looked at
 
 # Combining accents (Latin, half marks), pointing of Hebrew and Arabic, spacing modifiers such as the soft
 # sign of romanised Russian: catalogues give or leave them out at will.
 _ACCENTS = re.compile(r"[\u0300-\u036f\ufe20-\ufe2f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u02b0-\u02ff]")
 _LATIN = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
-_NOT_KEY = "[^\\p{L}\\p{M}\\p{N}]+"  # marks stay: they are vowels in Indic scripts and Thai
-_HAN = "[\\x{3400}-\\x{4DBF}\\x{4E00}-\\x{9FFF}\\x{F900}-\\x{FAFF}\\x{20000}-\\x{3FFFF}]"
+_BREAK = re.compile("[\r\n\x85\u2028\u2029]+")
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 _NUMERALS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _NUMERALS |= {c: i for i, c in enumerate("壹贰叁肆伍陆柒捌玖", start=1)}
@@ -39,6 +44,7 @@ _TITLE_VOLUME = re.compile(
     rf"[\s.,:;，。、]*[(（\[]?\s*((?:第\s*)(?:\d+|{_CHINESE_NUMBER})\s*[册卷集部编辑]"
     rf"|[上中下]\s*[册卷集部编篇]|(?<=[(（\[])[上中下]|(?:\d+|{_CHINESE_NUMBER})\s*[册])\s*[)）\]]?\s*$"
 )
+_VOLUME_END = "[册冊卷集部编編辑輯篇上中下][^\\p{L}\\p{N}]*$"  # may be one: worth a look
 _VOLUME_TOKEN = re.compile(
     rf"\d+|(?<![^\W\d_])[ivxlcdm]+(?![^\W\d_])|第?({_CHINESE_NUMBER})(?={_PART}|$|\W|[上中下])"
     rf"|(?<=[册卷集部编])({_CHINESE_NUMBER})|[上中下](?={_PART}|$|\W|之)|(?<![^\W\d_])[a-z](?![^\W\d_.])|-"
@@ -87,40 +93,45 @@ _NOT_PAGES = re.compile(r"\d+\s*(?:v\b|vols?\b|volumes?\b|册|卷|函|cm\b|mm\b|
 _PAGED = re.compile(r"p\b|pp\b|p\.|page|页|面|叶|leaves|leaf|\bs\b|с\.|^\W*\d+\W*$")
 
 
-# Left out or kept at will at the beginning of a title.
-_ARTICLE = (
-    "^[^\\p{L}\\p{N}]*(?:(?i:the|an?|der|die|das|eine?|les?|la|une?|el|los|las|il|lo|gli)\\s+|(?i:l)['’])"
-    "([^\\p{L}]*\\p{L})"
+# Left out or kept at will at the beginning of a title, if a letter follows.
+_ARTICLE = re.compile(
+    r"^[\W_]*(?:(?:the|an?|der|die|das|eine?|les?|la|une?|el|los|las|il|lo|gli)\s+|l['’])(?=[\W\d_]*[^\W\d_])",
+    re.IGNORECASE,
 )
 
 
-@lru_cache(maxsize=1)
+class _KeyCharacters(dict[int, int | None]):
+    """For `str.translate`: letters, marks and digits stay; marks are vowels in Indic scripts and Thai."""
+
+    def __missing__(self, point: int) -> int | None:
+        self[point] = point if unicodedata.category(chr(point))[0] in "LMN" else None
+        return self[point]
+
+
+_KEY_CHARACTERS = _KeyCharacters({ord("\n"): ord("\n")})  # what joins values
+
+
+@cache
 def _simplifier() -> opencc.OpenCC:
     return opencc.OpenCC("t2s")
 
 
-def _joined(values: pa.Array, change: Callable[[str], str], size: int = BATCH) -> pa.Array:
-    """Apply a text function to many values at once, joined by newlines (none may hold one)."""
+def _in_batches(texts: list[str], change: Callable[[str], str]) -> list[str]:
+    """Apply a text function to many values at once, joined by newlines; other line breaks become spaces."""
     done: list[str] = []
-    for start in range(0, len(values), size):
-        batch = values.slice(start, size).to_pylist()
+    for start in range(0, len(texts), BATCH):
+        batch = texts[start : start + BATCH]
         changed = change("\n".join(batch)).split("\n")
-        if len(changed) != len(batch):  # the function made or lost a line: go one by one
-            changed = [change(value).replace("\n", " ") for value in batch]
+        if len(changed) != len(batch):  # there was a line break in a value
+            changed = change("\n".join(_BREAK.sub(" ", text) for text in batch)).split("\n")
         done += changed
-    return pa.array(done, pa.string())
+    return done
 
 
-def simplified(values: pa.Array) -> pa.Array:
-    """NFKC, one line, simplified script; nulls not allowed.  Only values with Han characters see OpenCC."""
-    values = pc.utf8_normalize(
-        pc.replace_substring_regex(values, "[\\r\\n\\x{85}\\x{2028}\\x{2029}]+", " "), "NFKC"
-    )
-    has_han = pc.match_substring_regex(values, _HAN)
-    if not pc.any(has_han).as_py():
-        return values
-    converted = _joined(values.filter(has_han), _simplifier().convert)
-    return pc.replace_with_mask(values, has_han, converted)
+def _simple(text: str) -> str:
+    """NFKC, simplified script."""
+    text = unicodedata.normalize("NFKC", text)
+    return _simplifier().convert(text) if _HAN.search(text) else text
 
 
 def _lower(text: str) -> str:
@@ -131,30 +142,48 @@ def _lower(text: str) -> str:
     return unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", text))).translate(_LATIN)
 
 
-def _letters(lowered: pa.Array) -> pa.Array:
-    """Letters, marks and digits only; null where there are none."""
-    keys = pc.replace_substring_regex(lowered, _NOT_KEY, "")
-    return pc.if_else(pc.equal(keys, ""), pa.scalar(None, pa.string()), keys)
+def _letters(texts: list[str]) -> pa.Array:
+    """Letters, marks and digits of lower-case texts; null where there are none."""
+    keys = _in_batches(texts, lambda text: text.translate(_KEY_CHARACTERS))
+    return pa.array([key or None for key in keys], pa.string())
+
+
+def _folded(values: pa.Array) -> pa.Array:
+    return _letters(_in_batches(values.to_pylist(), lambda text: _lower(_simple(text))))
+
+
+@cache
+def _folds() -> np.ndarray:
+    """What the characters that the kernel knows fold to."""
+    known = [chr(c) for low, high in kernel.RANGES for c in range(low, high) if chr(c) not in kernel.IN_PHRASES]
+    return kernel.table(known, _folded(pa.array(known)).to_pylist())
+
+
+def _key(kind: int, values: pa.Array, make: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """The keys of any values: by the kernel where it can, else by the plain function."""
+    return or_else(*kernel.keys(kind, _folds(), values), values, make)
 
 
 def folded(values: pa.Array) -> pa.Array:
     """Each value folded for comparison; a value with no letter or digit becomes null."""
-    return _letters(_joined(simplified(values), _lower))
+    return _key(kernel.FOLD, values, _folded)
 
 
 def _plain(values: pa.Array) -> list[str]:
     """Simplified, lower-case texts, cut to a length that no pattern below can take long over."""
-    return _joined(pc.utf8_slice_codeunits(simplified(values), 0, 300), _lower).to_pylist()
+    simple = _in_batches([text or "" for text in values.to_pylist()], _simple)
+    return _in_batches([text[:LONGEST] for text in simple], _lower)
 
 
-def per_distinct(
-    column: pa.ChunkedArray | pa.Array, make: Callable[[pa.Array], pa.Array]
-) -> pa.Array | pa.ChunkedArray:
-    """Compute a column from the distinct values of another; null stays null."""
-    if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-    encoded = column.dictionary_encode()
-    return make(encoded.dictionary).take(encoded.indices)
+def _single(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """A column as one array."""
+    if isinstance(column, pa.Array):
+        return column
+    return (
+        column.chunk(0)
+        if column.num_chunks == 1
+        else pa.concat_arrays(column.chunks or [pa.array([], column.type)])
+    )
 
 
 def chinese_number(text: str) -> int:
@@ -189,6 +218,7 @@ def _ordinals_as_digits(text: str) -> str:
     return _ORDINAL.sub(lambda found: f"{words.index(found.group()) + 1}th", text)
 
 
+@lru_cache(REMEMBERED)
 def volume(text: str) -> str | None:
     """The key of a lower-case, simplified volume number: 第一册 → 1, v. 2, pt. 1 → 2.1, 上册 → 上."""
     words = _CARDINAL_WORDS.split("|")
@@ -200,6 +230,7 @@ def volume(text: str) -> str | None:
     return key or re.sub(r"\W+", "", text) or None
 
 
+@lru_cache(REMEMBERED)
 def edition(text: str) -> str:
     """The key of a lower-case, simplified edition statement: its number, else what kind it says, else 1."""
     numbered = _ANNIVERSARY.sub("", _ordinals_as_digits(text))
@@ -211,6 +242,7 @@ def edition(text: str) -> str:
     return next((mark for mark, pattern in _EDITION_MARKS if pattern.search(text)), "1")
 
 
+@lru_cache(REMEMBERED)
 def creator(text: str) -> str:
     """A lower-case, simplified name, surname first, without dates, titles and roles."""
     text = _RELATOR.sub("", _DATES.sub("", _BRACKETED.sub(" ", text)))
@@ -224,6 +256,7 @@ def creator(text: str) -> str:
     return " ".join([words[-1], *words[:-1]] if direct else words)
 
 
+@lru_cache(REMEMBERED)
 def publisher(text: str) -> str:
     """A lower-case, simplified publisher without the words that say what kind of company it is."""
     without = _COMPANY.sub(" ", text)
@@ -240,18 +273,32 @@ def page_count(text: str) -> int | None:
 
 
 def _titles(values: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Distinct titles → title keys, and the volume keys that their ends give."""
-    plain = simplified(values)
-    tail = pc.match_substring_regex(plain, "[册卷集部编辑篇上中下]\\s*[)）\\]]?\\s*$")
+    """Title keys, and the volume keys that the ends of titles give."""
+    keys, left = kernel.keys(kernel.TITLE, _folds(), values)
+    if (han := has_han(values)).any():
+        some = np.flatnonzero(han)
+        left[some] |= pc.match_substring_regex(values.take(some), _VOLUME_END).to_numpy(zero_copy_only=False)
+    volumes = pa.nulls(len(values), pa.string())
+    if left.any():
+        mask = pa.array(left)
+        encoded = values.filter(mask).dictionary_encode()
+        plain = (made.take(encoded.indices) for made in _plain_titles(encoded.dictionary))
+        keys, volumes = (
+            pc.replace_with_mask(all_, mask, some) for all_, some in zip((keys, volumes), plain, strict=True)
+        )
+    return keys, volumes
+
+
+def _plain_titles(values: pa.Array) -> tuple[pa.Array, pa.Array]:
     volumes: list[str | None] = [None] * len(values)
-    texts = plain.to_pylist()
-    for row in np.flatnonzero(tail.to_numpy(zero_copy_only=False)):
-        found = _TITLE_VOLUME.search(texts[row], max(0, len(texts[row]) - 40))
+    texts = _in_batches(values.to_pylist(), _simple)
+    for row, text in enumerate(texts):
+        found = _TITLE_VOLUME.search(text, max(0, len(text) - 40))
         if found and found.start() > 1:  # what is left must still be a title
             volumes[row] = volume(found.group(1).lower())
-            texts[row] = texts[row][: found.start()]
-    without_article = pc.replace_substring_regex(pa.array(texts, pa.string()), _ARTICLE, "\\1")
-    return _letters(_joined(without_article, _lower)), pa.array(volumes, pa.string())
+            texts[row] = text[: found.start()]
+    texts = _in_batches([_ARTICLE.sub("", text) for text in texts], _lower)
+    return _letters(texts), pa.array(volumes, pa.string())
 
 
 def _creators(lists: pa.ChunkedArray, otherwise: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
@@ -263,9 +310,8 @@ def _creators(lists: pa.ChunkedArray, otherwise: pa.ChunkedArray) -> tuple[pa.Ar
     bare = np.flatnonzero(without)
     owner = np.concatenate([parents, bare])
     order = np.argsort(owner, kind="stable")
-    keys = per_distinct(pa.concat_arrays([names, otherwise.take(pa.array(bare))]), _each_folded(creator)).take(
-        order
-    )
+    named = pa.concat_arrays([names, otherwise.take(pa.array(bare))])
+    keys = _key(kernel.CREATOR, named, _each_folded(creator)).take(order)
     kept = np.flatnonzero(keys.is_valid().to_numpy(zero_copy_only=False))
     keys, owner = keys.take(pa.array(kept)), owner[order][kept]
     starts = np.searchsorted(owner, np.arange(len(lists) + 1))
@@ -279,11 +325,14 @@ def _each(make: Callable[[str], str | None]) -> Callable[[pa.Array], pa.Array]:
 
 
 def _each_folded(make: Callable[[str], str]) -> Callable[[pa.Array], pa.Array]:
-    return lambda values: _letters(_each(make)(values))
+    return lambda values: _letters([make(text) for text in _plain(values)])
 
 
 def _pages(values: pa.Array) -> pa.Array:
-    return pa.array([page_count(text) for text in _plain(values)], pa.int32())
+    def plain(some: pa.Array) -> pa.Array:
+        return pa.array([page_count(text) for text in _plain(some)], pa.int32())
+
+    return or_else(*kernel.page_counts(values), values, plain)
 
 
 def add(bib: pa.Table) -> pa.Table:
@@ -291,27 +340,24 @@ def add(bib: pa.Table) -> pa.Table:
 
     Rows keep their order; columns named like a key are replaced.
     """
-    title = pa.concat_arrays(bib["title"].chunks) if bib["title"].num_chunks else pa.array([], pa.string())
-    encoded = title.dictionary_encode()
-    title_keys, title_volumes = (made.take(encoded.indices) for made in _titles(encoded.dictionary))
-    parts = (
-        title_keys,
-        part_title := per_distinct(bib["volume_title"], folded),
-        per_distinct(bib["subtitle"], folded),
-    )
+    names = ("title", "volume_title", "subtitle", "publisher", "pub_place", "extent", "volume_no", "edition")
+    one = {name: _single(bib[name]) for name in names}
+    title_keys, title_volumes = _titles(one["title"])
+    part_title = folded(one["volume_title"])
     creator_keys, creators_keys = _creators(bib["creators"], bib["resp_first"])
     # nulls are filled first: skipping them, pyarrow 26 gives no rows at all where every row is null
+    parts = (title_keys, part_title, folded(one["subtitle"]))
     joined = pc.binary_join_element_wise(*(pc.fill_null(part, "") for part in parts), "")
     keys = {
         "title_key": title_keys,
         "full_title_key": pc.if_else(pc.equal(joined, ""), pa.scalar(None, pa.string()), joined),
-        "volume_key": pc.coalesce(per_distinct(bib["volume_no"], _each(volume)), title_volumes, part_title),
-        "edition_key": pc.fill_null(per_distinct(bib["edition"], _each(edition)), "1"),
+        "volume_key": pc.coalesce(per_distinct(one["volume_no"], _each(volume)), title_volumes, part_title),
+        "edition_key": pc.fill_null(per_distinct(one["edition"], _each(edition)), "1"),
         "creator_key": creator_keys,
         "creators_key": creators_keys,
-        "publisher_key": per_distinct(bib["publisher"], _each_folded(publisher)),
-        "place_key": per_distinct(bib["pub_place"], folded),
-        "pages": per_distinct(bib["extent"], _pages),
+        "publisher_key": _key(kernel.PUBLISHER, one["publisher"], _each_folded(publisher)),
+        "place_key": folded(one["pub_place"]),
+        "pages": _pages(one["extent"]),
     }
     bib = bib.drop_columns([column.name for column in MATCH_KEYS if column.name in bib.column_names])
     for column in MATCH_KEYS:

@@ -176,7 +176,8 @@ def _described(fields: crosswalk.Fields, records: pa.Table) -> pa.Table:
 
 
 def _bib(described: pa.Table, records: pa.Table, kept: np.ndarray, names: dict[str, str]) -> pa.Table:
-    described, records = described.take(pa.array(kept)), records.take(pa.array(kept))
+    if len(kept) < len(records):
+        described, records = described.take(pa.array(kept)), records.take(pa.array(kept))
     table = keys.add(described)
     for name in ("record_no", "record_id", "control_number", "file", "byte_offset", "format", "charset", "status"):
         table = table.append_column(name, records[name])

@@ -11,13 +11,15 @@ from warehouse import lake
 
 TABLES = ("staged.bib", "staged.field", "staged.holding", "staged.item", "staged.rejected", "quality.issue")
 AHEAD = 1  # parts that may wait; more would only take memory
+LANES = ("field", "others", "issue")
 
 
 class StagedFiles:
     """The files of one batch, with what the record rules find; use as a context manager and call `finish`.
 
-    One thread writes and checks, in the order of `write`, so the files do not depend on timing.  What fails
-    there is raised by the next call.
+    Three threads work side by side, each in the order of `write`, so the files do not depend on timing: one
+    writes `field`, the largest; one the other tables; one checks the rules and writes `issue`.  What fails in
+    one is raised by the next call.
 
     Args:
         folder: where the files go; it must exist.
@@ -29,31 +31,44 @@ class StagedFiles:
         self._folder = folder
         self._writers = lake.TableWriters(folder, TABLES)
         self._checker = Checker(source_id, batch_id)
-        self._thread = ThreadPoolExecutor(1, "staged-files")
-        self._running: deque[Future[None]] = deque()
+        self._lanes = {name: ThreadPoolExecutor(1, f"staged-{name}") for name in LANES}
+        self._running: deque[list[Future[None]]] = deque()
 
     def __enter__(self) -> "StagedFiles":
         return self
 
     def __exit__(self, *details: object) -> None:
-        self._thread.shutdown(cancel_futures=True)
+        for lane in self._lanes.values():
+            lane.shutdown(cancel_futures=True)
         self._writers.__exit__(*details)
 
     def write(self, tables: dict[str, pa.Table]) -> None:
         """Append the rows of a part (`transforms.parse.Part.tables`); records must be whole."""
-        self._running.append(self._thread.submit(self._write, tables))
-        while len(self._running) > AHEAD:
-            self._running.popleft().result()
+        lanes: dict[str, dict[str, pa.Table]] = {name: {} for name in LANES}
+        for name, table in tables.items():
+            lanes[name if name in LANES else "others"][name] = table
+        self._running.append(
+            [
+                self._lanes["field"].submit(self._writers.write, lanes["field"]),
+                self._lanes["others"].submit(self._writers.write, lanes["others"]),
+                self._lanes["issue"].submit(self._check, lanes["issue"], tables),
+            ]
+        )
+        self._wait(AHEAD)
 
-    def _write(self, tables: dict[str, pa.Table]) -> None:
-        self._writers.write(tables)
+    def _check(self, issues: dict[str, pa.Table], tables: dict[str, pa.Table]) -> None:
+        self._writers.write(issues)
         if "bib" in tables:
             self._writers.write({"issue": self._checker.add(tables)})
 
+    def _wait(self, left: int) -> None:
+        while len(self._running) > left:
+            for future in self._running.popleft():
+                future.result()
+
     def finish(self) -> None:
         """Complete all files, with the findings of rules that compare records of the batch."""
-        while self._running:
-            self._running.popleft().result()
+        self._wait(0)
         self._writers.finish("bib", "field", "holding", "item", "rejected")
         self._writers.write({"issue": self._checker.finish(self._folder)})
         self._writers.finish("issue")

@@ -1,89 +1,66 @@
 """Records in XML: MARCXML collections, SRU answers, OAI-PMH pages with MARCXML, Dublin Core, MODS, DIM.
 
-The bytes are cut at the outermost `record` elements and each is parsed by itself, under a root that repeats
-the namespaces declared before the first record.  So memory stays flat, every record has a byte offset, and
-one that is not well-formed is set aside alone.  Elements are known by local name, whatever their namespace.
+The bytes are cut at record elements (`xml_units`), under a root that repeats the namespaces declared before the
+first of them, so memory stays flat, every record has a byte offset, and one that is not well-formed is set aside
+alone.  MARCXML is read by a compiled kernel (`marcxml`); what that leaves is parsed by lxml here, which also says
+what is right.  Elements are known by local name, whatever their namespace.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, BinaryIO
 
+import numpy as np
+import pyarrow as pa
 from lxml import etree
+from numpy.typing import NDArray
 
-from transforms import xml_metadata
-from transforms.chunk import Chunk
+from transforms import marcxml, xml_metadata
+from transforms.chunk import NO_ISSUES, NONE_REJECTED, Chunk
 from transforms.field_columns import Columns, Field
+from transforms.xml_units import MAX_RECORD, Units, units
 
 READ = 1 << 20
 CHUNK_RECORDS = 2000
-MAX_RECORD = 64 << 20
 ADVICE = "mend the record at the source and send it again; the bytes are kept with this row"
-_TAG = re.compile(rb"<(/?)(?:[A-Za-z_][\w.\-]*:)?record(?=[\s/>])[^>]*?(/?)>")
 _NAMESPACE = re.compile(rb"xmlns(?::[\w.\-]+)?\s*=\s*(?:\"[^\"]*\"|'[^']*')")
 _DECLARATION = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9_\-]+)[\"']")
-_METADATA = re.compile(rb"<(?:[\w.\-]+:)?metadata[\s>].*</(?:[\w.\-]+:)?metadata\s*>", re.DOTALL)
 _HAN = re.compile(r"[\u4e00-\u9fff]")
+_BETWEEN = b"<?next?>"  # stands between records that are parsed together
 
 
-def _units(stream: BinaryIO) -> Iterator[tuple[int, bytes, bytes]]:
-    """(offset, bytes, head) of each outermost record element; head is all before the first.
+@dataclass(frozen=True)
+class _Root:
+    """What to put before and after a record so that it parses by itself, and the encoding declared."""
 
-    An element that does not end (the file was cut) comes last, as far as it goes.
-    """
-    buffer, base, head = b"", 0, None
-    depth = start = scanned = 0
-    while True:
-        more = stream.read(READ)
-        buffer += more
-        done = 0
-        for tag in _TAG.finditer(buffer, scanned):
-            closing, empty = tag.group(1), tag.group(2)
-            if depth == 0 and not closing:
-                start = tag.start()
-                if head is None:
-                    head = buffer[:start]
-            if not empty:
-                depth += -1 if closing else 1
-            if depth == 0:
-                yield base + start, buffer[start : tag.end()], head or b""
-                done = tag.end()
-            scanned = tag.end()
-        depth = max(depth, 0)
-        if not more:
-            if depth:
-                yield base + start, buffer[start:], head or b""
-            return
-        if depth == 0:
-            # keep the head until the first record, and the beginning of a tag that may be cut
-            done = max(done, min(scanned, len(buffer))) if head is not None else 0
-            if head is not None:
-                done = max(done, buffer.rfind(b"<", done))
-        else:
-            done = start
-            if len(buffer) - start > MAX_RECORD:
-                yield base + start, buffer[start:], head or b""
-                return
-        scanned = max(scanned - done, 0)
-        start -= done
-        base += done
-        buffer = buffer[done:]
+    before: bytes
+    after: bytes
+    encoding: str
+    prefixes: NDArray[np.uint8]  # that are declared, each with a colon behind it
+    compiled: bool  # whether the kernel may read what stands in it
 
 
 def _parser() -> etree.XMLParser:
     return etree.XMLParser(recover=False, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
 
 
-def _root(head: bytes) -> tuple[bytes, bytes, str]:
-    """What to put before and after a record so that it parses by itself, and the encoding declared."""
+@lru_cache(maxsize=16)
+def _root(head: bytes) -> _Root:
     declared = _DECLARATION.search(head)
     encoding = declared.group(1).decode("ascii").lower() if declared else "utf-8"
     found: dict[bytes, bytes] = {}
     for match in _NAMESPACE.finditer(head):
         found[match.group().split(b"=", 1)[0].strip()] = match.group()
     start = b'<?xml version="1.0" encoding="' + encoding.encode("ascii") + b'"?><root ' + b" ".join(found.values())
-    return start + b">", b"</root>", encoding
+    prefixes = b"".join(name[6:] + b":" for name in found if name[5:6] == b":")
+    compiled = encoding in ("utf-8", "utf8")
+    try:
+        etree.fromstring(start + b"/>", _parser())
+    except (etree.XMLSyntaxError, LookupError):
+        compiled = False
+    return _Root(start + b">", b"</root>", encoding, np.frombuffer(prefixes, np.uint8), compiled)
 
 
 def _local(tag: object) -> str:
@@ -111,7 +88,9 @@ def _marc(element: Any) -> tuple[list[Field], dict[str, Any]]:
             fields.append((tag, None, None, [(None, value)]))
         elif name == "datafield":
             subfields: list[tuple[str | None, str]] = [
-                (sub.get("code") or "", "".join(sub.itertext()) if len(sub) else sub.text or "") for sub in child
+                (sub.get("code") or "", "".join(sub.itertext()) if len(sub) else sub.text or "")
+                for sub in child
+                if isinstance(sub.tag, str)
             ]
             if subfields:
                 fields.append((tag, child.get("ind1", " "), child.get("ind2", " "), subfields))
@@ -140,16 +119,18 @@ def _payload(record: Any) -> tuple[Any, Any]:
     return (header, None) if header is not None else (None, record)
 
 
-def _read(record: Any, columns: Columns, row: dict[str, Any]) -> str:
-    """Add the fields of a record element and complete its row; returns why it can't be, or ''."""
+def _read(record: Any, columns: Columns, row: dict[str, Any], needs_header: bool) -> tuple[str, str]:
+    """Add the fields of a record element and complete its row; the rule and reason why it can't be, or ""."""
     header, payload = _payload(record)
+    if header is None and needs_header:
+        return "xml-without-header", "an OAI-PMH record without a header, or a header without a record around it"
     identifier = _child(header, "identifier") if header is not None else None
     row["record_id"] = (identifier.text or "").strip() or None if identifier is not None else None
     if header is not None and header.get("status") == "deleted":
         row["status"] = "deleted"
-        return "" if row["record_id"] else "a deleted header has no identifier"
+        return ("", "") if row["record_id"] else ("xml-without-metadata", "a deleted header has no identifier")
     if payload is None:
-        return "the record has no metadata"
+        return "xml-without-metadata", "the record has no metadata"
     if any(_local(child.tag) in ("leader", "controlfield", "datafield") for child in payload):
         fields, found = _marc(payload)
         row["format"], row["control_number"] = found["format"], found["control_number"]
@@ -158,14 +139,70 @@ def _read(record: Any, columns: Columns, row: dict[str, Any]) -> str:
     else:
         fields, row["format"] = xml_metadata.flatten(payload, header)
     columns.add(fields)
-    return ""
+    return "", ""
 
 
-def _digest(content: bytes) -> int:
-    """Digest of the described part, so that a new datestamp alone is no change."""
-    metadata = _METADATA.search(content)
-    digest = hashlib.blake2b(metadata.group() if metadata else content, digest_size=8).digest()
-    return int.from_bytes(digest, "little")
+def _elements(contents: list[bytes], root: _Root) -> list[Any]:
+    """The record elements of these bytes, or why they are none; all parsed at once if they are well-formed."""
+    marked = b"".join(content + _BETWEEN for content in contents) if len(contents) > 1 else contents[0]
+    try:
+        children = list(etree.fromstring(root.before + marked + root.after, _parser()))
+    except (etree.XMLSyntaxError, LookupError) as error:
+        children = []
+        if len(contents) == 1:
+            return [f"not well-formed XML: {error}"]
+    if len(contents) == 1:
+        return children[:1]
+    # each record by itself is well-formed where each is followed by its mark
+    alternate = [child.tag is etree.PI for child in children] == [False, True] * len(contents)
+    if alternate:
+        return children[::2]
+    half = len(contents) // 2
+    return _elements(contents[:half], root) + _elements(contents[half:], root)
+
+
+def _parsed(
+    found: Units, which: NDArray[np.int64], digests: NDArray[np.uint64], first_no: int, hint: str
+) -> Chunk:
+    """The chunk of some of the records, parsed by lxml."""
+    columns, hinted = Columns(), "unknown" if hint == "auto" else hint
+    root, needs_header = _root(found.head), found.layout.mark == b"header"
+    contents = [found.content(unit) for unit in which.tolist()]
+    elements = [f"more than {MAX_RECORD} bytes without an end"] if found.too_long else _elements(contents, root)
+    for unit, content, element in zip(which.tolist(), contents, elements, strict=True):
+        offset = found.offset + int(found.starts[unit])
+        row = columns.record(first_no + unit, offset, content, root.encoding, hinted, int(digests[unit]))
+        if isinstance(element, str):
+            rule, reason = "xml-syntax", element
+        else:
+            rule, reason = _read(element, columns, row, needs_header)
+        if reason:
+            columns.reject(rule, reason, ADVICE)
+        if row["format"] == "unimarc" and hint == "cnmarc":
+            row["format"] = "cnmarc"
+    return columns.chunk()
+
+
+def _in_order(tables: list[pa.Table]) -> pa.Table:
+    """Rows of several tables in the order of their records; those of one record stay as they are."""
+    whole = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+    return whole.take(pa.array(np.argsort(whole["record_no"].to_numpy(), kind="stable")))
+
+
+def _chunk(found: Units, first_no: int, hint: str) -> Chunk:
+    root, digests, content = _root(found.head), found.digests(), found.contents()
+    every = np.arange(len(found))
+    if not root.compiled or found.too_long:
+        return _parsed(found, every, digests, first_no, hint)
+    needs_header = found.layout.mark == b"header"
+    marc = marcxml.read(found, digests, first_no, root.prefixes, root.encoding, hint, needs_header)
+    if not marc.left.any():
+        return Chunk(marc.records, marc.fields, NO_ISSUES, NONE_REJECTED, content)
+    rest = _parsed(found, every[marc.left], digests, first_no, hint)
+    if marc.left.all():
+        return rest
+    records, fields = _in_order([marc.records, rest.records]), _in_order([marc.fields, rest.fields])
+    return Chunk(records, fields, rest.issues, rest.rejected, content)
 
 
 def read(
@@ -180,27 +217,7 @@ def read(
         first_record_no: number of the first record.
     """
     del encoding_hint
-    columns, number = Columns(), first_record_no
-    known_head, before, after, encoding = None, b"", b"", ""
-    parser, hinted = _parser(), "unknown" if format_hint == "auto" else format_hint
-    for offset, content, head in _units(stream):
-        if head is not known_head:
-            known_head = head
-            before, after, encoding = _root(head)
-        row = columns.record(number, offset, content, encoding, hinted)
-        row["digest"] = _digest(content)
-        number += 1
-        try:
-            reason = _read(etree.fromstring(before + content + after, parser)[0], columns, row)
-            rule = "xml-without-metadata"
-        except (etree.XMLSyntaxError, LookupError) as error:
-            reason, rule = f"not well-formed XML: {error}", "xml-syntax"
-        if reason:
-            columns.reject(rule, reason, ADVICE)
-        if row["format"] == "unimarc" and format_hint == "cnmarc":
-            row["format"] = "cnmarc"
-        if len(columns.records) >= CHUNK_RECORDS:
-            yield columns.chunk()
-            columns = Columns()
-    if columns.records:
-        yield columns.chunk()
+    number = first_record_no
+    for found in units(stream, READ, CHUNK_RECORDS):
+        yield _chunk(found, number, format_hint)
+        number += len(found)

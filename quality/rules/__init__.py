@@ -15,6 +15,8 @@ Columns of a rule file (lists are written `a|b`; an empty list means all):
 A predicate sees the columns of its row, those of the record as `bib.…`, and of the record's fields
 `has('801$b')` (is there one?), `first('210$d')` (the first by position) and `values('010$z')` (all of them).
 A rule on a field sees only fields of its tag; without a tag only what `quality.rules.anywhere` picks out.
+What compares records of a batch (`is_held` and `batch_has_holdings` of bib, `same_barcode` of item) is there
+only at its end, and not together with questions for fields.
 `getvariable('batch_year')` is the year of the batch.
 Macros for predicates are in `macros.sql`.
 """
@@ -22,7 +24,7 @@ Macros for predicates are in `macros.sql`.
 import csv
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
@@ -45,9 +47,9 @@ WHOLE_BATCH = re.compile(r"\b(is_held|batch_has_holdings|same_barcode)\b")
 FACT = re.compile(r"\b(has|first|values)\('([^'$]+)(?:\$(.))?'\)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rule:
-    """One row of a rule file."""
+    """One row of a rule file; compared by identity, so that sets of rules are quickly looked up."""
 
     code: str
     title_zh: str
@@ -62,21 +64,25 @@ class Rule:
     predicate: str
     value: str
 
-    @property
+    @cached_property
     def needs_batch(self) -> bool:
         """Whether it can be checked only when the whole batch is there."""
-        return self.table == "item" or bool(WHOLE_BATCH.search(self.predicate + self.value))
+        return bool(WHOLE_BATCH.search(self.predicate + self.value))
 
     @property
     def is_anywhere(self) -> bool:
         """Whether it looks at every field."""
         return self.table == "field" and not self.tag
 
-    @property
+    @cached_property
     def tags(self) -> dict[str, str]:
         """The tag by format; under the key '' the one of every format."""
         pairs = (part.rpartition(":") for part in self.tag.split("|") if part)
         return {format_: tag for format_, _, tag in pairs}
+
+    def tag_of(self, format_: str) -> str:
+        """The tag in that format; '' where it has none."""
+        return self.tags.get(format_, self.tags.get("", ""))
 
 
 class RuleError(Exception):

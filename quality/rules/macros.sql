@@ -3,35 +3,51 @@
 -- Has it a Chinese character?
 CREATE MACRO has_han(text) AS regexp_matches(text, '[\x{3400}-\x{9FFF}\x{20000}-\x{2FFFF}]');
 
--- Is there nothing to read in it?
-CREATE MACRO is_blank(text) AS coalesce(trim(text, ' 　'), '') = '';
+-- Is there nothing to read in it?  What begins with more than a space is not looked at further.
+CREATE MACRO is_blank(text) AS
+    CASE WHEN text >= '!' AND NOT starts_with(text, '　') THEN false ELSE coalesce(trim(text, ' 　'), '') = '' END;
 
--- The digits (and X) of the first number of a field of numbers, without hyphens.
+-- The digits (and X) of the first number of a field of numbers, without hyphens; most are an ISBN without any.
 CREATE MACRO number_of(text) AS
-    upper(regexp_replace(regexp_extract(text, '[0-9][0-9Xx \-‐–]*'), '[^0-9Xx]', '', 'g'));
+    CASE
+        WHEN regexp_matches(text, '^[0-9]{9}[0-9X]( ?\(|$)') THEN left(text, 10)
+        WHEN regexp_matches(text, '^[0-9]{13}( ?\(|$)') THEN left(text, 13)
+        ELSE upper(regexp_replace(regexp_extract(text, '[0-9]([0-9Xx \-‐–]*[0-9Xx])?'), '[ \-‐–]+', '', 'g'))
+    END;
 
--- One of its digits; X counts 10.
-CREATE MACRO digit(d, place) AS strpos('0123456789X', d[place]) - 1;
+-- Check digits.  A digit is the number cut behind it less ten times the number cut before it, so a weighted sum of
+-- digits is one of cut numbers, which are quickly had.  A list of one with a lambda names a value, so that it is
+-- worked out once also inside a CASE.
+
+-- Up to ten digits weighted 1, 2, 3 … from the right, the last one perhaps X for 10: is that a multiple of 11?
+-- (What begins with 0X would be read as hexadecimal.)
+CREATE MACRO mod11_is_right(digits) AS
+    list_transform(
+        [CASE WHEN ends_with(digits, 'X') THEN 10 * TRY_CAST(left(digits, -1) AS BIGINT) ELSE TRY_CAST(digits AS BIGINT) END],
+        lambda n: coalesce(
+            (n + 3 * (n // 10) + 5 * (n // 100) + 7 * (n // 1000) + 9 * (n // 10000) + 2 * (n // 1000000)
+            + 4 * (n // 10000000) + 6 * (n // 100000000) + 8 * (n // 1000000000)
+            + CASE WHEN ends_with(digits, 'X') THEN 10 ELSE 0 END) % 11 = 0 AND NOT starts_with(digits, '0X'), false))[1];
+
+-- Thirteen digits weighted 1 and 3 in turn: is that a multiple of 10?
+CREATE MACRO mod10_is_right(digits) AS
+    list_transform([TRY_CAST(digits AS BIGINT)], lambda n: coalesce(
+        (n + n // 100 + n // 10000 + n // 1000000 + n // 100000000 + n // 10000000000 + n // 1000000000000
+        + 3 * (n // 10 + n // 1000 + n // 100000 + n // 10000000 + n // 1000000000 + n // 100000000000))
+        % 10 = 0, false))[1];
 
 -- An ISBN of 10 or 13 digits whose check digit is right (ISO 2108).
-CREATE MACRO isbn10_sum(d) AS
-    10 * digit(d, 1) + 9 * digit(d, 2) + 8 * digit(d, 3) + 7 * digit(d, 4) + 6 * digit(d, 5) + 5 * digit(d, 6) + 4 * digit(d, 7) + 3 * digit(d, 8) + 2 * digit(d, 9) + digit(d, 10);
-CREATE MACRO isbn13_sum(d) AS
-    digit(d, 1) + 3 * digit(d, 2) + digit(d, 3) + 3 * digit(d, 4) + digit(d, 5) + 3 * digit(d, 6) + digit(d, 7) + 3 * digit(d, 8) + digit(d, 9) + 3 * digit(d, 10) + digit(d, 11) + 3 * digit(d, 12) + digit(d, 13);
--- A list of one with a lambda names a value, so that it is worked out once also inside a CASE.
 CREATE MACRO isbn_is_valid(text) AS
     list_transform([number_of(text)], lambda d:
         CASE length(d)
-            WHEN 10 THEN coalesce(isbn10_sum(d) % 11 = 0, false)
-            WHEN 13 THEN left(d, 3) IN ('978', '979') AND coalesce(isbn13_sum(d) % 10 = 0, false)
+            WHEN 10 THEN mod11_is_right(d)
+            WHEN 13 THEN left(d, 3) IN ('978', '979') AND mod10_is_right(d)
             ELSE false
         END)[1];
 
 -- An ISSN whose check digit is right (ISO 3297).
-CREATE MACRO issn_sum(d) AS
-    8 * digit(d, 1) + 7 * digit(d, 2) + 6 * digit(d, 3) + 5 * digit(d, 4) + 4 * digit(d, 5) + 3 * digit(d, 6) + 2 * digit(d, 7) + digit(d, 8);
 CREATE MACRO issn_is_valid(text) AS
-    list_transform([number_of(text)], lambda d: length(d) = 8 AND coalesce(issn_sum(d) % 11 = 0, false))[1];
+    list_transform([number_of(text)], lambda d: length(d) = 8 AND mod11_is_right(d))[1];
 
 -- A number of the Chinese Library Classification: 22 main classes, a second letter only under T (and DF),
 -- points between digits, letters of programming languages, then auxiliary tables.

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from quality import rules
-from quality.rules import checking
+from quality.rules import checking, scans
 from schemas.tables import QUALITY_ISSUE
 
 from .small_batch import BATCH, SOUND_BIB, SOURCE, record, staged
@@ -199,7 +199,7 @@ def test_the_tag_is_the_one_of_the_record_format():
 def test_a_long_value_is_cut():
     long = {"fields": [("010", {"a": "7-5037-2790-X", "d": "元" * 5000})]}
     (value,) = [row["value"] for row in findings(long).to_pylist() if row["rule"] == "price-form"]
-    assert value == "元" * checking.LONGEST_VALUE
+    assert value == "元" * scans.LONGEST_VALUE
 
 
 def test_no_records_give_an_empty_table_of_the_contract():

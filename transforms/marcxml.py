@@ -1,0 +1,120 @@
+"""MARCXML records as Arrow columns, by the compiled kernel; those that it leaves are told."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from transforms import marcxml_kernel as kernel
+from transforms.chunk import FIELDS, RECORDS
+from transforms.field_dictionaries import characters, tags
+from transforms.xml_units import PADDING, Units
+
+MARC21, CNMARC, UNIMARC = "marc21", "cnmarc", "unimarc"
+LEAST_ROW = 11  # bytes of the shortest element that is a row, `<subfield/>`
+_HINTED = 3
+_STATUSES = pa.array(["rejected", "clean", "deleted", "deleted"])  # by the states of the kernel
+
+
+@dataclass(frozen=True)
+class Marc:
+    """What the kernel read: `records` and `fields` as a chunk has them, and which records it left."""
+
+    records: pa.Table
+    fields: pa.Table
+    left: NDArray[np.bool_]
+
+
+def read(
+    found: Units,
+    digests: NDArray[np.uint64],
+    first_no: int,
+    prefixes: NDArray[np.uint8],
+    charset: str,
+    format_hint: str,
+    needs_header: bool,
+) -> Marc:
+    """Read MARCXML records in UTF-8.
+
+    Args:
+        found: the records.
+        digests: one for each.
+        first_no: number of the first.
+        prefixes: declared before the first record, each with a colon behind it.
+        charset: how the document calls UTF-8.
+        format_hint: the source's format; breaks the tie between CNMARC and UNIMARC.
+        needs_header: whether a record without the header of OAI-PMH is left.
+    """
+    count, bytes_ = len(found), int((found.ends - found.starts).sum())
+    take, most = found.memory.take, bytes_ // LEAST_ROW + 1
+    columns = [take(most, np.int32) for _ in range(7)] + [take(most, np.uint8) for _ in range(2)]
+    rows = kernel.Rows(*columns, take(most + 1, np.int32), take(bytes_ + PADDING, np.uint8))
+    ids, id_offsets = take(bytes_ + PADDING, np.uint8), np.empty(count + 1, np.int32)
+    told = np.empty((kernel.TOLD, count), np.int64)
+    n = kernel.read(
+        found.buffer, found.starts, found.ends, first_no, needs_header, prefixes, rows, ids, id_offsets, told
+    )
+    rows = kernel.Rows(*(column[:n] for column in rows[:9]), rows.offsets[: n + 1], rows.values)
+    values = pa.StringArray.from_buffers(n, pa.py_buffer(rows.offsets), pa.py_buffer(rows.values))
+    identifiers = pa.StringArray.from_buffers(count, pa.py_buffer(id_offsets), pa.py_buffer(ids))
+    return Marc(
+        _records(found, digests, first_no, charset, format_hint, values, identifiers, told),
+        _fields(rows, values),
+        told[kernel.STATE] == kernel.LEFT,
+    )
+
+
+def _trimmed(texts: pa.Array) -> pa.Array:
+    """The texts without white space around them, null where nothing is left."""
+    texts = pc.utf8_trim_whitespace(texts)
+    _, offsets, data = texts.buffers()
+    lengths = np.diff(np.frombuffer(offsets, np.int32)[: len(texts) + 1])
+    valid = pa.py_buffer(np.packbits(lengths > 0, bitorder="little"))
+    return pa.StringArray.from_buffers(len(texts), offsets, data, valid)
+
+
+def _records(
+    found: Units,
+    digests: NDArray[np.uint64],
+    first_no: int,
+    charset: str,
+    format_hint: str,
+    values: pa.Array,
+    identifiers: pa.Array,
+    told: NDArray[np.int64],
+) -> pa.Table:
+    unimarc = CNMARC if format_hint == CNMARC else UNIMARC
+    hinted = "unknown" if format_hint == "auto" else format_hint
+    formats = pa.array([MARC21, CNMARC, unimarc, hinted])  # by their number in the kernel; _HINTED
+    state, id_row = told[kernel.STATE], told[kernel.ID_ROW]
+    which = np.where(state == kernel.DELETED, _HINTED, told[kernel.FORMAT])
+    control_numbers = _trimmed(values.take(pa.array(id_row, mask=id_row < 0)))
+    columns = [
+        pa.array(np.arange(first_no, first_no + len(found), dtype=np.int32)),
+        pa.array(found.starts + found.offset),
+        pc.coalesce(_trimmed(identifiers), control_numbers),
+        control_numbers,
+        formats.take(pa.array(which)),
+        pa.repeat(pa.scalar(charset), len(found)),
+        _STATUSES.take(pa.array(state)),
+        pa.array(digests),
+    ]
+    table = pa.Table.from_arrays(columns, schema=RECORDS)
+    left = state == kernel.LEFT
+    return table.filter(pa.array(~left)) if left.any() else table
+
+
+def _fields(rows: kernel.Rows, values: pa.Array) -> pa.Table:
+    arrays = [
+        pa.array(rows.record),
+        pa.array(rows.field_no),
+        tags(rows.tag),
+        characters(rows.ind1, rows.has_indicators),
+        characters(rows.ind2, rows.has_indicators),
+        pa.array(rows.subfield_no),
+        characters(rows.code, rows.has_code),
+        values,
+    ]
+    return pa.Table.from_arrays(arrays, schema=FIELDS)
