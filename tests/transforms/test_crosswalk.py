@@ -53,6 +53,20 @@ def test_marc21_with_both_scripts():
     assert (found["kind"], found["carrier"]) == ("book", "print")
 
 
+@pytest.mark.parametrize(
+    ("type_of_record", "carrier"),
+    # s at 008/23 is the projection of a map, and nothing for visual materials; s at 008/29 a conference of a book
+    [("a", "electronic"), ("c", "electronic"), ("e", "print"), ("g", "other")],
+)
+def test_form_of_item_stands_where_the_type_of_record_has_it(type_of_record, carrier):
+    leader = ("LDR", "", [(None, f"01230c{type_of_record}m a2200313 a 4500")])
+    of_a_book = ("008", "", [(None, "000824s1998    ch             s 000 0 chi  "[:23] + "s" + " " * 16)])
+    of_a_map = ("008", "", [(None, "000824s1998    ch             0 "[:29] + "s" + " " * 10)])
+    found = crosswalk.describe(fields_of([leader, of_a_book], [leader, of_a_map]), "marc21")
+    expected = [carrier, "electronic"] if type_of_record in "eg" else [carrier, "print"]
+    assert found["carrier"].to_pylist() == expected
+
+
 PERSONS = {
     "marc21": [
         ("100", "1 ", [("a", "A"), ("1", "https://orcid.org/0000-0002-1825-0097"), ("0", "(DLC)n 79021164")]),
