@@ -149,12 +149,13 @@ class Fields:
         number = self.number.get(tag)
         if number is None:
             return np.empty(0, np.int32)
-        found = []
-        for code in codes.encode() or b"\0":
-            low, high = self.bounds[number * 256 + code : number * 256 + code + 2]
-            if high > low:
-                found.append(self.order[low:high])
-        rows = found[0] if len(found) == 1 else np.sort(np.concatenate(found or [self.order[:0]]))
+        keys = np.array([number * 256 + code for code in codes.encode() or b"\0"], np.int64)
+        keys = keys[self.bounds[keys + 1] > self.bounds[keys]]
+        if len(keys) < 2:
+            rows = self.order[self.bounds[keys[0]] : self.bounds[keys[0] + 1]] if len(keys) else self.order[:0]
+        else:
+            rows = np.empty((self.bounds[keys + 1] - self.bounds[keys]).sum(), np.int32)
+            kernel.merge(self.order, self.bounds, keys, rows)
         for wanted, given in zip(ind, (self.ind1, self.ind2), strict=False):
             if wanted != ".":
                 rows = rows[given[rows] == ord(wanted)]

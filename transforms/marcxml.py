@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from transforms import marcxml_kernel as kernel
 from transforms.chunk import FIELDS, RECORDS
+from transforms.clean_kernel import STRIP, trimmed
 from transforms.field_dictionaries import characters, tags
 from transforms.xml_units import PADDING, Units
 
@@ -49,30 +50,20 @@ def read(
     """
     count, bytes_ = len(found), int((found.ends - found.starts).sum())
     take, most = found.memory.take, bytes_ // LEAST_ROW + 1
-    columns = [take(most, np.int32) for _ in range(7)] + [take(most, np.uint8) for _ in range(2)]
-    rows = kernel.Rows(*columns, take(most + 1, np.int32), take(bytes_ + PADDING, np.uint8))
-    ids, id_offsets = take(bytes_ + PADDING, np.uint8), np.empty(count + 1, np.int32)
+    kinds = [np.int32] * 7 + [np.uint8] * 2 + [np.int32]  # the last are offsets, one more than rows
+    rows = kernel.Rows._make([*(take(most + 1, kind) for kind in kinds), take(bytes_ + PADDING, np.uint8)])
+    ids, id_offsets = found.scratch.take(bytes_ + PADDING, np.uint8), np.empty(count + 1, np.int32)
     told = np.empty((kernel.TOLD, count), np.int64)
     n = kernel.read(
         found.buffer, found.starts, found.ends, first_no, needs_header, prefixes, rows, ids, id_offsets, told
     )
-    rows = kernel.Rows(*(column[:n] for column in rows[:9]), rows.offsets[: n + 1], rows.values)
     values = pa.StringArray.from_buffers(n, pa.py_buffer(rows.offsets), pa.py_buffer(rows.values))
     identifiers = pa.StringArray.from_buffers(count, pa.py_buffer(id_offsets), pa.py_buffer(ids))
     return Marc(
         _records(found, digests, first_no, charset, format_hint, values, identifiers, told),
-        _fields(rows, values),
+        _fields(kernel.Rows._make(column[:n] for column in rows), values),
         told[kernel.STATE] == kernel.LEFT,
     )
-
-
-def _trimmed(texts: pa.Array) -> pa.Array:
-    """The texts without white space around them, null where nothing is left."""
-    texts = pc.utf8_trim_whitespace(texts)
-    _, offsets, data = texts.buffers()
-    lengths = np.diff(np.frombuffer(offsets, np.int32)[: len(texts) + 1])
-    valid = pa.py_buffer(np.packbits(lengths > 0, bitorder="little"))
-    return pa.StringArray.from_buffers(len(texts), offsets, data, valid)
 
 
 def _records(
@@ -90,11 +81,11 @@ def _records(
     formats = pa.array([MARC21, CNMARC, unimarc, hinted])  # by their number in the kernel; _HINTED
     state, id_row = told[kernel.STATE], told[kernel.ID_ROW]
     which = np.where(state == kernel.DELETED, _HINTED, told[kernel.FORMAT])
-    control_numbers = _trimmed(values.take(pa.array(id_row, mask=id_row < 0)))
+    control_numbers = trimmed(STRIP, values.take(pa.array(id_row, mask=id_row < 0)))
     columns = [
         pa.array(np.arange(first_no, first_no + len(found), dtype=np.int32)),
         pa.array(found.starts + found.offset),
-        pc.coalesce(_trimmed(identifiers), control_numbers),
+        pc.coalesce(trimmed(STRIP, identifiers), control_numbers),
         control_numbers,
         formats.take(pa.array(which)),
         pa.repeat(pa.scalar(charset), len(found)),

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from harvesters.xml_layout import PEEK, Layout, layout
 from transforms import xml_cut_kernel as kernel
-from transforms.arena import Memory, kept
+from transforms.arena import Memory, kept, passing
 
 PADDING = 128  # bytes behind a block that kernels may read
-PER_BYTE = 8  # bytes of memory that one byte of a block takes
+KEPT_PER_BYTE = 6  # bytes of memory that one byte of a block takes as long as its tables live
+SCRATCH_PER_BYTE = 3  # and while it is read
 MAX_RECORD = 64 << 20  # bytes that are still held as one record
 KEPT = 1 << 20  # bytes that are kept of a longer one
 HEAD = 1 << 20  # bytes before the first record that are kept
@@ -25,7 +26,10 @@ HEAD = 1 << 20  # bytes before the first record that are kept
 
 @dataclass(frozen=True)
 class Units:
-    """Some records: `cuts` has a column for each, positions in `buffer`, which has PADDING behind its data."""
+    """Some records: `cuts` has a column for each, positions in `buffer`, which has PADDING behind its data.
+
+    What is put into `memory` lives on in tables, what is put into `scratch` only while the records are read.
+    """
 
     buffer: NDArray[np.uint8]
     cuts: NDArray[np.int64]
@@ -33,6 +37,7 @@ class Units:
     head: bytes  # what stands before the first record of the stream
     layout: Layout
     memory: Memory
+    scratch: Memory
     too_long: bool = False  # the only record is longer than MAX_RECORD, and only its beginning is here
 
     def __len__(self) -> int:
@@ -71,54 +76,70 @@ def units(stream: BinaryIO, block_bytes: int, most: int) -> Iterator[Units]:
     ready = b""
     while len(ready) < PEEK and (more := stream.read(max(PEEK, block_bytes))):
         ready += more
-    found = layout(ready)
-    names, mark, prefix = _packed(found)
-    head: bytes | None = None
-    held, offset, state = b"", 0, np.zeros(kernel.STATE_SIZE, np.int64)
-    state[kernel.INSIDE] = kernel.NONE
-    while True:
-        more, ready = (ready[:block_bytes], ready[block_bytes:]) if ready else (stream.read(block_bytes), b"")
-        if not more and not held:
+    cutter = _Cutter(layout(ready), most)
+    while ready:
+        yield from cutter.cut(ready[:block_bytes])
+        ready = ready[block_bytes:]
+    while more := stream.read(block_bytes):
+        yield from cutter.cut(more)
+    yield from cutter.cut(b"")
+
+
+class _Cutter:
+    """What is known of a stream between its blocks."""
+
+    def __init__(self, found: Layout, most: int):
+        self._layout, self._most = found, most
+        names = b"".join(name + b"\0" for name in found.names) + b"\0"
+        prefix = b"*" if found.prefix is None else found.prefix
+        parts = (names, found.mark + b"\0", prefix + b"\0")
+        self._names, self._mark, self._prefix = (np.frombuffer(part, np.uint8) for part in parts)
+        self._state = np.zeros(kernel.STATE_SIZE, np.int64)
+        self._state[kernel.INSIDE] = kernel.NONE
+        self._head: bytes | None = None
+        self._held, self._offset = b"", 0
+
+    def cut(self, more: bytes) -> Iterator[Units]:
+        """The records that end with what follows in the stream; where nothing does, the last record too."""
+        size = len(self._held) + len(more)
+        if size == 0:
             return
-        size = len(held) + len(more)
-        memory = kept().memory(PER_BYTE * size + PADDING)
-        buffer = memory.take(size + PADDING, np.uint8)
-        buffer[: len(held)] = np.frombuffer(held, np.uint8)
-        buffer[len(held) : size] = np.frombuffer(more, np.uint8)
+        memory, scratch = kept().memory(KEPT_PER_BYTE * size), passing().memory(SCRATCH_PER_BYTE * size)
+        buffer = scratch.take(size + PADDING, np.uint8)
+        buffer[: len(self._held)] = np.frombuffer(self._held, np.uint8)
+        buffer[len(self._held) : size] = np.frombuffer(more, np.uint8)
         buffer[size:] = 0
-        while True:
-            cuts = np.empty((4, most + 1), np.int64)
-            count = kernel.cut(buffer, size, not more, names, mark, prefix, state, cuts)
-            if head is None and (count or state[kernel.DEPTH]):
-                head = buffer[: min(HEAD, int(cuts[kernel.START, 0] if count else state[kernel.OPENED]))].tobytes()
+        whole = False
+        while not whole:
+            cuts = np.empty((4, self._most + 1), np.int64)
+            count = kernel.cut(buffer, size, not more, self._names, self._mark, self._prefix, self._state, cuts)
+            whole = count < self._most
+            cuts = np.ascontiguousarray(cuts[:, :count])
+            self._see_head(buffer, size, int(cuts[kernel.START, 0]) if count else None)
             if count:
-                cuts = np.ascontiguousarray(cuts[:, :count])
-                yield Units(buffer, cuts, offset, head or b"", found, memory)
-            if count < most:
-                break
-        done = int(state[kernel.OPENED] if state[kernel.DEPTH] else state[kernel.NEXT])
-        if head is None and size > HEAD:
-            head = buffer[:HEAD].tobytes()
-        done = 0 if head is None and more else done
+                yield Units(buffer, cuts, self._offset, self._head or b"", self._layout, memory, scratch)
+        done = self._done() if self._head is not None else 0
         if size - done > MAX_RECORD:
             cuts = np.array([[done], [done + KEPT], [kernel.NONE], [kernel.NONE]], np.int64)
-            yield Units(buffer, cuts, offset, head or b"", found, memory, too_long=True)
-            done = state[kernel.NEXT] = max(int(state[kernel.NEXT]), done + 1)
-            state[kernel.DEPTH], state[kernel.INSIDE] = 0, kernel.NONE
-        if not more:
-            return
-        held = buffer[done:size].tobytes()
-        offset += done
-        state[: kernel.POSITIONS] = np.where(
-            state[: kernel.POSITIONS] < 0, kernel.NONE, state[: kernel.POSITIONS] - done
-        )
+            yield Units(
+                buffer, cuts, self._offset, self._head or b"", self._layout, memory, scratch, too_long=True
+            )
+            self._state[kernel.DEPTH], self._state[kernel.INSIDE] = 0, kernel.NONE
+            done = self._state[kernel.NEXT] = max(self._done(), done + 1)
+        self._held = buffer[done:size].tobytes() if more else b""
+        self._offset += done
+        positions = self._state[: kernel.POSITIONS]
+        positions[:] = np.where(positions < 0, kernel.NONE, positions - done)
 
+    def _done(self) -> int:
+        """How far the block needs not be seen again."""
+        state = self._state
+        return int(state[kernel.OPENED] if state[kernel.DEPTH] else state[kernel.NEXT])
 
-def _packed(found: Layout) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-    """Names, mark and prefix for the kernel: names each with a zero behind; `*` is any prefix."""
-    names = b"".join(name + b"\0" for name in found.names) + b"\0"
-    prefix = b"*" if found.prefix is None else found.prefix
-    name_bytes, mark_bytes, prefix_bytes = (
-        np.frombuffer(part, np.uint8) for part in (names, found.mark + b"\0", prefix + b"\0")
-    )
-    return name_bytes, mark_bytes, prefix_bytes
+    def _see_head(self, buffer: NDArray[np.uint8], size: int, first: int | None) -> None:
+        """Keep what stands before the first record, once that is known to begin, or the head to be long."""
+        if self._head is None:
+            if first is None and self._state[kernel.DEPTH]:
+                first = int(self._state[kernel.OPENED])
+            if first is not None or size > HEAD:
+                self._head = buffer[: HEAD if first is None else min(first, HEAD)].tobytes()
