@@ -25,7 +25,8 @@ def facts(rules: Iterable[Rule]) -> dict[str, Fact]:
 
 
 def _column(how: str, tag: str, code: str) -> str:
-    return f"{how}_{tag}_{code.encode().hex()}"  # columns are told apart by more than upper and lower case
+    # in hexadecimal, since the names of columns are the same in upper and lower case and have no points
+    return f"{how}_{f'{tag}${code}'.encode().hex()}"
 
 
 def resolved(expression: str) -> str:

@@ -45,8 +45,8 @@ class Others:
         """The rows of a table with their columns of `COLUMNS`.
 
         is_held: the record has a holding or an item.  batch_has_holdings: any record has.  same_barcode: how many
-        items have this barcode; 1 where there is none.  (They are compared by 64 bits, so that of a million barcodes
-        two are wrongly taken for the same in one of thirty million batches.)
+        items have this barcode; 1 where there is none.  (They are compared by 64 bits, so that of a million
+        barcodes two are wrongly taken for the same in one of thirty million batches.)
         """
         if table == "bib":
             numbers = rows["record_no"].to_numpy()

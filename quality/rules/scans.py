@@ -13,7 +13,6 @@ RULES = 40  # of one scan; each costs a look at every row, so more of them are b
 
 
 def _quoted(text: str) -> str:
-    """The text as a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -93,17 +92,18 @@ def _guard(rule: Rule, formats: frozenset[str]) -> str:
         by_tag: dict[str, list[str]] = {}
         for name in meant:
             by_tag.setdefault(rule.tag_of(name), []).append(name)
-        pairs = (
-            f"field.tag = {_quoted(tag)}"
-            + (f" AND {_among('bib.format', names)}" if len(names) < len(formats) else "")
-            for tag, names in by_tag.items()
-        )
-        guards.append(f"({' OR '.join(pairs)})")
-    elif len(meant) < len(formats):
-        guards.append(_among("bib.format", meant))
+        named = (f"field.tag = {_quoted(tag)}{_only(names, formats)}" for tag, names in by_tag.items())
+        guards.append(f"({' OR '.join(named)})")
+    else:
+        guards.append(f"true{_only(meant, formats)}")
     if rule.kinds:
         guards.append(_among("bib.kind", rule.kinds))
-    return " AND ".join(guards) or "true"
+    return " AND ".join(guards)
+
+
+def _only(names: list[str], formats: frozenset[str]) -> str:
+    """The condition that a record is of one of these formats, where the scan has others."""
+    return f" AND {_among('bib.format', names)}" if len(names) < len(formats) else ""
 
 
 def _value(rule: Rule) -> str:
@@ -119,8 +119,7 @@ def scans(rules: tuple[Rule, ...], formats: frozenset[str]) -> tuple[Scan, ...]:
     ]
     made = []
     for table in dict.fromkeys(rule.table for rule in chosen):
-        same = sorted(
-            (rule for rule in chosen if rule.table == table), key=lambda rule: sorted(rule.tags.values())
-        )
+        # by field, so that each scan has other fields to look at
+        same = sorted((rule for rule in chosen if rule.table == table), key=lambda rule: rule.tag)
         made += [Scan(table, tuple(same[at : at + RULES]), formats) for at in range(0, len(same), RULES)]
     return tuple(made)
