@@ -76,5 +76,6 @@ class StagedFiles:
         """Complete all files, with the findings of rules that compare records of the batch."""
         self._wait(0)
         self._writers.finish("bib", "field", "holding", "item", "rejected")
-        self._writers.write({"issue": self._checker.finish(self._folder)})
+        for found in self._checker.finish(self._folder):
+            self._writers.write({"issue": found})
         self._writers.finish("issue")

@@ -20,18 +20,18 @@ def text(rules: Iterable[Rule]) -> str:
 
 def facts(rules: Iterable[Rule]) -> dict[str, Fact]:
     """The questions that rules ask of a record's fields, by the name of the column that answers them."""
-    questions = {_column(found): found.groups(default="") for found in FACT.finditer(text(rules))}
-    return {name: (how, tag, code) for name, (how, tag, code) in questions.items()}
+    asked = (found.groups(default="") for found in FACT.finditer(text(rules)))
+    return {_column(how, tag, code): (how, tag, code) for how, tag, code in asked}
 
 
-def _column(question: re.Match[str]) -> str:
-    how, tag, code = question.groups(default="")
-    return f"{how}_{tag}_{code.encode().hex()}"  # columns are told apart by more than upper and lower case
+def _column(how: str, tag: str, code: str) -> str:
+    # in hexadecimal, since the names of columns are the same in upper and lower case and have no points
+    return f"{how}_{f'{tag}${code}'.encode().hex()}"
 
 
 def resolved(expression: str) -> str:
     """The expression with each question replaced by its column of `bib`."""
-    return FACT.sub(lambda question: f"bib.{_column(question)}", expression)
+    return FACT.sub(lambda found: f"bib.{_column(*found.groups(default=''))}", expression)
 
 
 def columns_in(expressions: str, names: Iterable[str]) -> list[str]:

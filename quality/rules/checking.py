@@ -1,7 +1,7 @@
 """Rules at work on the records of a batch, and the findings."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from quality.rules import FOLDER, TABLES, Rule, RuleError, asked, load
-from quality.rules.scans import Scan, quoted, scans
+from quality.rules import FOLDER, TABLES, Rule, RuleError, asked, compared, load
+from quality.rules.scans import Scan, scans
 from schemas.tables import BY_NAME, QUALITY_ISSUE
 from warehouse import engine, lake
 
@@ -46,38 +46,36 @@ def check(
     Raises:
         RuleError: the SQL of a rule does not work.
     """
-    chosen = load() if rules is None else rules
     tables = {name: tables.get(name, BY_NAME[f"staged.{name}"].empty()) for name in STAGED}
-    formats = _formats(tables["bib"])
-    year = _year(batch_id)
-    needed = scans(tuple(rule for rule in chosen if not rule.needs_batch), formats)
-    found = [_found(scan, rows, tables["bib"], year, threads) for scan, rows in _seen(needed, tables)]
-    comparing = scans(tuple(rule for rule in chosen if rule.needs_batch), formats)
-    if comparing:
-        with _engine(threads).connection(year) as con:
-            for name, table in tables.items():
-                con.register(name, table)
-            found += _found_in_batch(con, comparing)
-    return _issues(found, source_id, batch_id)
+    others = compared.Others()
+    others.add(tables["holding"])
+    others.add(tables["item"])
+    tables = {name: others.beside(name, table) for name, table in tables.items()}
+    needed = scans(tuple(load() if rules is None else rules), _formats(tables["bib"]))
+    return _issues(_found(needed, tables, _year(batch_id), threads), source_id, batch_id)
 
 
 def check_files(
     folder: Path, formats: frozenset[str], source_id: str, batch_id: str, threads: int = 1
-) -> pa.Table:
-    """The findings of the rules that compare records of a batch, on its written tables."""
+) -> Iterator[pa.Table]:
+    """The findings of the rules that compare records of a batch, on its written tables; some records at a time."""
     files = {name: folder / f"{name}.parquet" for name in STAGED}
     rows = {name: pq.read_metadata(file).num_rows for name, file in files.items()}
     if not rows["holding"] + rows["item"]:  # all of them compare holdings or items, or records by theirs
-        return QUALITY_ISSUE.empty()
+        return
+    others = compared.Others()
+    for name, needs in (("holding", ["record_no"]), ("item", ["record_no", "barcode"])):
+        for some in compared.batches(files[name], needs):
+            others.add(some)
     needed = scans(tuple(rule for rule in load() if rule.needs_batch), formats)
-    comparing = [scan for scan in needed if rows[scan.table]]
-    words = " ".join(scan.sql_in_batch for scan in comparing)
-    with _engine(threads).connection(_year(batch_id)) as con:
-        for name in asked.columns_in(words, STAGED):
-            columns = ", ".join(asked.columns_in(words, BY_NAME[f"staged.{name}"].schema.names))
-            file = quoted(str(files[name]))
-            con.execute(f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM read_parquet({file})")
-        return _issues(_found_in_batch(con, comparing), source_id, batch_id)
+    words = "record_no record_id format barcode " + " ".join(scan.sql(scan.table) for scan in needed)
+    read = {
+        name: asked.columns_in(words, BY_NAME[f"staged.{name}"].schema.names)
+        for name in ("bib", "holding", "item")
+    }
+    for tables in compared.in_step(files, read):
+        tables = {name: others.beside(name, table) for name, table in tables.items()}
+        yield _issues(_found(needed, tables, _year(batch_id), threads), source_id, batch_id)
 
 
 class Checker:
@@ -111,15 +109,16 @@ class Checker:
             self._waiting[scan].append(rows)
         return self._run() if sum(map(len, self._bib)) >= self.RECORDS else QUALITY_ISSUE.empty()
 
-    def finish(self, folder: Path) -> pa.Table:
+    def finish(self, folder: Path) -> Iterator[pa.Table]:
         """The findings that are left, when all tables lie complete in the folder of the batch."""
-        rest = check_files(folder, self._formats, self._source_id, self._batch_id, self._threads)
-        return pa.concat_tables([self._run(), rest])
+        yield self._run()
+        yield from check_files(folder, self._formats, self._source_id, self._batch_id, self._threads)
 
     def _run(self) -> pa.Table:
+        bib = pa.concat_tables(self._bib) if self._bib else BY_NAME["staged.bib"].empty()
         year = _year(self._batch_id)
         found = [
-            _found(scan, pa.concat_tables(rows), pa.concat_tables(self._bib), year, self._threads)
+            _found_by(scan, pa.concat_tables(rows), bib, year, self._threads)
             for scan, rows in self._waiting.items()
         ]
         self._bib.clear()
@@ -140,9 +139,10 @@ def _seen(needed: Sequence[Scan], tables: dict[str, pa.Table]) -> list[tuple[Sca
     bib = tables["bib"]
     facts = {name: fact for scan in needed for name, fact in scan.facts.items()}
     tags = {tag for _, tag, _ in facts.values()}.union(*(scan.tags for scan in needed if scan.table == "field"))
-    fields = asked.Fields(tables["field"], bib, tags)
-    for name, column in fields.answers(facts).items():
-        bib = bib.append_column(name, column)
+    if facts or any(scan.table == "field" for scan in needed):
+        fields = asked.Fields(tables["field"], bib, tags)
+        for name, column in fields.answers(facts).items():
+            bib = bib.append_column(name, column)
     found = []
     for scan in needed:
         if scan.table == "bib":
@@ -204,18 +204,17 @@ class _Engine:
                 self._prepared[key] = _Prepared(self._con, scan, rows, len(self._prepared))
             return self._prepared[key](rows)
 
-    def connection(self, year: int) -> duckdb.DuckDBPyConnection:
-        """A connection with views of its own."""
-        con = self._con.cursor()
-        con.execute(f"SET VARIABLE batch_year = {year}")
-        return con
-
 
 _engine = cache(_Engine)
 
 
-def _found(scan: Scan, rows: pa.Table, bib: pa.Table, year: int, threads: int) -> pa.Table:
-    """What single records break."""
+def _found(needed: Sequence[Scan], tables: dict[str, pa.Table], year: int, threads: int) -> list[pa.Table]:
+    """What records break."""
+    return [_found_by(scan, rows, tables["bib"], year, threads) for scan, rows in _seen(needed, tables)]
+
+
+def _found_by(scan: Scan, rows: pa.Table, bib: pa.Table, year: int, threads: int) -> pa.Table:
+    """What a scan finds."""
     if not len(rows):
         return _FINDING.empty_table()
     rows = rows.unify_dictionaries()
@@ -229,11 +228,6 @@ def _found(scan: Scan, rows: pa.Table, bib: pa.Table, year: int, threads: int) -
     return _findings(scan, run)
 
 
-def _found_in_batch(con: duckdb.DuckDBPyConnection, comparing: Iterable[Scan]) -> list[pa.Table]:
-    """What records break that are compared with the others, in the views `bib`, `field`, `holding`, `item`."""
-    return [_findings(scan, lambda scan: con.execute(scan.sql_in_batch).to_arrow_table()) for scan in comparing]
-
-
 def _findings(scan: Scan, run: Callable[[Scan], pa.Table]) -> pa.Table:
     """The findings of a scan, one row each, without their batch."""
     try:
@@ -241,26 +235,26 @@ def _findings(scan: Scan, run: Callable[[Scan], pa.Table]) -> pa.Table:
     except duckdb.Error as error:
         if len(scan.rules) == 1:
             raise RuleError(f"rule {scan.rules[0].code}: its SQL does not work: {error}") from error
-        for one in scan.rules:  # one of them is wrong: this finds out which, by its name in the error
-            _findings(replace(scan, rules=(one,)), run)
+        for rule in scan.rules:  # one of them is wrong: this finds out which, by its name in the error
+            _findings(replace(scan, rules=(rule,)), run)
         raise
     if not len(rows):
         return _FINDING.empty_table()
     count = len(scan.rules)
-    rule, row = np.nonzero(np.stack([rows[f"broken_{n}"].to_numpy() for n in range(count)]))
+    number, row = np.nonzero(np.stack([rows[f"broken_{n}"].to_numpy() for n in range(count)]))
     values = pa.chunked_array([part for n in range(count) for part in rows[f"value_{n}"].chunks], pa.string())
     formats = sorted(scan.formats)
     tags = [one.tag_of(name) or None for one in scan.rules for name in formats]
     format_ = pc.index_in(rows["format"], pa.array(formats)).to_numpy()[row]
-    tag = pa.array(tags, pa.string()).take(pa.array(rule * len(formats) + format_))
+    tag = pa.array(tags, pa.string()).take(pa.array(number * len(formats) + format_))
     return pa.table(
         {
             "record_no": rows["record_no"].take(pa.array(row)),
             "record_id": rows["record_id"].take(pa.array(row)),
-            "rule": pa.array([one.code for one in scan.rules]).take(pa.array(rule)),
-            "severity": pa.array([one.severity for one in scan.rules]).take(pa.array(rule)),
+            "rule": pa.array([one.code for one in scan.rules]).take(pa.array(number)),
+            "severity": pa.array([one.severity for one in scan.rules]).take(pa.array(number)),
             "tag": pc.coalesce(tag, rows["tag"].cast(pa.string()).take(pa.array(row))),
-            "value": values.take(pa.array(rule * len(rows) + row)),
+            "value": values.take(pa.array(number * len(rows) + row)),
         }
     ).cast(_FINDING)
 

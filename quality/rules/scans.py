@@ -5,32 +5,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from quality.rules import Rule, asked
+from quality.rules import Rule, asked, compared
 from schemas.tables import BY_NAME
 
 LONGEST_VALUE = 300  # characters of a value that are kept with a finding
 RULES = 40  # of one scan; each costs a look at every row, so more of them are better off with fewer rows
 
-# what a rule that compares records sees of a table beyond its own columns
-IN_BATCH = {
-    "bib": """(
-        SELECT *, record_no IN (SELECT record_no FROM holding UNION ALL SELECT record_no FROM item) AS is_held,
-            EXISTS (FROM holding) OR EXISTS (FROM item) AS batch_has_holdings
-        FROM bib)""",
-    "item": """(
-        SELECT item.*, coalesce(same, 1) AS same_barcode FROM item
-        LEFT JOIN (SELECT barcode, count(*) AS same FROM item GROUP BY barcode HAVING count(*) > 1)
-            USING (barcode))""",
-}
 
-
-def quoted(text: str) -> str:
-    """The text as a literal of SQL."""
+def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
 def _among(column: str, names: Iterable[str]) -> str:
-    return f"{column} IN ({', '.join(map(quoted, names))})"
+    return f"{column} IN ({', '.join(map(_quoted, names))})"
 
 
 @dataclass(frozen=True)
@@ -59,7 +46,8 @@ class Scan:
         """The columns of its table that it reads."""
         always = ["record_no", "tag"] if self.table == "field" else ["record_no"]
         words = " ".join(always + self._broken + self._values)
-        return asked.columns_in(words, BY_NAME[f"staged.{self.table}"].schema.names)
+        names = [*BY_NAME[f"staged.{self.table}"].schema.names, *compared.COLUMNS.get(self.table, ())]
+        return asked.columns_in(words, names)
 
     @cached_property
     def beside(self) -> list[str]:
@@ -80,55 +68,42 @@ class Scan:
         """The query: a row for each row that breaks a rule.
 
         Args:
-            rows: name or sub-query of the rows, with the struct `bib` beside those of other tables than bib.
+            rows: name of the rows, with the struct `bib` beside those of other tables than bib.
 
         Returns:
             SQL for record_no, tag (of a field), and for each rule `broken_<n>` and `value_<n>`.
         """
         names = [f"broken_{n}" for n in range(len(self.rules))]
         broken = ", ".join(f"{sql} AS {name}" for sql, name in zip(self._broken, names, strict=True))
-        shown = enumerate(self._values)
-        values = ", ".join(f"CASE WHEN broken_{n} THEN {sql} END AS value_{n}" for n, sql in shown)
+        values = ", ".join(
+            f"CASE WHEN broken_{n} THEN {sql} END AS value_{n}" for n, sql in enumerate(self._values)
+        )
         return f"""
             SELECT record_no, {"tag" if self.table == "field" else "NULL AS tag"}, {", ".join(names)}, {values}
             FROM (SELECT *, {broken} FROM {rows} AS {self.table}) AS {self.table}
             WHERE {" OR ".join(names)}"""
 
-    @cached_property
-    def sql_in_batch(self) -> str:
-        """The query over the tables of a whole batch, with `record_id` and `format` of the record."""
-        rows = IN_BATCH.get(self.table, self.table)
-        if self.table != "bib" and self.beside:
-            bib = f"(SELECT record_no, {', '.join(self.beside)} FROM {IN_BATCH['bib']})"
-            rows = f"""(SELECT {self.table}.*, bib FROM {rows} AS {self.table}
-                JOIN {bib} AS bib ON bib.record_no = {self.table}.record_no)"""
-        return f"""SELECT found.*, bib.record_id, bib.format
-            FROM ({self.sql(rows)}) AS found JOIN bib ON bib.record_no = found.record_no"""
-
 
 def _guard(rule: Rule, formats: frozenset[str]) -> str:
     """Which rows a rule is about; cheap, so that its predicate need not look at the others."""
-    guards = ["field.suspect"] if rule.is_anywhere and not rule.needs_batch else []
+    guards = ["field.suspect"] if rule.is_anywhere else []
     meant = sorted(formats.intersection(rule.formats) if rule.formats else formats)
     if rule.table == "field" and rule.tags:
         by_tag: dict[str, list[str]] = {}
         for name in meant:
             by_tag.setdefault(rule.tag_of(name), []).append(name)
-        pairs = (
-            " AND ".join(
-                [
-                    f"field.tag = {quoted(tag)}",
-                    *([_among("bib.format", names)] if len(names) < len(formats) else []),
-                ]
-            )
-            for tag, names in by_tag.items()
-        )
-        guards.append(f"({' OR '.join(pairs)})")
-    elif len(meant) < len(formats):
-        guards.append(_among("bib.format", meant))
+        named = (f"field.tag = {_quoted(tag)}{_only(names, formats)}" for tag, names in by_tag.items())
+        guards.append(f"({' OR '.join(named)})")
+    else:
+        guards.append(f"true{_only(meant, formats)}")
     if rule.kinds:
         guards.append(_among("bib.kind", rule.kinds))
-    return " AND ".join(guards) or "true"
+    return " AND ".join(guards)
+
+
+def _only(names: list[str], formats: frozenset[str]) -> str:
+    """The condition that a record is of one of these formats, where the scan has others."""
+    return f" AND {_among('bib.format', names)}" if len(names) < len(formats) else ""
 
 
 def _value(rule: Rule) -> str:
@@ -139,11 +114,12 @@ def _value(rule: Rule) -> str:
 @lru_cache(256)
 def scans(rules: tuple[Rule, ...], formats: frozenset[str]) -> tuple[Scan, ...]:
     """As few scans as these rules need on records of these formats."""
-    of_formats = [rule for rule in rules if not rule.formats or formats.intersection(rule.formats)]
-    chosen = [rule for rule in of_formats if rule.predicate]
+    chosen = [
+        rule for rule in rules if rule.predicate and (not rule.formats or formats.intersection(rule.formats))
+    ]
     made = []
     for table in dict.fromkeys(rule.table for rule in chosen):
-        of_table = (rule for rule in chosen if rule.table == table)
-        same = sorted(of_table, key=lambda rule: sorted(rule.tags.values()))
+        # by field, so that each scan has other fields to look at
+        same = sorted((rule for rule in chosen if rule.table == table), key=lambda rule: rule.tag)
         made += [Scan(table, tuple(same[at : at + RULES]), formats) for at in range(0, len(same), RULES)]
     return tuple(made)
