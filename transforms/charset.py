@@ -287,8 +287,10 @@ def marc8(value: bytes) -> tuple[str, bool]:
         if byte == 0x1B:
             length, new_g0, new_g1 = _code_sets(value, position)
             g0, g1 = new_g0 or g0, new_g1 or g1
-            if length == 0:
+            at_end = position + length == len(value) and g0 != 0x42
+            if length == 0 or at_end:  # a set that nothing is written in: its last letter may be the text's
                 understood = False
+            if length == 0:
                 text.append("\x1b")
             position += length or 1
             continue

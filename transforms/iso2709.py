@@ -40,7 +40,6 @@ class _File:
     charset: str | None
     record_no: int
     utf16: Utf16 | None = None
-    utf16_bytes: int = 0  # of the blocks before
 
 
 def read(
@@ -115,8 +114,7 @@ def _chunk(file: _File, block: Block) -> Chunk | None:
     if file.utf16:
         text.charsets[:] = CODE_OF[charset.UTF_16]
         positions = original_positions(block)
-        places = positions[parsed.records[listing.RECEIVED, :-1]] + file.utf16_bytes
-        file.utf16_bytes += int(positions[-1])
+        places = positions[parsed.records[listing.RECEIVED, :-1]] + block.offset
         contents = pa.array([file.utf16.original(value) for value in contents.to_pylist()], pa.binary())
     formats = _formats(parsed, text, file.hint)
     file.record_no += parsed.count
