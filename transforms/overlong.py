@@ -25,7 +25,7 @@ ENTRY = 12  # bytes of a directory entry
 FULL = MAX_RECORD - MAX_FIELD - ENTRY  # bytes; any field fits into a part that has no more
 JOINED = "joined"
 _TITLES = ("200", "245")
-_JOINABLE = ("clean", "mended", "doubtful")
+_JOINABLE = {"clean", "mended", "doubtful"}
 # tag, indicators, subfields as (code, value)
 _Key = tuple[str, str | None, str | None, tuple[tuple[str | None, str], ...]]
 
@@ -72,23 +72,26 @@ def _goes_on(one: Chunk, other: Chunk) -> bool:
 
 
 def _together(one: Chunk, other: Chunk) -> Chunk:
-    names = ("records", "fields", "issues", "rejected")
-    tables = [pa.concat_tables([getattr(one, name), getattr(other, name)]) for name in names]
-    fields = tables[1].unify_dictionaries().combine_chunks()
-    return Chunk(tables[0].combine_chunks(), fields, *tables[2:], pa.concat_arrays([one.content, other.content]))
+    return Chunk(
+        pa.concat_tables([one.records, other.records]).combine_chunks(),
+        pa.concat_tables([one.fields, other.fields]).unify_dictionaries().combine_chunks(),
+        pa.concat_tables([one.issues, other.issues]),
+        pa.concat_tables([one.rejected, other.rejected]),
+        pa.concat_arrays([one.content, other.content]),
+    )
 
 
 def _put_together(chunk: Chunk) -> Chunk:
-    full = np.flatnonzero(pc.binary_length(chunk.content).to_numpy()[:-1] > FULL)
-    records = chunk.records.select(["control_number", "status"])
-    full = [
-        int(at)
-        for at in full
-        if records["control_number"][at].as_py() == records["control_number"][at + 1].as_py()
-        and {records["status"][at].as_py(), records["status"][at + 1].as_py()} <= set(_JOINABLE)
-    ]
     groups: list[list[_Part]] = []
-    for at in full:
+    for at in np.flatnonzero(pc.binary_length(chunk.content).to_numpy()[:-1] > FULL).tolist():
+        one, other = chunk.records.slice(at, 2).to_pylist()
+        number = one["control_number"]
+        if (
+            number is None
+            or number != other["control_number"]
+            or not {one["status"], other["status"]} <= _JOINABLE
+        ):
+            continue
         if not groups or groups[-1][-1].position != at:
             groups.append([_part(chunk, at)])
         if (following := _following(chunk, groups[-1], _part(chunk, at + 1))) is not None:
