@@ -35,6 +35,8 @@ _ALIASES = {
     "utf16le": UTF_16,
     "utf16be": UTF_16,
 }
+# What 100$a/26-29 may say of a charset; `01` is what systems write for GB 2312 when they keep no other code.
+LABELS = {UTF_8: ("50",), UTF_16: ("50",), GB18030: ("10", "01"), KOI8_R: ("99",)}
 
 # The commonest characters of Chinese titles: in both scripts alike, simplified only, traditional only.
 _COMMON = (
@@ -91,6 +93,13 @@ def canonical(name: str) -> str:
     if (found := _ALIASES.get(re.sub(r"[\s_\-]", "", key))) is None:
         raise ValueError(f"encoding {name!r} is not known; write auto or one of {', '.join(CHARSETS)}")
     return found
+
+
+def label_fits(charset: str, marc21: bool, label: str) -> bool:
+    """Whether leader/09 (MARC 21) or 100$a/26-29 (UNIMARC, CNMARC) says that the text is in this charset."""
+    if marc21:
+        return label == "a" if charset in (UTF_8, UTF_16) else label != "a" and charset == MARC_8
+    return any(code in (label[:2], label[2:4]) for code in LABELS.get(charset, ()))
 
 
 @cache
@@ -287,8 +296,10 @@ def marc8(value: bytes) -> tuple[str, bool]:
         if byte == 0x1B:
             length, new_g0, new_g1 = _code_sets(value, position)
             g0, g1 = new_g0 or g0, new_g1 or g1
-            if length == 0:
+            at_end = position + length == len(value) and g0 != 0x42
+            if length == 0 or at_end:  # a set that nothing is written in: its last letter may be the text's
                 understood = False
+            if length == 0:
                 text.append("\x1b")
             position += length or 1
             continue

@@ -18,7 +18,8 @@ RECORDS = pa.schema(
         pa.field("control_number", pa.string()),
         pa.field("format", pa.string(), nullable=False),  # marc21, cnmarc, unimarc, oai_dc …
         pa.field("charset", pa.string(), nullable=False),
-        # clean, mended, doubtful: has rows in `fields`; rejected: a row in `rejected`; deleted: a withdrawal
+        # clean, mended, doubtful: has rows in `fields`; rejected: a row in `rejected`; deleted: a withdrawal;
+        # joined: part of a record whose fields are with a later one
         pa.field("status", pa.string(), nullable=False),
         pa.field("digest", pa.uint64(), nullable=False),
     ]

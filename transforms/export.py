@@ -5,11 +5,11 @@ A record that came in clean goes out byte for byte, except for what says how lon
 is data and stays as it is.  Records are joined to text as whole columns and encoded at once, since the bytes
 1D, 1E and 1F occur in no character of either encoding.
 
-ISO 2709 has five digits for a record's length and four for a field's.  A longer record is split as the Platform
-for Open Data (POD) splits them, into records with the same 001 over which the fields are dealt out in order.
-POD repeats only the 001; here every part repeats the description too, so that each can be read by itself, and
-only holdings and items (85X to 87X without 856, 89X, 9XX, letters) are dealt out.  A description that is itself
-too long is dealt out as POD does.  What can't be written is refused with its reason and never changed to fit.
+A record that is too long for ISO 2709 is split as the Platform for Open Data (POD) splits them (see
+`transforms.overlong`).  POD repeats only the 001; here every part repeats the description too, so that each can be
+read by itself, and only holdings and items (85X to 87X without 856, 89X, 9XX, letters) are dealt out.  A
+description that is itself too long is dealt out as POD does.  What can't be written is refused with its reason
+and never changed to fit.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 
 from harvesters import registry
 from schemas.tables import STAGED_RECORD
+from transforms.overlong import ENTRY, MAX_FIELD, MAX_RECORD, is_holding
 from warehouse import lake
 from warehouse.progress import Progress
 
 ENCODINGS = ("utf-8", "gb18030")
 NOT_MARC = ("oai_dc", "loans")
-MAX_RECORD, MAX_FIELD = 99_999, 9_999
 BATCH_ROWS = 1 << 18
 SHOWN = 20  # refused or split records named one by one
 _DEFAULT_LEADER = "00000nam  2200000   450 "
@@ -280,25 +280,20 @@ def _directory(tags: pa.Array, lengths: NDArray[np.int64], starts: NDArray[np.in
     return entries
 
 
-def _is_holding(tag: str) -> bool:
-    """Whether a field says what a library has, and so may be dealt out when a record is split."""
-    return tag[0] == "9" or not tag.isdigit() or (tag[:2] in ("85", "86", "87", "89") and tag != "856")
-
-
 def _split(record_id: str, leader: str, fields: list[tuple[str, bytes]], encoding: str) -> Written:
     """An over-long record as several with the same 001, and the same description where that fits."""
     for tag, content in fields:
         if len(content) > MAX_FIELD:
             reason = f"field {tag} has {len(content):,} bytes, ISO 2709 holds {MAX_FIELD:,}"
             return Written(record_id, b"", 0, f"{reason}; shorten it, or export as marcxml")
-    dealt = [field for field in fields if _is_holding(field[0])]
-    common = [field for field in fields if not _is_holding(field[0])]
+    dealt = [field for field in fields if is_holding(field[0])]
+    common = [field for field in fields if not is_holding(field[0])]
     if _size(common) + max((_size([field]) for field in dealt), default=0) > MAX_RECORD:
         common = [field for field in fields if field[0] == "001"]
         dealt = [field for field in fields if field[0] != "001"]
     parts, taken = [list(common)], _size(common)
     for tag, content in dealt:
-        need = 12 + len(content)
+        need = ENTRY + len(content)
         if taken + need > MAX_RECORD:
             parts.append(list(common))
             taken = _size(common)

@@ -24,6 +24,7 @@ from transforms.field_dictionaries import characters, tags
 from transforms.iso2709_blocks import PADDING, Block, Utf16, blocks, original_positions
 from transforms.iso2709_findings import CNMARC, MARC21, UNIMARC, issues, rejected, status
 from transforms.iso2709_text import CODE_OF, Parsed, Text, decode
+from transforms.overlong import joined
 
 FORMATS = pa.array(["marc21", "cnmarc", "unimarc"])
 STATUSES = pa.array(["clean", "mended", "doubtful", "deleted", "rejected"])
@@ -39,7 +40,6 @@ class _File:
     charset: str | None
     record_no: int
     utf16: Utf16 | None = None
-    utf16_bytes: int = 0  # of the blocks before
 
 
 def read(
@@ -53,6 +53,7 @@ def read(
 
     Each record received is one row of `records`: the sum over all chunks is `landing.count_records`.  Offsets
     are those of the stream; records are numbered from `first_record_no`.  Memory is a few times `chunk_bytes`.
+    Records that were split for their length are put together (`transforms.overlong`).
 
     Raises:
         ValueError: `encoding_hint` names no known charset.
@@ -63,9 +64,8 @@ def read(
     if utf16(head):
         file.utf16 = Utf16(head, stream)
         head, stream = b"", cast(BinaryIO, file.utf16)
-    for block in blocks(head, stream, chunk_bytes):
-        if chunk := _chunk(file, block):
-            yield chunk
+    chunks = (_chunk(file, block) for block in blocks(head, stream, chunk_bytes))
+    yield from joined(chunk for chunk in chunks if chunk)
 
 
 def _parse(block: Block, first_no: int) -> tuple[Parsed, NDArray[np.uint64]] | None:
@@ -114,8 +114,7 @@ def _chunk(file: _File, block: Block) -> Chunk | None:
     if file.utf16:
         text.charsets[:] = CODE_OF[charset.UTF_16]
         positions = original_positions(block)
-        places = positions[parsed.records[listing.RECEIVED, :-1]] + file.utf16_bytes
-        file.utf16_bytes += int(positions[-1])
+        places = positions[parsed.records[listing.RECEIVED, :-1]] + block.offset
         contents = pa.array([file.utf16.original(value) for value in contents.to_pylist()], pa.binary())
     formats = _formats(parsed, text, file.hint)
     file.record_no += parsed.count

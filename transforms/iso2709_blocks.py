@@ -2,7 +2,7 @@
 
 import codecs
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -29,7 +29,7 @@ class Block:
 
     buffer: NDArray[np.uint8]
     size: int
-    offset: int  # of the first byte in the file
+    offset: int  # of the first byte in the file, which may be UTF-16
     memory: Memory
     scratch: Memory
     cut: bool = False
@@ -74,11 +74,15 @@ class Utf16(io.RawIOBase):
         return content.decode("utf-8", "surrogatepass").encode(self.codec, "surrogatepass")
 
 
+def _utf16_sizes(data: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """How many bytes of UTF-16 each byte of UTF-8 stands for: those that begin a character for all of it."""
+    sizes: NDArray[np.int64] = 2 * (((data & 0xC0) != 0x80).astype(np.int64) + (data >= 0xF0))
+    return sizes
+
+
 def original_positions(block: Block) -> NDArray[np.int64]:
     """How many bytes of UTF-16 the first n bytes of a block of UTF-8 stand for."""
-    data = block.buffer[: block.size]
-    units = ((data & 0xC0) != 0x80).astype(np.int64) + (data >= 0xF0)
-    return np.concatenate([[0], 2 * np.cumsum(units)])
+    return np.concatenate([[0], np.cumsum(_utf16_sizes(block.buffer[: block.size]))])
 
 
 def _fill(stream: BinaryIO, room: NDArray[np.uint8]) -> int:
@@ -102,6 +106,11 @@ def _after_last(buffer: NDArray[np.uint8], size: int) -> int:
 
 def blocks(head: bytes, stream: BinaryIO, chunk_bytes: int) -> Iterator[Block]:
     """Cut the stream behind record terminators."""
+
+    def received(data: bytes | NDArray[np.uint8]) -> int:
+        """How many bytes of the file these are."""
+        return int(_utf16_sizes(np.frombuffer(data, np.uint8)).sum()) if isinstance(stream, Utf16) else len(data)
+
     held, offset = head, 0
     while True:
         room = len(held) + chunk_bytes
@@ -114,17 +123,17 @@ def blocks(head: bytes, stream: BinaryIO, chunk_bytes: int) -> Iterator[Block]:
         held = buffer[end:size].tobytes()
         if end:
             yield Block(buffer, end, offset, memory, scratch)
-            offset += end
+            offset += received(buffer[:end])
         blanks = len(held) - len(held.lstrip(JUNK))  # three are kept: they tell, and may begin a character
         rest = held if end else held[max(0, blanks - 3) :]
-        offset += len(held) - len(rest)
+        offset += received(held[: len(held) - len(rest)])
         held = rest
         if not more:
             break
         if len(held) > MAX_RECORD:
             yield _block(held[:KEPT], offset, too_long=True)
-            offset += len(held)
-            held, passed = _skip(stream, chunk_bytes)
+            offset += received(held)
+            held, passed = _skip(stream, chunk_bytes, received)
             offset += passed
     if held.strip(JUNK):
         yield _block(held, offset)
@@ -138,12 +147,12 @@ def _block(data: bytes, offset: int, too_long: bool = False) -> Block:
     return Block(buffer, len(data), offset, none, none, cut=True, too_long=too_long)
 
 
-def _skip(stream: BinaryIO, chunk_bytes: int) -> tuple[bytes, int]:
+def _skip(stream: BinaryIO, chunk_bytes: int, received: Callable[[bytes], int]) -> tuple[bytes, int]:
     """Pass over the rest of a record that is too long: what was read behind it, and how much was passed."""
     passed = 0
     while more := stream.read(chunk_bytes):
         end = more.find(b"\x1d") + 1
         if end:
-            return more[end:], passed + end
-        passed += len(more)
+            return more[end:], passed + received(more[:end])
+        passed += received(more)
     return b"", passed

@@ -68,14 +68,6 @@ TOO_LONG = (
 )
 CUT = ("iso2709-cut", "it ends before its last field does", "the file was cut short: send the whole file again")
 
-# What 100$a/26-29 may say of a charset; `01` is what systems write for GB 2312 when they keep no other code.
-LABELS = {
-    charset.UTF_8: (b"50",),
-    charset.UTF_16: (b"50",),
-    charset.GB18030: (b"10", b"01"),
-    charset.KOI8_R: (b"99",),
-}
-
 _ASCII = pa.array([chr(byte) for byte in range(128)])
 
 
@@ -154,8 +146,8 @@ def _labels(parsed: Parsed, text: Text, formats: NDArray[np.int8]) -> list[pa.Ta
         tables.append(_found(marc21[wrong] + parsed.first, "encoding-label", "warn", "LDR", values))
     label, charsets = parsed.records[listing.LABEL, other], text.charsets[other]
     wrong = np.ones(len(other), bool)
-    for name, codes in LABELS.items() if len(other) else ():
-        says = [int.from_bytes(code, "big") for code in codes]
+    for name, codes in charset.LABELS.items() if len(other) else ():
+        says = [int.from_bytes(code.encode(), "big") for code in codes]
         wrong &= ~((charsets == CODE_OF[name]) & (np.isin(label >> 16, says) | np.isin(label & 0xFFFF, says)))
     if wrong.any():
         distinct, inverse = np.unique(label[wrong], return_inverse=True)

@@ -235,8 +235,11 @@ def _exact(buffer, entries, n, base, starts, ends, count, at):
 
 
 @njit(cache=True)
-def _contiguous(buffer, entries, n, base, end):
-    """Do the entries tile the data without a gap, from its start to its end, all but two at terminators?"""
+def _contiguous(buffer, entries, n, base, end, terminators):
+    """Do the entries tile the data without a gap, from its start to its end, all but two at terminators?
+
+    Where one is not at its place, none may be elsewhere: then it was not overwritten, but text has moved.
+    """
     expected = missing = 0
     for i in range(n):
         claimed = number(buffer, entries + 12 * i + 3, 4)
@@ -246,7 +249,7 @@ def _contiguous(buffer, entries, n, base, end):
         if base + expected > end:
             return False
         missing += buffer[base + expected - 1] != FIELD_END
-    return base + expected == end and missing <= 2
+    return base + expected == end and (missing == 0 or (missing <= 2 and terminators == n - missing))
 
 
 @njit(cache=True)
@@ -360,7 +363,8 @@ def locate(buffer, start, end, marks, first, last, first_end, last_end, work):
             field_start[i], field_end[i], field_first[i] = starts[at[i]], ends[at[i]], firsts[at[i]]
         return n, flags | more, 0
     # One or two damaged terminators, no more: so the rows of a record stay bounded by its delimiters.
-    if count == n or abs(count - n) > 2 or not _contiguous(buffer, entries, n, base, end):
+    terminators = count if closed else count - 1
+    if count == n or abs(count - n) > 2 or not _contiguous(buffer, entries, n, base, end, terminators):
         return n, flags, UNPAIRED
     for i in range(n):
         entry = entries + 12 * i

@@ -289,6 +289,8 @@ def _fill(
     replaced = marc.replaced or "\ufffd" in text
     if replaced:
         columns.note("encoding-replacement")
+    if not text.isascii():
+        _note_label(columns, marc, leader, row["format"] == "marc21", str(row["charset"]))
     if looks_like_a_reader(tags):
         columns.note("possible-personal-data", "fail", "200")
     if doubts or marc.doubts or replaced:
@@ -296,3 +298,16 @@ def _fill(
     if marc.deleted or leader[5:6] == "d":
         row["status"] = "deleted"
     columns.add(marc.fields)
+
+
+def _note_label(columns: Columns, marc: Marc, leader: str, marc21: bool, found: str) -> None:
+    """Note where leader/09 or 100$a/26-29 say another charset than was found; a dump may lack either."""
+    if marc21:
+        tag, label = "LDR", leader[9:10]
+    else:
+        values = [
+            value for name, _, _, pairs in marc.fields if name == "100" for code, value in pairs if code == "a"
+        ]
+        tag, label = "100", values[0][26:30] if values else ""
+    if label and not charset.label_fits(found, marc21, label):
+        columns.note("encoding-label", "warn", tag, label)

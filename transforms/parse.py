@@ -23,7 +23,7 @@ from transforms.detect import Hints, read
 PART_RECORDS = 4_000
 Content = tuple[str, Callable[[], BinaryIO]]
 FORMATS = ("marc21", "cnmarc", "unimarc", "oai_dc", "qdc", "mods", "dim", "xoai")  # each has its crosswalk
-NEVER_STAGED = ("rejected", "deleted")
+NEVER_STAGED = ("rejected", "deleted", "joined")
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,8 @@ def _without_unchanged(part: Part, index: _Index, outcome: Outcome) -> dict[str,
     rejected = pc.equal(records["status"], "rejected").to_numpy()
     deleted = pc.equal(records["status"], "deleted").to_numpy()
     unchanged = index.unchanged(records) & ~rejected
-    index.see(records.filter(pa.array(~rejected)), unchanged[~rejected])
+    known = ~rejected & ~pc.equal(records["status"], "joined").to_numpy()
+    index.see(records.filter(pa.array(known)), unchanged[known])
     outcome.received += len(records)
     outcome.rejected += int(rejected.sum())
     outcome.deleted += int(deleted.sum())

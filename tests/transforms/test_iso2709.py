@@ -333,6 +333,26 @@ def test_no_text_is_cut_off_where_a_terminator_is_lost():
     assert status(read(lost)) == ["rejected"]
 
 
+def test_no_text_is_cut_off_where_a_terminator_is_put_into_it():
+    """The next field begins where the directory says, in the middle of its text, by the terminator before."""
+    parts = [(b"001", b"b1"), (b"245", b"10\x1faTitle"), (b"300", b"  \x1fa12 p."), (b"500", b"  \x1faNote")]
+    right = assemble(parts, LEADER.encode())
+    moved = assemble([parts[0], (b"245", b"10\x1eaTitle!"), (b"300", b"  \x1fa12 p"), parts[3]], LEADER.encode(), [
+        len(text) + 1 for _, text in parts
+    ])  # fmt: skip
+    assert len(moved) == len(right)
+    assert status(read(moved)) == ["rejected"]
+
+
+@pytest.mark.parametrize("chunk_bytes", [64, 1 << 20])
+def test_offsets_in_utf16_count_what_lies_between_records(chunk_bytes):
+    text = GOOD.decode() + "\r\n" * 60 + GOOD.decode() + "\x00" + GOOD.decode()
+    content = text.encode("utf-16")
+    chunk = read(content, chunk_bytes=chunk_bytes)
+    places, received = chunk.records["byte_offset"].to_pylist(), chunk.content.to_pylist()
+    assert [content[at : at + len(one)] for at, one in zip(places, received, strict=True)] == received
+
+
 @pytest.mark.parametrize(
     ("usual", "usual_text", "other", "text"),
     [

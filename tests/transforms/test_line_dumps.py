@@ -47,6 +47,38 @@ def read_data(chunk):
     return [row for row in values(chunk) if row[3] is not None]
 
 
+CODED = "20020204d1994    em y0chiy{}ea"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "label", "expected"),
+    [
+        ("gb18030", "50      ", [("100", "50  ")]),
+        ("gb18030", "0110    ", []),
+        ("utf-8", "0110    ", [("100", "0110")]),
+        ("utf-8", "50      ", []),
+        ("utf-16", "50      ", []),
+        ("utf-8", None, []),  # it says nothing
+    ],
+)
+def test_a_label_of_another_charset_is_told(encoding, label, expected):
+    coded = [("100", "  ", [("a", CODED.format(label))])] if label else []
+    chunk = whole(dump([[*CNMARC[:2], *coded, *CNMARC[2:]]] * 3).encode(encoding))
+    told = [(row["tag"], row["value"]) for row in chunk.issues.to_pylist() if row["rule"] == "encoding-label"]
+    assert told == expected * 3
+    assert set(column(chunk, "status")) == {"clean"}
+
+
+@pytest.mark.parametrize(
+    ("sign", "encoding", "expected"), [("a", "utf-8", 0), (" ", "utf-8", 3), ("a", "gb18030", 3)]
+)
+def test_leader_9_of_marc21_is_held_against_the_charset(sign, encoding, expected):
+    book = [("LDR", f"01106nam {sign}2200253   450 "), ("001", "1"), ("245", "10", [("a", "中国图书馆学研究")])]
+    assert rules(whole(dump([book] * 3).encode(encoding))).count("encoding-label") == expected
+    plain = [*book[:2], ("245", "10", [("a", "A title")])]
+    assert not rules(whole(dump([plain] * 3).encode(encoding)))
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16"])
 @pytest.mark.parametrize("sign", ["$", "|", "▼", "@", "^", "\x1f"])
 @pytest.mark.parametrize(
