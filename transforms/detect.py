@@ -118,7 +118,8 @@ class _Rejoined(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        data = self._start or self._rest.read(len(buffer))
-        data, self._start = data[: len(buffer)], data[len(buffer) :] if self._start else b""
+        if not self._start:
+            return self._rest.readinto(buffer)  # type: ignore[attr-defined, no-any-return]
+        data, self._start = self._start[: len(buffer)], self._start[len(buffer) :]
         buffer[: len(data)] = data
         return len(data)
