@@ -52,13 +52,12 @@ class Columns:
 
     def add(self, fields: list[Field]) -> None:
         """Add fields to the newest record."""
-        for tag, ind1, ind2, subfields in fields:
-            self.tags.append(tag)
-            self.ind1.append(ind1)
-            self.ind2.append(ind2)
-            self.subfields_per_field.append(len(subfields))
-            self.codes += [code for code, _ in subfields]
-            self.values += [value for _, value in subfields]
+        self.tags += [tag for tag, _, _, _ in fields]
+        self.ind1 += [ind1 for _, ind1, _, _ in fields]
+        self.ind2 += [ind2 for _, _, ind2, _ in fields]
+        self.subfields_per_field += [len(subfields) for _, _, _, subfields in fields]
+        self.codes += [code for _, _, _, subfields in fields for code, _ in subfields]
+        self.values += [value for _, _, _, subfields in fields for _, value in subfields]
         self.fields_per_record[-1] += len(fields)
 
     def note(self, rule: str, severity: str = "warn", tag: str | None = None, value: str | None = None) -> None:
