@@ -116,6 +116,13 @@ DESCRIPTION = (
     _col("lcc", STRINGS, "Library of Congress Classification numbers", "美国国会图书馆分类号"),
     _col("ddc", STRINGS, "Dewey Decimal Classification numbers", "杜威分类号"),
     _col("creators", STRINGS, "Persons and bodies responsible, main entry first", "责任者"),
+    _col("orcid", STRINGS, "Valid ORCID iDs of persons responsible, as NNNN-NNNN-NNNN-NNNC", "责任者 ORCID 标识"),
+    _col(
+        "bad_orcid",
+        STRINGS,
+        "ORCID iDs as given that fail their check or lie outside ORCID's numbers",
+        "无效 ORCID",
+    ),
     _col("agency_chain", STRINGS, "Cataloguing agencies, original first", "编目机构"),
     _col("url", STRINGS, "Electronic addresses", "电子地址"),
     _col("other_carrier", STRINGS, "Identifiers or titles of the same work on another carrier", "其他载体"),

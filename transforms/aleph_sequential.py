@@ -16,6 +16,7 @@ from transforms.marc_text import Marc, Refusal, Unit
 _LINE = re.compile(
     r"(?P<number>\d{9}) (?P<tag>[0-9A-Z]{3})(?P<ind1>[ -~])(?P<ind2>[ -~]) (?:[A-Z] )?(?P<content>.*)", re.DOTALL
 )
+_DELIMITER = re.compile(r"\$\$([0-9A-Za-z])")
 _CONTROL = ("LDR", "FMT", "DEL", "STA", "CAT")
 
 
@@ -38,7 +39,8 @@ def _units(blocks: Iterable[bytes]) -> Iterator[Unit]:
         text = line.lstrip(BLANK)
         if not text:
             continue
-        mine = text[:9] if ALEPH_LINE.match(text) else number
+        same = number and text.startswith(number)
+        mine = text[:9] if not same and ALEPH_LINE.match(text) else number
         if collected and mine != number:
             yield marc_text.paragraph(collected)
             collected, size = [], 0
@@ -76,7 +78,7 @@ def parse(text: str) -> Marc:
 
 
 def _add(marc: Marc, tag: str, ind1: str, ind2: str, content: str) -> None:
-    parts = re.split(r"\$\$([0-9A-Za-z])", content)
+    parts = _DELIMITER.split(content)
     if len(parts) == 1:
         value = content.replace("^", " ") if tag < "010" or tag == "LDR" else content
         marc.deleted |= (tag, value.strip()) in (("DEL", "Y"), ("STA", "DELETED"))

@@ -112,6 +112,9 @@ def weights(charset: str) -> NDArray[np.int16]:
         table[0xA0:0xE000] = 120
         table[0xF900:0xFFFD] = 120
         return table
+    if charset == GB18030:  # other scripts, most in four bytes with digits between, which no other charset has
+        for low, high in ((0xC0, 0x370), (0x460, 0x2000), (0xFE20, 0xFE24)):  # not Greek and Cyrillic: two bytes
+            table[low:high] = 60
     if charset == MARC_8:
         table[0xA1:0x250] = 70
         table[0x2B0:0x300] = 60

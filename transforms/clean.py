@@ -356,6 +356,7 @@ _FUNCTIONS: dict[str, Clean] = {
     "cn_serial": identifiers.cn_serial,
     "ubsn": identifiers.ubsn,
     "orcid": identifiers.orcid,
+    "bad_orcid": identifiers.bad_orcid,
     "lccn_of_us": identifiers.lccn_of_us,
 }
 

@@ -12,7 +12,7 @@ A crosswalk is data, `schemas/crosswalks/<format>.csv`, one line per column and 
     joiner     text between joined subfields
     clean      function of `transforms.clean` (with `:argument`); a value it refuses goes to `otherwise`
     otherwise  list column for refused values that have a digit
-    requires   only for records that also have this tag
+    requires   only for records that also have this tag; `LDR/6=ef`: with e or f at position 6 of its value
 
 For a scalar column the first line that has a value wins; a list column takes the values of all its lines.
 """
@@ -149,20 +149,28 @@ class Fields:
         number = self.number.get(tag)
         if number is None:
             return np.empty(0, np.int32)
-        found = []
-        for code in codes.encode() or b"\0":
-            low, high = self.bounds[number * 256 + code : number * 256 + code + 2]
-            if high > low:
-                found.append(self.order[low:high])
-        rows = found[0] if len(found) == 1 else np.sort(np.concatenate(found or [self.order[:0]]))
+        keys = np.array([number * 256 + code for code in codes.encode() or b"\0"], np.int64)
+        keys = keys[self.bounds[keys + 1] > self.bounds[keys]]
+        if len(keys) < 2:
+            rows = self.order[self.bounds[keys[0]] : self.bounds[keys[0] + 1]] if len(keys) else self.order[:0]
+        else:
+            rows = np.empty((self.bounds[keys + 1] - self.bounds[keys]).sum(), np.int32)
+            kernel.merge(self.order, self.bounds, keys, rows)
         for wanted, given in zip(ind, (self.ind1, self.ind2), strict=False):
             if wanted != ".":
                 rows = rows[given[rows] == ord(wanted)]
         return rows
 
-    def has(self, tag: str) -> np.ndarray:
-        """For each record whether it has the tag."""
+    def has(self, wanted: str) -> np.ndarray:
+        """For each record whether it has a tag, or `tag/position=characters` any of these there."""
+        tag, _, condition = wanted.partition("/")
         found = np.zeros(self.count, bool)
+        if condition:
+            position, _, characters = condition.partition("=")
+            rows = self.rows(tag)
+            there = self.values(rows, int(position), int(position))
+            found[self.record[rows[_is_in(there, pa.array(list(characters)))]]] = True
+            return found
         if tag in self.number:
             found[self.record[self.tag == self.number[tag]]] = True
         return found
@@ -185,6 +193,11 @@ class Fields:
         firsts = np.empty(count, np.int32)
         size = kernel.join(self.data, self.offsets, rows, self.field, between, out, offsets, firsts)
         return from_bytes(out[:size], offsets, None, 0), firsts
+
+
+def _is_in(values: pa.Array, wanted: pa.Array) -> np.ndarray:
+    found: np.ndarray = pc.is_in(values, wanted).to_numpy(zero_copy_only=False)
+    return found
 
 
 def _single(column: pa.ChunkedArray) -> pa.Array:

@@ -5,9 +5,10 @@
 import numpy as np
 from numba import njit
 
-from transforms.byte_kernel import xxh64
+from transforms.byte_kernel import load64, xxh64
 from transforms.text_columns import put
 
+_NOT_ASCII = np.uint64(0x8080808080808080)
 FEW = 8  # values of a record that are compared with each other; more go through a hash table
 
 
@@ -39,11 +40,42 @@ def sort_rows(tag, code, bounds, order):
 
 
 @njit(cache=True, nogil=True)
+def _is_ascii(data, start, end):
+    bits = np.uint64(0)
+    p = start
+    while p < end and p + 8 <= len(data):  # what follows is looked at too, which does no harm
+        bits |= load64(data, p)
+        p += 8
+    while p < end:
+        bits |= np.uint64(data[p])
+        p += 1
+    return bits & _NOT_ASCII == 0
+
+
+@njit(cache=True, nogil=True)
+def merge(order, bounds, keys, out):
+    """The rows of several sorted stretches (`sort_rows`) as one, ascending; how many."""
+    places, n = bounds[keys], 0
+    while True:
+        best, which = np.int64(-1), -1
+        for k in range(len(keys)):
+            if places[k] < bounds[keys[k] + 1] and (which < 0 or order[places[k]] < best):
+                best, which = np.int64(order[places[k]]), k
+        if which < 0:
+            return n
+        out[n] = best
+        n += 1
+        places[which] += 1
+
+
+@njit(cache=True, nogil=True)
 def cut(data, offsets, rows, low, high, starts, ends):
     """The spans of the values of rows; only characters `low` to `high`, both included, where `high` is not -1."""
     for k in range(len(rows)):
-        start, end = offsets[rows[k]], offsets[rows[k] + 1]
-        if high >= 0:
+        start, end = np.int64(offsets[rows[k]]), np.int64(offsets[rows[k] + 1])
+        if high >= 0 and _is_ascii(data, start, min(start + high + 1, end)):
+            start, end = min(start + low, end), min(start + high + 1, end)
+        elif high >= 0:
             p, stop, n = start, end, 0
             while p < end:
                 if data[p] & 0xC0 != 0x80:

@@ -52,12 +52,13 @@ class Columns:
 
     def add(self, fields: list[Field]) -> None:
         """Add fields to the newest record."""
-        self.tags += [tag for tag, _, _, _ in fields]
-        self.ind1 += [ind1 for _, ind1, _, _ in fields]
-        self.ind2 += [ind2 for _, _, ind2, _ in fields]
-        self.subfields_per_field += [len(subfields) for _, _, _, subfields in fields]
-        self.codes += [code for _, _, _, subfields in fields for code, _ in subfields]
-        self.values += [value for _, _, _, subfields in fields for _, value in subfields]
+        self.tags += [one[0] for one in fields]
+        self.ind1 += [one[1] for one in fields]
+        self.ind2 += [one[2] for one in fields]
+        self.subfields_per_field += [len(one[3]) for one in fields]
+        pairs = [pair for one in fields for pair in one[3]]
+        self.codes += [code for code, _ in pairs]
+        self.values += [value for _, value in pairs]
         self.fields_per_record[-1] += len(fields)
 
     def note(self, rule: str, severity: str = "warn", tag: str | None = None, value: str | None = None) -> None:

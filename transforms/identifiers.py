@@ -267,19 +267,38 @@ def doi(values: pa.Array) -> pa.Array:
     return pc.replace_substring_regex(text, r"^(10\.[^?#]+)\?.*$", r"\1")
 
 
+# An iD with its hyphens anywhere in a text, or sixteen digits behind the word.
+_ORCID = (
+    r"(?i)(?:^|[^0-9\-])(?P<found>\d{4}-\d{4}-\d{4}-\d{3}[\dx])(?:$|[^0-9a-z\-])"
+    r"|orcid[^0-9]{0,12}(?P<bare>\d{15}[\dx])(?:$|[^0-9a-z])"
+)
+# What ISNI reserved for ORCID, without the check (ORCID: What is the relationship between ISNI and ORCID?, 2023).
+_ORCID_BLOCKS = (("000000015000000", "000000035000000"), ("000900000000000", "000900100000000"))
+
+
 def orcid(values: pa.Array) -> pa.Array:
-    """ORCID iD as NNNN-NNNN-NNNN-NNNC, its check right (ISO 7064 mod 11-2), out of an address or a $0."""
-    pattern = (
-        r"(?i)(?:^\s*|orcid\.org/|\(orcid\)\s*|orcid:?\s*)(?P<found>\d{4}-?\d{4}-?\d{4}-?\d{3}[\dx])\s*/?\s*$"
-    )
-    digits = pc.ascii_upper(pc.replace_substring(_extract(values, pattern), "-", ""))
+    """ORCID iD as NNNN-NNNN-NNNN-NNNC out of an address, a $0, or a name with it.
+
+    Its check is right (ISO 7064 mod 11-2) and it is one of ORCID's numbers; ISNIs look the same, but are others.
+    """
+    parts = pc.extract_regex(values, _ORCID)
+    given = pc.binary_join_element_wise(pc.struct_field(parts, "found"), pc.struct_field(parts, "bare"), "")
 
     def checked(text: str) -> str | None:
-        if not mod_11_2.is_valid(text):
+        digits = text.replace("-", "").upper()
+        known = any(low <= digits[:15] <= high for low, high in _ORCID_BLOCKS)
+        if not known or not mod_11_2.is_valid(digits):
             return None
-        return "-".join(text[i : i + 4] for i in range(0, 16, 4))
+        return "-".join(digits[i : i + 4] for i in range(0, 16, 4))
 
-    return each_distinct(digits, checked)
+    return each_distinct(given, checked)
+
+
+def bad_orcid(values: pa.Array) -> pa.Array:
+    """What says that it is an ORCID iD, or has the form of one in ORCID's numbers, and is none."""
+    form = r"(?:^|[^0-9\-])(?:0000-000[123]|0009-00[01]\d)-\d{4}-\d{3}[\dx](?:$|[^0-9a-z\-])"
+    claims = pc.match_substring_regex(values, r"(?i)orcid[^0-9]{0,12}\d|" + form)
+    return pc.if_else(pc.and_(claims, pc.is_null(orcid(values))), pc.utf8_trim_whitespace(values), None)
 
 
 def ubsn(values: pa.Array) -> pa.Array:

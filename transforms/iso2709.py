@@ -46,7 +46,7 @@ def read(
     stream: BinaryIO,
     format_hint: str = "auto",
     encoding_hint: str = "auto",
-    chunk_bytes: int = 2 << 20,
+    chunk_bytes: int = 4 << 20,
     first_record_no: int = 0,
 ) -> Iterator[Chunk]:
     """Read all records of a decompressed stream, whatever state they are in.

@@ -33,6 +33,7 @@ UNDECODED = 100  # in `refused`: the bytes are in no charset that is known
 # 5,000 Chinese records one in a hundred is below 60 in its own charset, none above 38 in the other; of Russian
 # ones none below 80, of Chinese ones read as KOI8-R half above 29 and none above 68.
 DOUBTED = {charset.GB18030: (60, 35), charset.BIG5: (60, 35), charset.KOI8_R: (75, 45)}
+LEAD = 0.2  # by which another charset must rate higher than that of the file, if both can read a record
 ESCAPED, UNSURE = 32, 64  # more bits of `text`: MARC-8 escapes left in a value; a reading that may be wrong
 
 
@@ -159,11 +160,18 @@ def _doubted(bits: NDArray[np.uint8], escaped: NDArray[np.bool_], usual: str) ->
     return np.flatnonzero(other & valid)
 
 
-def _decide(parsed: Parsed, text: Text, record: int, usual: str) -> bool:
-    """Find the charset of one record from its own bytes; False if it stays as it was."""
+def _decide(parsed: Parsed, text: Text, record: int, usual: str, readable: bool = False) -> bool:
+    """Find the charset of one record from its own bytes; False if it stays as it was.
+
+    A record that is `readable` in the charset of its file leaves that only for one that is clearly likelier: a
+    few Chinese characters are often fair Russian too.
+    """
     found, sure = charset.judge(parsed.content(record), usual)
     before = CHARSETS[text.charsets[record]]
     stays = found in (None, charset.ASCII, charset.UTF_16, before)
+    if readable and not stays:
+        rates = {reading.charset: reading.rate for reading in charset.readings(parsed.content(record), usual)}
+        stays = rates.get(str(found), 0.0) - rates.get(usual, 0.0) < LEAD
     # a judgement passes over a stray bad value; the record must not
     if (before if stays else found) == charset.UTF_8 and text.bits[record] & NOT_UTF8:
         text.failures[record] = (charset.UTF_8, -1)
@@ -185,7 +193,8 @@ def _transcode(parsed: Parsed, text: Text, special: NDArray[np.uint8]) -> None:
             changed = False
             for record in {*_unlikely(text, told_numbers, 0), *failed_at}:
                 if record not in text.failures:
-                    changed |= _decide(parsed, text, record, CHARSETS[text.charsets[record]])
+                    usual = CHARSETS[text.charsets[record]]
+                    changed |= _decide(parsed, text, record, usual, readable=record not in failed_at)
             if not changed:
                 break
     for record, position in failed_at.items():

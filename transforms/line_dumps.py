@@ -11,7 +11,8 @@ before), a field without delimiter, a `$` that begins a price.
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from functools import cache, lru_cache
+from typing import BinaryIO, NamedTuple
 
 from harvesters.containers import BLANK, LEADER_LINE, RECORD_MARK
 from transforms import marc_text
@@ -30,6 +31,33 @@ _BLANKS = str.maketrans(dict.fromkeys("\\#_^|-", " "))
 _ESCAPES = {"{dollar}": "$", "{lcub}": "{", "{rcub}": "}", "{bsol}": "\\"}
 _ESCAPE = re.compile(r"\{[a-z]+\d?\}")
 _LEADER_LENGTH = 24
+_LEADER_STARTS = "Ll0"  # of a named leader, behind `=` if it has one
+
+
+class _Sign(NamedTuple):
+    """A sign that delimits subfields, and what is looked for with it."""
+
+    sign: str
+    split: re.Pattern[str]  # a delimiter and its code
+    split_066: re.Pattern[str]  # the same in 066, whose $c says `$1`
+    unspaced: re.Pattern[str]  # a code without a blank behind it
+    stray: re.Pattern[str]  # the sign without a code
+    literal: re.Pattern[str] | None  # the sign as part of the text
+
+
+@cache
+def _with_patterns(sign: str) -> _Sign:
+    escaped = re.escape(sign)
+    kept = r"(?<!\d{3}-\d\d/)" if sign == "$" else ""  # `$1` in $6 and 066 names the script
+    kept_066 = kept + (r"(?<!\$c)(?<!\$c )" if sign == "$" else "")
+    return _Sign(
+        sign,
+        re.compile(rf"{kept}{escaped}([0-9A-Za-z])"),
+        re.compile(rf"{kept_066}{escaped}([0-9A-Za-z])"),
+        re.compile(rf"{escaped}[0-9A-Za-z](?! )"),
+        re.compile(rf"{escaped}(?![0-9A-Za-z])"),
+        _LITERAL.get(sign),
+    )
 
 
 def read(
@@ -68,9 +96,10 @@ def parse(text: str) -> Marc:
     """
     marc = Marc()
     lines = _lines(text, marc)
-    sign = _delimiter(lines)
-    lead = _lead([rest.partition(sign)[0] for tag, rest, _ in lines if _is_data(tag)]) if sign else 0
-    spaced = bool(sign) and not any(re.search(rf"{re.escape(sign)}[0-9A-Za-z](?! )", rest) for _, rest, _ in lines)
+    contents = [rest for tag, rest, _ in lines if _is_data(tag)]
+    sign = _delimiter(contents)
+    lead = _lead([rest.partition(sign.sign)[0] for rest in contents]) if sign else 0
+    spaced = sign is not None and not any(map(sign.unspaced.search, contents))
     for tag, rest, mnemonic in lines:
         if tag == "LDR":
             marc.fields.insert(0, ("LDR", None, None, [(None, _leader(rest, mnemonic, marc))]))
@@ -94,12 +123,14 @@ def _lines(text: str, marc: Marc) -> list[tuple[str, str, bool]]:
     for line in text.split("\n"):
         line = line.strip("\x00\x1a\ufeff")
         tagged = _TAGGED.match(line)
-        if named := _NAMED_LEADER.match(line):
+        start = line[1:2] if line.startswith("=") else line[:1]
+        if start in _LEADER_STARTS and (named := _NAMED_LEADER.match(line)):
             found.append(("LDR", line[named.end() :], line.startswith("=")))
         elif not found and LEADER_LINE.match(line.strip().encode("utf-8", "replace")):
             found.append(("LDR", line, False))
         elif tagged:
-            found.append((tagged["named"] or tagged["bare"], line[tagged.end() :], bool(tagged["named"])))
+            named_tag, bare_tag = tagged.groups()
+            found.append((named_tag or bare_tag, line[tagged.end() :], named_tag is not None))
         elif found:
             tag, rest, mnemonic = found[-1]
             wide = rest[-1:] > "\u2e80" or line.strip()[:1] > "\u2e80"
@@ -116,10 +147,10 @@ def _lines(text: str, marc: Marc) -> list[tuple[str, str, bool]]:
     return found
 
 
-def _delimiter(lines: list[tuple[str, str, bool]]) -> str:
-    """The sign that stands most often where a field's first delimiter does; `` if no field has one."""
-    votes = Counter(match["sign"] for tag, rest, _ in lines if _is_data(tag) and (match := _PLACE.match(rest)))
-    return votes.most_common(1)[0][0] if votes else ""
+def _delimiter(contents: list[str]) -> _Sign | None:
+    """The sign that stands most often where a field's first delimiter does; None if no field has one."""
+    votes = Counter(match["sign"] for match in map(_PLACE.match, contents) if match)
+    return _with_patterns(votes.most_common(1)[0][0]) if votes else None
 
 
 def _leader(rest: str, mnemonic: bool, marc: Marc) -> str:
@@ -132,43 +163,33 @@ def _leader(rest: str, mnemonic: bool, marc: Marc) -> str:
     return value.ljust(_LEADER_LENGTH)
 
 
-def _data_field(tag: str, rest: str, sign: str, mnemonic: bool, spaced: bool, marc: Marc) -> Field:
-    parts = _split(tag, rest, sign)
+def _data_field(tag: str, rest: str, sign: _Sign | None, mnemonic: bool, spaced: bool, marc: Marc) -> Field:
+    # what stands before the first delimiter, then code and value by turns
+    parts = (sign.split_066 if tag == "066" else sign.split).split(rest) if sign else [rest]
     ind1, ind2, loose = _indicators(parts[0])
-    subfields: list[tuple[str | None, str]] = []
+    values = parts[2::2]
+    if spaced:
+        values = [value[1:].removesuffix(" ") for value in values[:-1]] + [value[1:] for value in values[-1:]]
+    if mnemonic and "{" in rest:
+        values = [_unescaped(tag, value, marc) for value in values]
+    subfields: list[tuple[str | None, str]] = list(zip(parts[1::2], values, strict=True))
     if loose:
-        subfields.append(("", loose))
+        subfields.insert(0, ("", loose))
         marc.doubts.append(("dump-text-without-code", tag, loose))
-    for at in range(1, len(parts), 2):
-        value = parts[at + 1]
-        if spaced:
-            value = value[1:]
-            if at + 2 < len(parts):
-                value = value.removesuffix(" ")
-        if mnemonic and "{" in value:
-            value = _unescaped(tag, value, marc)
-        subfields.append((parts[at], value))
     if not subfields:
         subfields.append(("", ""))
         marc.doubts.append(("dump-text-without-code", tag, None))
-    elif (sign in _LITERAL and _LITERAL[sign].search(rest)) or not all(value for _, value in subfields):
+    elif sign and ("" in values or (sign.literal and sign.literal.search(rest))):
         marc.doubts.append(("dump-delimiter-in-text", tag, rest))
-    elif sign and re.search(rf"{re.escape(sign)}(?![0-9A-Za-z])", rest[len(parts[0]) :]):
+    elif sign and rest.count(sign.sign) > len(values) and sign.stray.search(rest, len(parts[0])):
         marc.notes.append(("dump-delimiter-in-text", tag, rest))
     return tag, ind1, ind2, subfields
 
 
-def _split(tag: str, rest: str, sign: str) -> list[str]:
-    """What stands before the first delimiter, then code and value by turns."""
-    if not sign:
-        return [rest]
-    kept = r"(?<!\d{3}-\d\d/)" if sign == "$" else ""  # `$1` in $6 and 066 names the script
-    kept += r"(?<!\$c)(?<!\$c )" if sign == "$" and tag == "066" else ""
-    return re.split(rf"{kept}{re.escape(sign)}([0-9A-Za-z])", rest)
-
-
 def _lead(zones: list[str]) -> int:
     """How many blanks stand between tag and indicators, from what stands before the delimiters of a record."""
+    if max(map(len, zones), default=0) <= 2:
+        return 0
     filled = [len(zone) - len(zone.lstrip(" \t")) for zone in zones if zone.strip(" \t")]
     return max(0, min([2, *filled, max(len(zone) for zone in zones) - 2])) if filled else 0
 
@@ -177,6 +198,7 @@ def _is_data(tag: str) -> bool:
     return tag >= "010" and tag not in ("LDR", "FMT")
 
 
+@lru_cache(1000)
 def _indicators(zone: str) -> tuple[str, str, str]:
     """Both indicators from what stands before the first delimiter, and the text that is none."""
     signs = zone[:2].translate(_BLANKS).replace("\t", " ").ljust(2)

@@ -17,8 +17,17 @@ from transforms.field_columns import Field
 from transforms.marc_text import Marc, Refusal, Unit
 
 # Outside a string: anything up to a brace, whole strings included, or up to a string without end.
-_OUTSIDE = re.compile(rb'(?:[^"\\{}]|\\.|"(?:[^"\\\n]|\\.)*+["\n])*+(?P<sign>["{}])', re.DOTALL)
-_INSIDE = re.compile(rb'(?:[^"\\\n]|\\.)*+(?P<sign>["\n])', re.DOTALL)
+_TO_QUOTE = rb'[^"\\\n]*+(?:\\.[^"\\\n]*+)*+'
+_ITEM = rb'[^"\\{}]++|\\.|"' + _TO_QUOTE + rb'["\n]'
+_OUTSIDE = re.compile(rb"(?:" + _ITEM + rb')*+(?P<sign>["{}])', re.DOTALL)
+_INSIDE = re.compile(_TO_QUOTE + rb'(?P<sign>["\n])', re.DOTALL)
+# What an object may hold: the same, and at most three objects in each other, which is a record's depth.
+_SUBFIELD = rb"\{(?:" + _ITEM + rb")*+\}"
+_CONTENT = rb"\{(?:" + _ITEM + rb"|" + _SUBFIELD + rb")*+\}"
+_FIELD = rb"\{(?:" + _ITEM + rb"|" + _CONTENT + rb")*+\}"
+_REST = re.compile(rb"(?:" + _ITEM + rb"|" + _FIELD + rb")*+\}", re.DOTALL)
+_DECODER = json.JSONDecoder(object_pairs_hook=tuple)  # what is a tuple was an object
+_NO_CHARACTER = re.compile(r"\\u(?:[dD][89a-fA-F]|[fF]{3}[dD])")  # may be half a surrogate pair, or U+FFFD
 _SEPARATORS = BLANK + b",[]"
 _ADVICE = 'export records as {"leader": …, "fields": […]}, in an array or one a line'
 
@@ -42,6 +51,9 @@ class _Scanner:
 
     def next_edge(self, text: bytes, limit: int) -> int:
         """The place behind the next brace where an object begins or ends; -1 if there is none yet."""
+        if self.depth == 1 and not self.quoted and (rest := _REST.match(text, self.at, limit)):
+            self.at, self.depth = rest.end(), 0
+            return self.at
         while match := (_INSIDE if self.quoted else _OUTSIDE).match(text, self.at, limit):
             self.at = match.end()
             sign = text[self.at - 1]
@@ -90,15 +102,6 @@ def _piece(unit: Unit, between: bool) -> Iterator[Unit]:
         yield offset, text
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose names are all different; of a name given twice all but one value would be lost."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
-        raise Refusal("json-not-marc", f"{twice!r:.20} is given twice in one object", _ADVICE)
-    return found
-
-
 def parse(text: str) -> Marc:
     """The fields of one record.
 
@@ -106,45 +109,60 @@ def parse(text: str) -> Marc:
         Refusal: it is no JSON, or not a record in it.
     """
     try:
-        found = json.loads(text, object_pairs_hook=_once)
+        found = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise Refusal(
             "json-syntax", f"not JSON: {error}", "mend the record at the source and send it again"
         ) from None
-    if not isinstance(found, dict) or not isinstance(found.get("fields"), list):
-        shown = ", ".join(list(found)[:5]) if isinstance(found, dict) else type(found).__name__
+    record = _named(found) if isinstance(found, tuple) else {}
+    if not isinstance(record.get("fields"), list):
+        shown = ", ".join(list(record)[:5]) if isinstance(found, tuple) else type(found).__name__
         raise Refusal("json-not-marc", f"an object without a list `fields`: {shown}", _ADVICE)
     marc = Marc()
-    leader = found.get("leader")
+    leader = record.get("leader")
     if isinstance(leader, str) and leader:
-        marc.fields.append(("LDR", None, None, [(None, _clean(leader))]))
-    for entry in found["fields"]:
-        if not isinstance(entry, dict):
+        marc.fields.append(("LDR", None, None, [(None, leader)]))
+    for entry in record["fields"]:
+        if not isinstance(entry, tuple):
             raise Refusal("json-not-marc", f"a field is {entry!r:.60}, not an object with a tag", _ADVICE)
-        marc.fields += [_field(tag, content) for tag, content in entry.items()]
+        marc.fields += [_field(tag, content) for tag, content in _named(entry).items()]
+    if _NO_CHARACTER.search(text):
+        marc.fields = [_cleaned(one) for one in marc.fields]
+        marc.replaced = any("\ufffd" in value for *_, subfields in marc.fields for _, value in subfields)
     return marc
+
+
+def _named(pairs: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
+    """An object, whose names must all be different: of a name given twice nobody knows which is meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise Refusal("json-not-marc", f"{twice!r:.20} is given twice in one object", _ADVICE)
+    return found
 
 
 def _field(tag: str, content: Any) -> Field:
     """A field of a record: a string is a control field."""
     if isinstance(content, str):
-        return _clean(tag), None, None, [(None, _clean(content))]
-    subfields = content.get("subfields") if isinstance(content, dict) else None
+        return tag, None, None, [(None, content)]
+    named = _named(content) if isinstance(content, tuple) else {}
+    subfields = named.get("subfields")
     if not isinstance(subfields, list):
         raise Refusal("json-not-marc", f"field {tag!r:.20} has no list `subfields`", _ADVICE)
     pairs: list[tuple[str | None, str]] = []
     for entry in subfields:
-        if not isinstance(entry, dict) or not all(isinstance(value, str) for value in entry.values()):
+        if not isinstance(entry, tuple) or not all(isinstance(value, str) for _, value in entry):
             raise Refusal("json-not-marc", f"field {tag!r:.20} has a subfield {entry!r:.60}", _ADVICE)
-        pairs += [(_clean(code), _clean(value)) for code, value in entry.items()]
-    ind1, ind2 = (_clean(str(content.get(name, " "))) or " " for name in ("ind1", "ind2"))
-    return _clean(tag), ind1, ind2, pairs or [("", "")]
+        pairs += entry if len(entry) == 1 else _named(entry).items()
+    return tag, str(named.get("ind1", " ")) or " ", str(named.get("ind2", " ")) or " ", pairs or [("", "")]
 
 
-def _clean(text: str) -> str:
+def _cleaned(one: Field) -> Field:
     """A lone half of a surrogate pair, which no UTF-8 can hold, becomes the replacement character."""
-    return (
-        text
-        if text.isascii() or text.isprintable()
-        else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    )
+
+    def clean(text: str) -> str:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+    tag, ind1, ind2, subfields = one
+    ind1, ind2 = ind1 and clean(ind1), ind2 and clean(ind2)
+    return clean(tag), ind1, ind2, [(code and clean(code), clean(value)) for code, value in subfields]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import BinaryIO, cast
 
-from harvesters.containers import LINE_END, utf16
+from harvesters.containers import utf16
 from transforms import charset
 from transforms.chunk import Chunk
 from transforms.field_columns import Columns, Field
@@ -45,6 +45,7 @@ class Marc:
     fields: list[Field] = field(default_factory=list)
     number: str | None = None  # as the container tells it; 001 where it doesn't
     deleted: bool = False
+    replaced: bool = False  # a value holds U+FFFD, though the text does not
     doubts: list[tuple[str, str | None, str | None]] = field(default_factory=list)
     notes: list[tuple[str, str | None, str | None]] = field(default_factory=list)
 
@@ -60,11 +61,11 @@ def lines(blocks: Iterable[bytes]) -> Iterator[Unit]:
     text, base, passed = b"", 0, False  # passed: the line at hand is too long and its beginning was given
     for block in chain(blocks, [None]):
         text += block or b""
-        start, limit = 0, len(text) if block is None else len(text.rstrip(b"\r"))
-        for end in LINE_END.finditer(text, 0, limit):
+        start = 0
+        for line, end in _ended(text, block is None):
             if not passed:
-                yield _line(base + start, text[start : end.start()])
-            start, passed = end.end(), False
+                yield _line(base + start, line)
+            start, passed = end, False
         if len(text) - start >= MAX_RECORD:
             if not passed:
                 yield _line(base + start, text[start : start + MAX_RECORD])
@@ -72,6 +73,25 @@ def lines(blocks: Iterable[bytes]) -> Iterator[Unit]:
         base, text = base + start, text[start:]
     if text:
         yield _line(base, text)
+
+
+def _ended(text: bytes, final: bool) -> Iterator[tuple[bytes, int]]:
+    """Each line that has an end, and the place behind that; CR at the end of `text` may be half of one."""
+    start = 0
+    *pieces, last = text.split(b"\n")
+    for piece in pieces:
+        end = start + len(piece) + 1
+        if b"\r" in piece:
+            piece = piece.rstrip(b"\r")
+            *earlier, piece = piece.split(b"\r")
+            for one in earlier:
+                start += len(one) + 1
+                yield one, start
+        yield piece, end
+        start = end
+    for one in (last if final else last.rstrip(b"\r")).split(b"\r")[:-1]:
+        start += len(one) + 1
+        yield one, start
 
 
 def _line(offset: int, line: bytes) -> Unit:
@@ -258,7 +278,7 @@ def _fill(
     text, row["charset"], doubts = decoder.decode(content)
     marc = parse(text)
     tags = {tag for tag, _, _, _ in marc.fields}
-    row["format"] = dialect(tags, bool(_HAN.search(text)), hint)
+    row["format"] = dialect(tags, not text.isascii() and bool(_HAN.search(text)), hint)
     leader = next((subs[0][1] for tag, _, _, subs in marc.fields if tag == "LDR"), "")
     own = next((subs[0][1].strip() for tag, _, _, subs in marc.fields if tag == "001"), "")
     row["control_number"] = row["record_id"] = own or marc.number
@@ -266,7 +286,7 @@ def _fill(
         columns.note(rule)
     for rule, tag, value in (*marc.doubts, *marc.notes):
         columns.note(rule, "warn", tag, value)
-    replaced = any("\ufffd" in value for _, _, _, subs in marc.fields for _, value in subs)
+    replaced = marc.replaced or "\ufffd" in text
     if replaced:
         columns.note("encoding-replacement")
     if looks_like_a_reader(tags):

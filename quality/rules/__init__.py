@@ -101,6 +101,8 @@ def _faults(place: str, row: dict[str, str], seen: set[str]) -> list[str]:
         faults.append(f"{place}: table is {row['table']!r}, must be one of {', '.join(TABLES)}")
     if WHOLE_BATCH.search(row["predicate"]) and FACT.search(row["predicate"] + row["value"]):
         faults.append(f"{place}: a rule that compares records of the batch can't ask for fields")
+    if "is_held" in row["predicate"] and "batch_has_holdings" not in row["predicate"]:
+        faults.append(f"{place}: is_held means nothing where no holdings are sent; ask for batch_has_holdings too")
     if bool(row["predicate"]) == (row["table"] == "reader"):
         faults.append(f"{place}: a rule of table reader has no predicate, every other has one")
     return faults

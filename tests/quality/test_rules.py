@@ -48,6 +48,7 @@ EXAMPLES: dict[str, tuple[Change, Change]] = {
         {"kind": "serial", "fields": [("011", {"a": "1000-0135"})]},
     ),
     "serial-without-issn": ({"kind": "serial"}, {"kind": "serial", "issn": ["1000-0135"]}),
+    "bad-orcid": ({"bad_orcid": ["https://orcid.org/0000-0002-1825-0098"]}, {"orcid": ["0000-0002-1825-0097"]}),
     "price-form": (
         {"fields": [("010", {"a": "7-5037-2790-X", "d": "25.00元"})]},
         {"fields": [("010", {"a": "7-5037-2790-X", "d": "CNY125.00 (全2册)"})]},

@@ -53,6 +53,55 @@ def test_marc21_with_both_scripts():
     assert (found["kind"], found["carrier"]) == ("book", "print")
 
 
+@pytest.mark.parametrize(
+    ("type_of_record", "carrier"),
+    # s at 008/23 is the projection of a map, and nothing for visual materials; s at 008/29 a conference of a book
+    [("a", "electronic"), ("c", "electronic"), ("e", "print"), ("g", "other")],
+)
+def test_form_of_item_stands_where_the_type_of_record_has_it(type_of_record, carrier):
+    leader = ("LDR", "", [(None, f"01230c{type_of_record}m a2200313 a 4500")])
+    of_a_book = ("008", "", [(None, "000824s1998    ch             s 000 0 chi  "[:23] + "s" + " " * 16)])
+    of_a_map = ("008", "", [(None, "000824s1998    ch             0 "[:29] + "s" + " " * 10)])
+    found = crosswalk.describe(fields_of([leader, of_a_book], [leader, of_a_map]), "marc21")
+    expected = [carrier, "electronic"] if type_of_record in "eg" else [carrier, "print"]
+    assert found["carrier"].to_pylist() == expected
+
+
+PERSONS = {
+    "marc21": [
+        ("100", "1 ", [("a", "A"), ("1", "https://orcid.org/0000-0002-1825-0097"), ("0", "(DLC)n 79021164")]),
+        ("700", "1 ", [("a", "B"), ("0", "(orcid)0000000218250098"), ("1", "http://viaf.org/viaf/102333412")]),
+    ],
+    "cnmarc": [
+        ("701", " 0", [("a", "甲"), ("o", "0000-0002-1825-0097"), ("3", "CAL n2004123456")]),
+        ("702", " 0", [("a", "乙"), ("o", "ORCID0000000218250098")]),
+    ],
+    "oai_dc": [
+        ("creator", "", [(None, "A")]),
+        ("creator", "", [(None, "https://orcid.org/0000-0002-1825-0097")]),
+        ("contributor", "", [(None, "(orcid)0000000218250098")]),
+    ],
+    "mods": [
+        ("name/namePart", "", [("a", "A")]),
+        ("name/nameIdentifier", "", [(None, "0000-0002-1825-0097")]),
+        ("name/nameIdentifier", "", [(None, "https://orcid.org/0000-0002-1825-0098")]),
+    ],
+    "dim": [
+        ("dc.contributor.author", "", [(None, "A")]),
+        ("dc.contributor.orcid", "", [(None, "0000-0002-1825-0097")]),
+        ("dc.identifier.orcid", "", [(None, "0000-0002-1825-0098")]),
+    ],
+}
+PERSONS |= {"unimarc": PERSONS["cnmarc"], "qdc": PERSONS["oai_dc"], "xoai": PERSONS["dim"]}
+
+
+@pytest.mark.parametrize("format_", PERSONS)
+def test_orcid_of_persons_and_what_is_none(format_):
+    found = crosswalk.describe(fields_of(PERSONS[format_]), format_)
+    assert found["orcid"].to_pylist() == [["0000-0002-1825-0097"]]
+    assert [[value[-4:] for value in values] for values in found["bad_orcid"].to_pylist()] == [["0098"]]
+
+
 def test_records_of_one_chunk_do_not_mix():
     found = crosswalk.describe(fields_of(PLAIN, LINKED_880, PLAIN), "marc21")
     assert found["title"].to_pylist() == ["Managing knowledge", "頭戴之硬盔", "Managing knowledge"]

@@ -358,3 +358,21 @@ def test_latin_bytes_amid_triples_of_eacc_are_doubted(byte):
     value = b"\x1b$1!KG!0s!HW!Xl" + byte + b"!XO\x1b(B \x1b$1!_U!Se!QH!Ze!@,KWF\x1b(B"  # 現代漢語詞 電腦網路技術
     record = assemble([(b"245", b"10\x1fa" + value)], LEADER.encode())
     assert status(read(record)) == ["doubtful"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "189页\x1fc图\x1fd音乐理论\x1fe阅览室",  # fair Russian too: рЁ, рТюжюМбш
+        "תולדות\x1fe מכון בן צבי לחקר קהילות ישראל\x1fd192页",  # four bytes each
+        "Va\u0304lmi\u0304ki-Ra\u0304ma\u0304yan\u0323a\x1fd192页",
+    ],
+)
+def test_a_record_that_its_files_charset_reads_well_stays_in_it(text):
+    usual = (
+        build([("001", "1"), ("200", "1 \x1fa中国图书馆学研究\x1f北京大学出版社")], CNMARC_LEADER, "gb18030") * 20
+    )
+    chunk = read(usual + build([("001", "2"), ("200", "1 \x1fa" + text)], CNMARC_LEADER, "gb18030"))
+    assert chunk.records["charset"].to_pylist() == ["gb18030"] * 21
+    assert status(chunk)[20] == "clean"
+    assert written(chunk)[20][1] == ("200", "1 \x1fa" + text)
