@@ -119,7 +119,7 @@ class _Rejoined(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         if not self._start:
-            return self._rest.readinto(buffer)  # type: ignore[attr-defined, no-any-return]
+            return self._rest.readinto(buffer)  # type: ignore[attr-defined]
         data, self._start = self._start[: len(buffer)], self._start[len(buffer) :]
         buffer[: len(data)] = data
         return len(data)
