@@ -34,7 +34,7 @@ class UnreadableError(Exception):
 
 
 class _Reader(io.RawIOBase):
-    """Whatever has `read(size)`, as a raw stream; closing it closes all of `owned`."""
+    """Whatever has `readinto`, as a raw stream; closing it closes all of `owned`."""
 
     def __init__(self, source: Any, *owned: Any):
         self._source, self._owned = source, (source, *owned)
@@ -42,14 +42,8 @@ class _Reader(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def fetch(self, size: int) -> bytes:
-        return bytes(self._source.read(size))
-
     def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer).cast("B")
-        data = self.fetch(len(view))
-        view[: len(data)] = data
-        return len(data)
+        return int(self._source.readinto(buffer))
 
     def close(self) -> None:
         if not self.closed:
@@ -65,20 +59,20 @@ class _Limited(_Reader):
         super().__init__(source)
         self._limit, self._what, self._seen = limit, what, 0
 
-    def fetch(self, size: int) -> bytes:
+    def readinto(self, buffer: Any) -> int:
         try:
-            data = super().fetch(size)
+            count = super().readinto(buffer)
         except BROKEN as error:
             raise UnreadableError(
                 f"{self._what}: can't be unpacked after {self._seen} bytes ({error}); send the file again"
             ) from error
-        self._seen += len(data)
+        self._seen += count
         if self._limit is not None and self._seen > self._limit:
             raise UnreadableError(
                 f"{self._what}: opens to more than {self._limit / 1e6:g} MB; if that is right, raise "
                 "max_megabytes of the source"
             )
-        return data
+        return count
 
 
 def _unzstd(stream: io.BufferedReader) -> io.BufferedReader:
@@ -126,7 +120,7 @@ def members(opener: Opener, what: str) -> list[str]:
         UnreadableError: the archive is broken, encrypted, empty, or names a path outside itself.
     """
     with opener() as received:
-        if received.peek(4)[:4] != _ZIP:
+        if received.raw.read(4) != _ZIP:  # not by way of the buffer, which would be filled
             return [""]
     try:
         with _archive(opener) as archive:

@@ -4,7 +4,8 @@ A record begins at a tag, and so whatever damage does to a document, its records
 never closes costs one record and not all that follow.  The reader (`transforms.xml_units`) cuts by the same
 definition in compiled code, and the stage fails where the two numbers differ.
 
-    collection      every opening tag of a record element begins a record
+    collection      every opening tag of a record element begins a record; a closing tag with no record open ends
+                    one whose opening tag is lost
     envelopes       OAI-PMH and SRU: records may hold others of the same name; the outer ones have a mark
                     (`header`, `recordData`, `metadata`).  An opening tag with no record open begins one; one
                     inside begins another if a mark is the next that follows it, since then a closing tag is
@@ -37,12 +38,14 @@ _MARKS = {b"header": b"header", b"metadata": b"metadata"}  # any other child mea
 class Layout:
     """The local names of record elements, and the mark that outer ones have; "" in a collection.
 
-    `prefix` is that of the mark's tag, colon included; None for any.
+    `prefix` is that of the mark's tag, colon included; None for any.  `behind_root` is the position behind the
+    root's start tag, 0 if there is none.
     """
 
     names: tuple[bytes, ...] = (RECORD,)
     mark: bytes = b""
     prefix: bytes | None = None
+    behind_root: int = 0
 
 
 def _tag(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
@@ -52,19 +55,24 @@ def _tag(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
 def layout(start: bytes) -> Layout:
     """The layout of a document, by its first bytes; only the first `PEEK` are looked at."""
     root = _ROOT.match(start[:PEEK])
+    behind = start.find(b">", root.end(), PEEK) + 1 if root else 0
     if root and root[2] == b"OAI-PMH":
-        return Layout(mark=b"header", prefix=root[1])
+        return Layout(mark=b"header", prefix=root[1], behind_root=behind)
     if root and root[2] == b"searchRetrieveResponse":
-        return Layout(mark=b"recordData")
+        return Layout(mark=b"recordData", behind_root=behind)
     text = _NO_ELEMENTS.sub(b"", start[:PEEK])
     if first := _tag((RECORD,)).search(text):
         envelope = _FIRST.match(text, first.start())
-        if not envelope:
-            return Layout()
-        mark = _MARKS.get(envelope[2], b"recordData")
-        return Layout(mark=mark, prefix=None if mark == b"recordData" else envelope[1])
+        mark = _MARKS.get(envelope[2], b"recordData") if envelope else b""
+        return Layout(
+            mark=mark,
+            prefix=envelope[1] if envelope and mark != b"recordData" else None,
+            behind_root=0 if root and root[2] == RECORD else behind,
+        )
     bare = (*BARE, XOAI_ROOT) if XOAI in text else BARE
-    return Layout(names=bare) if _tag(bare).search(text) else Layout()
+    if not _tag(bare).search(text):
+        return Layout(behind_root=behind)
+    return Layout(bare, behind_root=0 if root and root[2] in bare else behind)
 
 
 def count(chunks: Iterator[bytes]) -> int:
@@ -128,6 +136,8 @@ class _Count:
         if self._depth and name == self._name:
             self._depth -= 1
             self._inside = False
+        elif self._depth == 0 and not self._layout.mark:
+            self.found += 1
 
     def _mark(self) -> None:
         if self._depth == 0 or self._inside or self._headless:

@@ -10,8 +10,9 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-# For functions that make no arrays: counting references to those that they pass on would cost more than the work.
-compiled = partial(njit, cache=True, nogil=True, _nrt=False)
+# For functions that make no arrays and call each other for every few bytes: to count references to the arrays that
+# they pass on, and to pass these (seven words each), would cost more than the work.
+compiled = partial(njit, cache=True, nogil=True, _nrt=False, forceinline=True)
 
 _WORD, _BYTES32, _BYTES64 = ir.IntType(64), ir.VectorType(ir.IntType(8), 32), ir.VectorType(ir.IntType(8), 64)
 

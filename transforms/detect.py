@@ -14,7 +14,7 @@ from harvesters import containers
 from transforms import aleph_sequential, iso2709, line_dumps, marc_json, marc_text, xml_metadata, xml_records
 from transforms.chunk import ISSUES, Chunk
 
-_EMPTY_ROOTS = ("collection", "records", "OAI-PMH", "ListRecords", "searchRetrieveResponse")
+_EMPTY_ROOTS = ("collection", "records", "modsCollection", "OAI-PMH", "ListRecords", "searchRetrieveResponse")
 _ROOT = re.compile(rb"<(?:[A-Za-z_][\w.\-]*:)?([A-Za-z_][\w.\-]*)")
 PERSONAL = "possible-personal-data"
 
@@ -81,7 +81,7 @@ def _checked_xml(chunks: Iterator[Chunk], start: bytes, name: str) -> Iterator[C
         if shown not in _EMPTY_ROOTS:
             raise FormatError(
                 f"{name or 'the file'} is XML without a record element (its root is <{shown}>). Export MARCXML, "
-                "or records as an OAI-PMH page or a collection of <record> has them"
+                "or records as an OAI-PMH page or a collection of <record>, <mods>, <dc> or <dim> has them"
             )
 
 
@@ -118,7 +118,8 @@ class _Rejoined(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        data = self._start or self._rest.read(len(buffer))
-        data, self._start = data[: len(buffer)], data[len(buffer) :] if self._start else b""
+        if not self._start:
+            return self._rest.readinto(buffer)  # type: ignore[attr-defined]
+        data, self._start = self._start[: len(buffer)], self._start[len(buffer) :]
         buffer[: len(data)] = data
         return len(data)

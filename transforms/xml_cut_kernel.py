@@ -9,11 +9,12 @@ are byte indices into the block.
 import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros
 
+from harvesters.xml_layout import TAG_LIMIT
 from transforms.byte_kernel import compiled, copy32, within64, xxh64
 
 NONE = np.int64(-1)
 # What cutting knows between two calls; first the positions (NONE where there is none), then numbers.
-NEXT, OPENED, INSIDE, FIRST, LAST, DEPTH, NAME, HEADLESS, STATE_SIZE = range(9)
+NEXT, OPENED, INSIDE, FIRST, LAST, BEHIND, DEPTH, NAME, HEADLESS, STATE_SIZE = range(10)
 POSITIONS = DEPTH
 # Rows of `cuts`, one column a record: its bytes, and those of its described part (NONE where it has none).
 START, END, DESCRIBED, DESCRIBED_END = range(4)
@@ -111,12 +112,14 @@ def _begin(state, start, name, headless):
 
 @compiled()
 def _end(state, end, cuts, count):
-    """The open record ends; how many have ended now."""
+    """The open record ends; how many have ended now.  One that has no beginning any more was given out before."""
+    state[DEPTH], state[BEHIND] = 0, end
+    if state[OPENED] < 0:
+        return count
     cuts[START, count], cuts[END, count] = state[OPENED], end
     described = 0 <= state[FIRST] < state[LAST] <= end
     cuts[DESCRIBED, count] = state[FIRST] if described else NONE
     cuts[DESCRIBED_END, count] = state[LAST] if described else NONE
-    state[DEPTH] = 0
     return count + 1
 
 
@@ -178,7 +181,7 @@ def cut(buffer, size, final, names, mark, prefix, state, cuts):
         begin = p
         p, start = _next_tag(buffer, begin, size, bare)
         if p == size and not final:  # a tag may begin at the end of the block and go on in the next
-            p = _last_tag(buffer, begin, size)
+            p = _last_tag(buffer, max(begin, size - TAG_LIMIT), size)
         if p == size or start == size:
             break
         q = start
@@ -194,7 +197,7 @@ def cut(buffer, size, final, names, mark, prefix, state, cuts):
         if name >= 0 or marks or describes:
             while e < size and buffer[e] != MORE and buffer[e] != LESS:
                 e += 1
-        if e >= size and not final:  # the tag goes on in the next block
+        if e >= size and not final and size - p <= TAG_LIMIT:  # the tag goes on in the next block
             break
         whole = buffer[e] == MORE
         behind = e + whole
@@ -204,6 +207,12 @@ def cut(buffer, size, final, names, mark, prefix, state, cuts):
                 count = _opening(state, p, behind, name, empty, mark[0] != 0, cuts, count)
             elif state[DEPTH]:
                 count = _closing(state, behind, cuts, count)
+            elif mark[0] == 0:  # of a record that has lost its opening tag
+                begin = max(state[BEHIND], 0)
+                while _CLASS[buffer[begin]] == _BLANK:
+                    begin += 1
+                _begin(state, begin, name, False)
+                count = _end(state, behind, cuts, count)
         elif marks:
             count = _marked(state, p, cuts, count)
         if describes:

@@ -13,8 +13,12 @@ dates, $t terms of address; family name first), `subject` ($a topic, $z place, $
 $t title).
 """
 
+import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
+
+from lxml import etree
 
 from transforms.field_columns import Field
 
@@ -43,6 +47,15 @@ _PERSONAL = frozenset(
     "patron borrower readerbarcode readertype readername readerid cardnumber cardno idcard idcardnumber studentid "
     "gender sex dateofbirth birthday mobile mobilephone phone tel telephone borrows borrowhistory".split()
 )
+# What a description that no header names is known by, the best first.
+_IDENTIFIERS = {
+    "oai_dc": ("identifier",),
+    "qdc": ("identifier",),
+    "mods": ("recordInfo/recordIdentifier", *(f"identifier@{kind}" for kind in ("local", "uri", "hdl", "doi"))),
+    "dim": ("dc.identifier.uri", "dc.identifier"),
+    "xoai": ("others.identifier", "others.handle", "dc.identifier.uri", "dc.identifier"),
+}
+_UNIQUE = re.compile(r"(?i)(?:https?|oai|hdl|doi|info|ark):")
 _DESCRIPTIVE = frozenset("title creator identifier leader".split())
 
 
@@ -67,6 +80,16 @@ def flatten(payload: Any, header: Any = None) -> tuple[list[Field], str]:
     return [*_datestamp(header), *fields], format_
 
 
+def identifier(fields: list[Field], format_: str) -> str | None:
+    """What a description is known by where no header says it, addresses first; None if it has nothing."""
+    for wanted in _IDENTIFIERS[format_]:
+        values = [value for tag, _, _, subfields in fields if tag == wanted for _, value in subfields]
+        if values:
+            return next((value for value in values if _UNIQUE.match(value)), values[0])
+    return None
+
+
+@lru_cache(4096)
 def is_personal(tag: str) -> bool:
     """Whether only a person's record has such an element."""
     return _last(tag) in _PERSONAL
@@ -82,12 +105,19 @@ def _last(tag: str) -> str:
     return tag.rpartition("/")[2].rpartition(".")[2].lower()
 
 
+@lru_cache(4096)
+def split(tag: Any) -> tuple[str, str]:
+    """Namespace and local name of an element by its tag; "" for comments and instructions."""
+    namespace, _, local = tag.rpartition("}") if isinstance(tag, str) else ("", "", "")
+    return namespace.lstrip("{"), local
+
+
 def _local(element: Any) -> str:
-    return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
+    return split(element.tag)[1]
 
 
 def _namespace(element: Any) -> str:
-    return element.tag.rpartition("}")[0].lstrip("{") if isinstance(element.tag, str) else ""
+    return split(element.tag)[0]
 
 
 def _text(element: Any) -> str:
@@ -112,16 +142,16 @@ def _datestamp(header: Any) -> Iterator[Field]:
 
 
 def _named(payload: Any) -> Iterator[Field]:
-    for element in payload.iterdescendants():
-        if _local(element) and _text(element):
-            yield _one(_local(element), _text(element))
+    for element in payload.iterdescendants(etree.Element):
+        if text := _text(element):
+            yield _one(_local(element), text)
 
 
 def _dim(payload: Any) -> Iterator[Field]:
-    for element in payload.iterdescendants():
-        if _local(element) == "field" and _text(element):
+    for element in payload.iterdescendants("{*}field"):
+        if text := _text(element):
             parts = (element.get("mdschema") or "dc", element.get("element"), element.get("qualifier"))
-            yield _one(".".join(part for part in parts if part), _text(element))
+            yield _one(".".join(part for part in parts if part), text)
 
 
 def _is_xoai(payload: Any) -> bool:

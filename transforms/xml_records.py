@@ -28,11 +28,12 @@ ADVICE = "mend the record at the source and send it again; the bytes are kept wi
 _NAMESPACE = re.compile(rb"xmlns(?::[\w.\-]+)?\s*=\s*(?:\"[^\"]*\"|'[^']*')")
 _DECLARATION = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9_\-]+)[\"']")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
+_MARC_CHILDREN = ("{*}leader", "{*}controlfield", "{*}datafield")
 _BETWEEN = b"<?next?>"  # stands between records that are parsed together
 
 
 @dataclass(frozen=True)
-class _Root:
+class Root:
     """What to put before and after a record so that it parses by itself, and the encoding declared."""
 
     before: bytes
@@ -47,7 +48,8 @@ def _parser() -> etree.XMLParser:
 
 
 @lru_cache(maxsize=16)
-def _root(head: bytes) -> _Root:
+def root_of(head: bytes) -> Root:
+    """The root for records behind this head of a document."""
     declared = _DECLARATION.search(head)
     encoding = declared.group(1).decode("ascii").lower() if declared else "utf-8"
     found: dict[bytes, bytes] = {}
@@ -60,24 +62,23 @@ def _root(head: bytes) -> _Root:
         etree.fromstring(start + b"/>", _parser())
     except (etree.XMLSyntaxError, LookupError):
         compiled = False
-    return _Root(start + b">", b"</root>", encoding, np.frombuffer(prefixes, np.uint8), compiled)
+    return Root(start + b">", b"</root>", encoding, np.frombuffer(prefixes, np.uint8), compiled)
 
 
 def _local(tag: object) -> str:
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+    return xml_metadata.split(tag)[1]
 
 
 def _child(element: Any, name: str) -> Any:
-    return next((child for child in element if _local(child.tag) == name), None)
+    return next(element.iterchildren("{*}" + name), None)
 
 
 def _marc(element: Any) -> tuple[list[Field], dict[str, Any]]:
     """The fields of a MARCXML record, its control number and format, and whether it is a withdrawal."""
     leader, control_number = "", None
     fields: list[Field] = []
-    names: dict[str, str] = {}
     for child in element:
-        name = names.get(child.tag) or names.setdefault(child.tag, _local(child.tag))
+        name = _local(child.tag)
         tag = child.get("tag") or ""
         if name == "leader":
             leader = child.text or ""
@@ -131,42 +132,50 @@ def _read(record: Any, columns: Columns, row: dict[str, Any], needs_header: bool
         return ("", "") if row["record_id"] else ("xml-without-metadata", "a deleted header has no identifier")
     if payload is None:
         return "xml-without-metadata", "the record has no metadata"
-    if any(_local(child.tag) in ("leader", "controlfield", "datafield") for child in payload):
+    if next(payload.iterchildren(*_MARC_CHILDREN), None) is not None:
         fields, found = _marc(payload)
         row["format"], row["control_number"] = found["format"], found["control_number"]
         row["record_id"] = row["record_id"] or found["control_number"]
         row["status"] = "deleted" if found["withdrawn"] else row["status"]
     else:
         fields, row["format"] = xml_metadata.flatten(payload, header)
+        if header is None:
+            row["record_id"] = xml_metadata.identifier(fields, row["format"])
     columns.add(fields)
     return "", ""
 
 
-def _elements(contents: list[bytes], root: _Root) -> list[Any]:
+def _elements(contents: list[bytes], root: Root) -> list[Any]:
     """The record elements of these bytes, or why they are none; all parsed at once if they are well-formed."""
-    marked = b"".join(content + _BETWEEN for content in contents) if len(contents) > 1 else contents[0]
+    marked = b"".join(content + _BETWEEN for content in contents)
     try:
         children = list(etree.fromstring(root.before + marked + root.after, _parser()))
+        reason = "not one element"
     except (etree.XMLSyntaxError, LookupError) as error:
-        children = []
-        if len(contents) == 1:
-            return [f"not well-formed XML: {error}"]
-    if len(contents) == 1:
-        return children[:1]
-    # each record by itself is well-formed where each is followed by its mark
-    alternate = [child.tag is etree.PI for child in children] == [False, True] * len(contents)
-    if alternate:
+        children, reason = [], str(error)
+    tags = [child.tag for child in children]
+    # where marks and elements alternate, each record is well-formed by itself, and one element
+    marks = len(tags) == 2 * len(contents) and all(tag is etree.PI for tag in tags[1::2])
+    if marks and all(isinstance(tag, str) for tag in tags[::2]):
         return children[::2]
+    if len(contents) == 1:
+        return [f"not well-formed XML: {reason}"]
     half = len(contents) // 2
     return _elements(contents[:half], root) + _elements(contents[half:], root)
 
 
-def _parsed(
-    found: Units, which: NDArray[np.int64], digests: NDArray[np.uint64], first_no: int, hint: str
-) -> Chunk:
-    """The chunk of some of the records, parsed by lxml."""
+def parsed(found: Units, which: NDArray[np.int64], digests: NDArray[np.uint64], first_no: int, hint: str) -> Chunk:
+    """The chunk of some of the records, parsed by lxml.
+
+    Args:
+        found: the records.
+        which: the positions of those that are to be parsed.
+        digests: one for each record found.
+        first_no: number of the first record found.
+        hint: the source's format.
+    """
     columns, hinted = Columns(), "unknown" if hint == "auto" else hint
-    root, needs_header = _root(found.head), found.layout.mark == b"header"
+    root, needs_header = root_of(found.head), found.layout.mark == b"header"
     contents = [found.content(unit) for unit in which.tolist()]
     elements = [f"more than {MAX_RECORD} bytes without an end"] if found.too_long else _elements(contents, root)
     for unit, content, element in zip(which.tolist(), contents, elements, strict=True):
@@ -190,15 +199,15 @@ def _in_order(tables: list[pa.Table]) -> pa.Table:
 
 
 def _chunk(found: Units, first_no: int, hint: str) -> Chunk:
-    root, digests, content = _root(found.head), found.digests(), found.contents()
+    root, digests, content = root_of(found.head), found.digests(), found.contents()
     every = np.arange(len(found))
     if not root.compiled or found.too_long:
-        return _parsed(found, every, digests, first_no, hint)
+        return parsed(found, every, digests, first_no, hint)
     needs_header = found.layout.mark == b"header"
     marc = marcxml.read(found, digests, first_no, root.prefixes, root.encoding, hint, needs_header)
     if not marc.left.any():
         return Chunk(marc.records, marc.fields, NO_ISSUES, NONE_REJECTED, content)
-    rest = _parsed(found, every[marc.left], digests, first_no, hint)
+    rest = parsed(found, every[marc.left], digests, first_no, hint)
     if marc.left.all():
         return rest
     records, fields = _in_order([marc.records, rest.records]), _in_order([marc.fields, rest.fields])

@@ -95,7 +95,7 @@ class _Cutter:
         parts = (names, found.mark + b"\0", prefix + b"\0")
         self._names, self._mark, self._prefix = (np.frombuffer(part, np.uint8) for part in parts)
         self._state = np.zeros(kernel.STATE_SIZE, np.int64)
-        self._state[kernel.INSIDE] = kernel.NONE
+        self._state[kernel.INSIDE], self._state[kernel.BEHIND] = kernel.NONE, found.behind_root
         self._head: bytes | None = None
         self._held, self._offset = b"", 0
 
@@ -124,8 +124,8 @@ class _Cutter:
             yield Units(
                 buffer, cuts, self._offset, self._head or b"", self._layout, memory, scratch, too_long=True
             )
-            self._state[kernel.DEPTH], self._state[kernel.INSIDE] = 0, kernel.NONE
-            done = self._state[kernel.NEXT] = max(self._done(), done + 1)
+            self._state[kernel.OPENED] = kernel.NONE
+            done = self._done()
         self._held = buffer[done:size].tobytes() if more else b""
         self._offset += done
         positions = self._state[: kernel.POSITIONS]
@@ -134,7 +134,13 @@ class _Cutter:
     def _done(self) -> int:
         """How far the block needs not be seen again."""
         state = self._state
-        return int(state[kernel.OPENED] if state[kernel.DEPTH] else state[kernel.NEXT])
+        needed, after = (
+            int(state[kernel.OPENED if state[kernel.DEPTH] else kernel.BEHIND]),
+            int(state[kernel.NEXT]),
+        )
+        if needed < 0 or (not state[kernel.DEPTH] and after - needed > KEPT):
+            return after
+        return needed
 
     def _see_head(self, buffer: NDArray[np.uint8], size: int, first: int | None) -> None:
         """Keep what stands before the first record, once that is known to begin, or the head to be long."""

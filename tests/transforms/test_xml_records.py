@@ -5,7 +5,8 @@ import io
 import pytest
 
 from harvesters import landing
-from transforms import xml_records
+from transforms import xml_records, xml_units
+from transforms.xml_units import units
 
 MARC = (
     '<record xmlns="http://www.loc.gov/MARC21/slim"><leader>00000nam a2200000 a 4500</leader>'
@@ -114,6 +115,148 @@ def test_gb18030_as_declared():
     records, fields, _ = read(text.encode("gb18030"))
     assert fields[-1]["value"] == "红楼梦"
     assert records[0]["charset"] == "gb18030"
+
+
+def test_a_comment_in_a_field_is_no_subfield():
+    content = collection(MARC.format(id="1", title="x").replace("<subfield", "<!-- c --><?p q?><subfield"))
+    assert [row["value"] for row in read(content)[1] if row["tag"] == "245"] == ["x"]
+
+
+def test_a_lost_tag_costs_one_record():
+    whole = [MARC.format(id=i, title="x") for i in range(5)]
+    for old in ("<record", "</record>"):
+        damaged = collection(*whole[:2], whole[2].replace(old, old.replace("r", "R", 1)), *whole[3:])
+        records, _, rejected = read(damaged)
+        told = {row["record_id"] for row in records if row["status"] == "clean"}
+        assert told == {"0", "1", "3", "4"}
+        assert landing.count_records(damaged) == len(records) == 5
+        assert [row["rule"] for row in rejected] == ["xml-syntax"]
+        assert MARC.format(id=2, title="x")[10:-10] in rejected[0]["content"].decode()
+
+
+def test_the_first_record_has_lost_its_opening_tag():
+    damaged = collection(*(MARC.format(id=i, title="x") for i in range(3))).replace(b"<record", b"<Record", 1)
+    records, _, rejected = read(damaged)
+    assert landing.count_records(damaged) == len(records) == 3
+    assert rejected[0]["content"].startswith(b"<Record") and rejected[0]["byte_offset"] == damaged.index(
+        b"<Record"
+    )
+
+
+@pytest.mark.parametrize(
+    "tag",
+    ["<record><header", "</record></metadata>", "</metadata></record>", "<header>", "</header>", "<metadata>"],
+)
+def test_a_lost_tag_on_an_oai_page_costs_one_record(tag):
+    whole = [oai_record(i, MARC.format(id=i, title="x")) for i in range(1, 6)]
+    assert tag in whole[2]
+    damaged = oai(*whole[:2], whole[2].replace(tag, tag.replace("r", "R", 1).replace("m", "M", 1)), *whole[3:])
+    records, _, rejected = read(damaged)
+    assert [row["record_id"] for row in records if row["status"] == "clean"] == [
+        f"oai:demo:{i}" for i in (1, 2, 4, 5)
+    ]
+    assert landing.count_records(damaged) == len(records) == 5
+    assert len(rejected) == 1
+
+
+def test_a_record_without_its_header_is_not_known_by_another_name():
+    content = oai(oai_record(1, MARC.format(id="1", title="x")), MARC.format(id="2", title="x"))
+    records, _, rejected = read(content)
+    assert [row["status"] for row in records] == ["clean", "rejected"]
+    assert rejected[0]["rule"] == "xml-without-header"
+
+
+def test_headers_alone_are_no_records():
+    header = "<header status='{}'><identifier>oai:demo:1</identifier></header>"
+    content = oai(header.format("deleted"), header.format("")).replace(b"Records", b"Identifiers")
+    records, _, rejected = read(content)
+    assert len(rejected) == len(records) == landing.count_records(content) == 2
+
+
+DC = '<{0}:dc xmlns:{0}="http://x.y/z" xmlns:dc="http://purl.org/dc/elements/1.1/">{1}</{0}:dc>'
+
+
+@pytest.mark.parametrize("wrapper", ["{}", "<any:collection xmlns:any='http://any/'><title/>{}</any:collection>"])
+@pytest.mark.parametrize(
+    ("form", "record", "identifier"),
+    [
+        (
+            "mods",
+            '<m:mods xmlns:m="http://www.loc.gov/mods/v3"><m:titleInfo><m:title>T</m:title></m:titleInfo><m:recordInfo>'
+            "<m:recordIdentifier>m1</m:recordIdentifier></m:recordInfo></m:mods>",
+            "m1",
+        ),
+        (
+            "oai_dc",
+            DC.format(
+                "oai_dc",
+                "<dc:title>T</dc:title><dc:identifier>ISBN 1</dc:identifier>"
+                "<dc:identifier>http://d.e/f</dc:identifier>",
+            ),
+            "http://d.e/f",
+        ),
+        ("oai_dc", "<dc><title>T</title></dc>", None),
+        (
+            "qdc",
+            "<qualifieddc><title>T</title><identifier>a</identifier><identifier>b</identifier></qualifieddc>",
+            "a",
+        ),
+        (
+            "dim",
+            "<dim:dim xmlns:dim='http://www.dspace.org/xmlns/dspace/dim'><dim:field mdschema='dc' element='title'>"
+            "T</dim:field><dim:field mdschema='dc' element='identifier' qualifier='uri'>hdl:1/2</dim:field>"
+            "</dim:dim>",
+            "hdl:1/2",
+        ),
+        (
+            "xoai",
+            "<metadata xmlns='http://www.lyncode.com/xoai'><element name='dc'><element name='title'>"
+            "<element name='none'><field name='value'>T</field></element></element></element>"
+            "<element name='others'><field name='identifier'>oai:x:1</field></element></metadata>",
+            "oai:x:1",
+        ),
+    ],
+)
+def test_descriptions_without_a_record_element(form, record, identifier, wrapper):
+    times = 1 if wrapper == "{}" else 3
+    content = ("<?xml version='1.0'?>" + wrapper.format("\n".join([record] * times))).encode()
+    records, fields, rejected = read(content)
+    assert [(row["format"], row["record_id"]) for row in records] == [(form, identifier)] * times
+    assert [row["value"] for row in fields if row["value"] == "T"] == ["T"] * times
+    assert not rejected
+    assert landing.count_records(content) == times
+
+
+def test_descriptions_in_records_are_not_counted_twice():
+    content = oai(
+        oai_record(1, DC.format("oai_dc", "<dc:title>T</dc:title>")), oai_record(2, "<mods><a>T</a></mods>")
+    )
+    assert landing.count_records(content) == len(read(content)[0]) == 2
+    content = content.replace(b"OAI-PMH", b"Repository")  # a static repository
+    assert landing.count_records(content) == len(read(content)[0]) == 2
+
+
+def test_an_endless_tag_does_not_fill_memory():
+    endless = collection(
+        MARC.format(id="1", title="x"), "<record " + "x" * (3 << 20), MARC.format(id="2", title="y")
+    )
+    blocks = units(io.BytesIO(endless), 1 << 16, 100)
+    assert max(len(some.buffer) for some in blocks) < 1 << 22
+    records, _, _ = read(endless)
+    assert [row["status"] for row in records] == ["clean", "rejected", "clean"]
+    assert landing.count_records(endless) == 3
+
+
+def test_an_endless_record_does_not_fill_memory(monkeypatch):
+    monkeypatch.setattr(xml_units, "MAX_RECORD", 1 << 20)
+    monkeypatch.setattr(xml_units, "KEPT", 1 << 10)
+    endless = collection(
+        MARC.format(id="1", title="x"), "<record>" + "x" * (3 << 20), MARC.format(id="2", title="y")
+    )
+    records, _, rejected = read(endless)
+    assert [row["status"] for row in records] == ["clean", "rejected", "clean"]
+    assert len(rejected[0]["content"]) == 1 << 10
+    assert landing.count_records(endless) == 3
 
 
 @pytest.mark.parametrize(
