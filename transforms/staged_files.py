@@ -1,7 +1,9 @@
 """Staged tables onto disk: the files of a batch are written and checked while the next records are parsed."""
 
+import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,7 +21,7 @@ class StagedFiles:
 
     Three threads work side by side, each in the order of `write`, so the files do not depend on timing: one
     writes `field`, the largest; one the other tables; one checks the rules and writes `issue`.  What fails in
-    one is raised by the next call.
+    one is raised by the next call.  Where the process has one processor, all is done at once instead.
 
     Args:
         folder: where the files go; it must exist.
@@ -31,7 +33,8 @@ class StagedFiles:
         self._folder = folder
         self._writers = lake.TableWriters(folder, TABLES)
         self._checker = Checker(source_id, batch_id)
-        self._lanes = {name: ThreadPoolExecutor(1, f"staged-{name}") for name in LANES}
+        alone = len(os.sched_getaffinity(0)) == 1
+        self._lanes = {} if alone else {name: ThreadPoolExecutor(1, f"staged-{name}") for name in LANES}
         self._running: deque[list[Future[None]]] = deque()
 
     def __enter__(self) -> "StagedFiles":
@@ -47,13 +50,16 @@ class StagedFiles:
         lanes: dict[str, dict[str, pa.Table]] = {name: {} for name in LANES}
         for name, table in tables.items():
             lanes[name if name in LANES else "others"][name] = table
-        self._running.append(
-            [
-                self._lanes["field"].submit(self._writers.write, lanes["field"]),
-                self._lanes["others"].submit(self._writers.write, lanes["others"]),
-                self._lanes["issue"].submit(self._check, lanes["issue"], tables),
-            ]
-        )
+        work = {
+            "field": partial(self._writers.write, lanes["field"]),
+            "others": partial(self._writers.write, lanes["others"]),
+            "issue": partial(self._check, lanes["issue"], tables),
+        }
+        if not self._lanes:
+            for do in work.values():
+                do()
+            return
+        self._running.append([self._lanes[name].submit(do) for name, do in work.items()])
         self._wait(AHEAD)
 
     def _check(self, issues: dict[str, pa.Table], tables: dict[str, pa.Table]) -> None:

@@ -20,7 +20,8 @@ def text(rules: Iterable[Rule]) -> str:
 
 def facts(rules: Iterable[Rule]) -> dict[str, Fact]:
     """The questions that rules ask of a record's fields, by the name of the column that answers them."""
-    return {_column(found): found.groups(default="") for found in FACT.finditer(text(rules))}
+    questions = {_column(found): found.groups(default="") for found in FACT.finditer(text(rules))}
+    return {name: (how, tag, code) for name, (how, tag, code) in questions.items()}
 
 
 def _column(question: re.Match[str]) -> str:

@@ -75,7 +75,8 @@ def check_files(
     with _engine(threads).connection(_year(batch_id)) as con:
         for name in asked.columns_in(words, STAGED):
             columns = ", ".join(asked.columns_in(words, BY_NAME[f"staged.{name}"].schema.names))
-            con.execute(f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM read_parquet({quoted(str(files[name]))})")
+            file = quoted(str(files[name]))
+            con.execute(f"CREATE TEMP VIEW {name} AS SELECT {columns} FROM read_parquet({file})")
         return _issues(_found_in_batch(con, comparing), source_id, batch_id)
 
 
@@ -240,8 +241,8 @@ def _findings(scan: Scan, run: Callable[[Scan], pa.Table]) -> pa.Table:
     except duckdb.Error as error:
         if len(scan.rules) == 1:
             raise RuleError(f"rule {scan.rules[0].code}: its SQL does not work: {error}") from error
-        for rule in scan.rules:  # one of them is wrong: this finds out which, by its name in the error
-            _findings(replace(scan, rules=(rule,)), run)
+        for one in scan.rules:  # one of them is wrong: this finds out which, by its name in the error
+            _findings(replace(scan, rules=(one,)), run)
         raise
     if not len(rows):
         return _FINDING.empty_table()

@@ -19,7 +19,8 @@ IN_BATCH = {
         FROM bib)""",
     "item": """(
         SELECT item.*, coalesce(same, 1) AS same_barcode FROM item
-        LEFT JOIN (SELECT barcode, count(*) AS same FROM item GROUP BY barcode HAVING count(*) > 1) USING (barcode))""",
+        LEFT JOIN (SELECT barcode, count(*) AS same FROM item GROUP BY barcode HAVING count(*) > 1)
+            USING (barcode))""",
 }
 
 
@@ -86,7 +87,8 @@ class Scan:
         """
         names = [f"broken_{n}" for n in range(len(self.rules))]
         broken = ", ".join(f"{sql} AS {name}" for sql, name in zip(self._broken, names, strict=True))
-        values = ", ".join(f"CASE WHEN broken_{n} THEN {sql} END AS value_{n}" for n, sql in enumerate(self._values))
+        shown = enumerate(self._values)
+        values = ", ".join(f"CASE WHEN broken_{n} THEN {sql} END AS value_{n}" for n, sql in shown)
         return f"""
             SELECT record_no, {"tag" if self.table == "field" else "NULL AS tag"}, {", ".join(names)}, {values}
             FROM (SELECT *, {broken} FROM {rows} AS {self.table}) AS {self.table}
@@ -113,7 +115,12 @@ def _guard(rule: Rule, formats: frozenset[str]) -> str:
         for name in meant:
             by_tag.setdefault(rule.tag_of(name), []).append(name)
         pairs = (
-            f"field.tag = {quoted(tag)}" + (f" AND {_among('bib.format', names)}" if len(names) < len(formats) else "")
+            " AND ".join(
+                [
+                    f"field.tag = {quoted(tag)}",
+                    *([_among("bib.format", names)] if len(names) < len(formats) else []),
+                ]
+            )
             for tag, names in by_tag.items()
         )
         guards.append(f"({' OR '.join(pairs)})")
@@ -132,9 +139,11 @@ def _value(rule: Rule) -> str:
 @lru_cache(256)
 def scans(rules: tuple[Rule, ...], formats: frozenset[str]) -> tuple[Scan, ...]:
     """As few scans as these rules need on records of these formats."""
-    chosen = [rule for rule in rules if rule.predicate and (not rule.formats or formats.intersection(rule.formats))]
+    of_formats = [rule for rule in rules if not rule.formats or formats.intersection(rule.formats)]
+    chosen = [rule for rule in of_formats if rule.predicate]
     made = []
     for table in dict.fromkeys(rule.table for rule in chosen):
-        same = sorted((rule for rule in chosen if rule.table == table), key=lambda rule: sorted(rule.tags.values()))
+        of_table = (rule for rule in chosen if rule.table == table)
+        same = sorted(of_table, key=lambda rule: sorted(rule.tags.values()))
         made += [Scan(table, tuple(same[at : at + RULES]), formats) for at in range(0, len(same), RULES)]
     return tuple(made)
