@@ -5,6 +5,7 @@ import pytest
 from lxml import etree
 
 from transforms import crosswalk, xml_metadata
+from transforms.clean import cleaner
 from transforms.field_columns import Columns
 
 QDC = """<qdc:qualifieddc xmlns:qdc="http://dspace.org/qualifieddc/" xmlns:dc="http://purl.org/dc/elements/1.1/"
@@ -134,4 +135,4 @@ def test_plain_dublin_core_stays():
 @pytest.mark.parametrize("form", ["qdc", "dim", "xoai", "mods"])
 def test_crosswalks_load_and_name_no_unknown_cleaner(form):
     for line in crosswalk.load(form):
-        crosswalk.cleaner(line.clean)(pa.array(["x"]))
+        cleaner(line.clean)(pa.array(["x"]))
