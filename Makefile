@@ -37,7 +37,7 @@ bench: $(READY) ## Measure parsing beside its peers, on MARC="file …"
 
 # The first half with all indices of compiled code checked, which has a cache of its own.
 fuzz: $(READY) ## Damage records at random for ten minutes
-	CALIS_FUZZ_SECONDS=300 NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=var/numba-checked \
+	CALIS_FUZZ_SECONDS=300 NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(CURDIR)/var/numba-checked \
 		$(BIN)/pytest -n 0 -v tests/transforms/test_iso2709_fuzz.py tests/transforms/test_marcxml.py
 	CALIS_FUZZ_SECONDS=300 $(BIN)/pytest -n 0 -v tests/transforms/test_iso2709_fuzz.py tests/transforms/test_marcxml.py
 

@@ -298,7 +298,8 @@ def bad_orcid(values: pa.Array) -> pa.Array:
     """What says that it is an ORCID iD, or has the form of one in ORCID's numbers, and is none."""
     form = r"(?:^|[^0-9\-])(?:0000-000[123]|0009-00[01]\d)-\d{4}-\d{3}[\dx](?:$|[^0-9a-z\-])"
     claims = pc.match_substring_regex(values, r"(?i)orcid[^0-9]{0,12}\d|" + form)
-    return pc.if_else(pc.and_(claims, pc.is_null(orcid(values))), pc.utf8_trim_whitespace(values), None)
+    bad = pc.and_(claims, pc.is_null(orcid(values)))
+    return clean_kernel.trimmed(clean_kernel.STRIP, pc.if_else(bad, values, None))
 
 
 def ubsn(values: pa.Array) -> pa.Array:
