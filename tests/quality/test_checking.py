@@ -107,7 +107,11 @@ def test_a_batch_without_any_holdings_is_not_asked_for_them(tmp_path):
 
 
 def test_records_may_begin_at_any_number_and_fields_of_no_record_are_left_out():
-    tables = staged(record("cnmarc"), record("cnmarc", title=None), record("cnmarc", fields=[("801", None)]))
+    tables = staged(
+        record("cnmarc", fields=[("801", None)], holdings=[{"call_number": None}]),
+        record("cnmarc", title=None),
+        record("cnmarc", fields=[("801", None)]),
+    )
     kept = {
         name: table.set_column(
             table.schema.get_field_index("record_no"),
@@ -146,7 +150,12 @@ def test_questions_for_fields_tell_upper_from_lower_case_and_may_have_points(tmp
             "value": "values('dc.identifier.doi')[2]",
         },
     )
-    fields = [("200", {"a": "B"}), ("dc.identifier.doi", "10.1/1"), ("dc.identifier.doi", "10.1/2")]
+    fields = [
+        ("200", {"a": "B"}),
+        ("200", {"a": "C"}),
+        ("dc.identifier.doi", "10.1/1"),
+        ("dc.identifier.doi", "10.1/2"),
+    ]
     found = checking.check(staged(record("cnmarc", fields=fields)), SOURCE, BATCH, mine)
     assert [(row["rule"], row["value"]) for row in found.to_pylist()] == [
         ("doi", "10.1/2"),
