@@ -18,9 +18,13 @@ def tags(indices: NDArray[np.int32]) -> pa.Array:
         return pa.DictionaryArray.from_arrays(pa.array(indices), _TAGS, safe=False)
     distinct, inverse = np.unique(indices[odd] - TAG_ODD, return_inverse=True)
     names = [int(packed).to_bytes(3, "big").decode("ascii") for packed in distinct]
+    added = [name for name in names if name != "LDR"]  # a field may be called so; each name stands here once
+    places = [TAG_LEADER if name == "LDR" else len(_TAGS) + added.index(name) for name in names]
     indices = indices.copy()
-    indices[odd] = len(_TAGS) + inverse
-    return pa.DictionaryArray.from_arrays(pa.array(indices), pa.concat_arrays([_TAGS, pa.array(names)]))
+    indices[odd] = np.array(places)[inverse]
+    return pa.DictionaryArray.from_arrays(
+        pa.array(indices), pa.concat_arrays([_TAGS, pa.array(added, pa.string())])
+    )
 
 
 def characters(indices: NDArray[np.int32], present: NDArray[np.uint8]) -> pa.Array:

@@ -200,7 +200,10 @@ def _fields(chunk: Chunk, kept: np.ndarray, names: dict[str, str], first: int) -
         chosen = _positions(record, kept, len(ids))
         table, record = table.take(pa.array(chosen)), record[chosen]
     table = table.unify_dictionaries()
-    table = table.append_column("record_id", pa.DictionaryArray.from_arrays(pa.array(record), ids))
+    # each name once: of a dictionary with repetitions pyarrow writes bytes that were never set (26.0)
+    named = ids.dictionary_encode()
+    of_row = pa.array(named.indices.to_numpy()[record])
+    table = table.append_column("record_id", pa.DictionaryArray.from_arrays(of_row, named.dictionary))
     for name, value in names.items():
         only = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(table), np.int32)), pa.array([value]))
         table = table.append_column(name, only)

@@ -396,3 +396,11 @@ def test_a_record_that_its_files_charset_reads_well_stays_in_it(text):
     assert chunk.records["charset"].to_pylist() == ["gb18030"] * 21
     assert status(chunk)[20] == "clean"
     assert written(chunk)[20][1] == ("200", "1 \x1fa" + text)
+
+
+def test_a_field_called_as_the_leader_is_here_makes_no_second_name():
+    chunk = read(build([("001", "1"), ("LDR", "00\x1fax"), ("ZZZ", "00\x1fay"), ("245", "00\x1faT")]))
+    tags = chunk.fields["tag"].combine_chunks()
+    assert tags.to_pylist() == ["LDR", "001", "LDR", "ZZZ", "245"]
+    names = tags.dictionary.to_pylist()
+    assert len(names) == len(set(names))
