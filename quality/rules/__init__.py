@@ -6,7 +6,7 @@ Columns of a rule file (lists are written `a|b`; an empty list means all):
     severity    fail or warn
     formats     marc21, cnmarc, unimarc, oai_dc …
     kinds       book, serial … as in staged.bib.kind
-    tag         the field it speaks of; where formats differ `cnmarc:200|marc21:245`
+    tag         the field it speaks of, or `024,100`; where formats differ `cnmarc:200|marc21:245`
     table       bib, field, holding or item: the staged table whose rows the predicate sees;
                 reader: the reader or the stage finds it itself, the row only explains it
     predicate   SQL that is true for a row that breaks the rule; null counts as sound
@@ -14,7 +14,8 @@ Columns of a rule file (lists are written `a|b`; an empty list means all):
 
 A predicate sees the columns of its row, those of the record as `bib.…`, and of the record's fields
 `has('801$b')` (is there one?), `first('210$d')` (the first by position) and `values('010$z')` (all of them).
-A rule on a field sees only fields of its tag; without a tag only what `quality.rules.anywhere` picks out.
+A rule on a field sees only fields of its tag, and `beside('2')`, the first subfield $2 of the same field;
+without a tag only what `quality.rules.anywhere` picks out.
 What compares records of a batch (`is_held` and `batch_has_holdings` of bib, `same_barcode` of item) is there
 only at its end, and not together with questions for fields.
 `getvariable('batch_year')` is the year of the batch.
@@ -45,6 +46,7 @@ COLUMNS = [
 ]
 WHOLE_BATCH = re.compile(r"\b(is_held|batch_has_holdings|same_barcode)\b")
 FACT = re.compile(r"\b(has|first|values)\('([^'$]+)(?:\$(.))?'\)")
+NEIGHBOUR = re.compile(r"\bbeside\('(.)'\)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,13 +78,14 @@ class Rule:
 
     @cached_property
     def tags(self) -> dict[str, str]:
-        """The tag by format; under the key '' the one of every format."""
+        """The tag, or tags with commas between them, by format; under the key '' those of every format."""
         pairs = (part.rpartition(":") for part in self.tag.split("|") if part)
         return {format_: tag for format_, _, tag in pairs}
 
-    def tag_of(self, format_: str) -> str:
-        """The tag in that format; '' where it has none."""
-        return self.tags.get(format_, self.tags.get("", ""))
+    def tags_of(self, format_: str) -> list[str]:
+        """The tags in that format."""
+        tags = self.tags.get(format_, self.tags.get("", ""))
+        return tags.split(",") if tags else []
 
 
 class RuleError(Exception):
@@ -105,6 +108,8 @@ def _faults(place: str, row: dict[str, str], seen: set[str]) -> list[str]:
         faults.append(f"{place}: a rule that compares records of the batch can't look at fields")
     if "is_held" in row["predicate"] and "batch_has_holdings" not in row["predicate"]:
         faults.append(f"{place}: is_held means nothing where no holdings are sent; ask for batch_has_holdings too")
+    if row["table"] != "field" and NEIGHBOUR.search(row["predicate"] + row["value"]):
+        faults.append(f"{place}: only a rule of table field can ask what is beside a subfield")
     if bool(row["predicate"]) == (row["table"] == "reader"):
         faults.append(f"{place}: a rule of table reader has no predicate, every other has one")
     return faults

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
-from quality.rules import FACT, Rule, anywhere
+from quality.rules import FACT, NEIGHBOUR, Rule, anywhere
 
 Fact = tuple[str, str, str]  # has, first or values; tag; code, or '' for any
 
@@ -29,9 +29,15 @@ def _column(how: str, tag: str, code: str) -> str:
     return f"{how}_{f'{tag}${code}'.encode().hex()}"
 
 
+def neighbours(rules: Iterable[Rule]) -> dict[str, str]:
+    """The subfields that rules ask for beside their own, by the name of the column that has them."""
+    return {_column("beside", "", code): code for code in NEIGHBOUR.findall(text(rules))}
+
+
 def resolved(expression: str) -> str:
-    """The expression with each question replaced by its column of `bib`."""
-    return FACT.sub(lambda found: f"bib.{_column(*found.groups(default=''))}", expression)
+    """The expression with each question replaced by its column: of `bib`, or beside the field."""
+    expression = FACT.sub(lambda found: f"bib.{_column(*found.groups(default=''))}", expression)
+    return NEIGHBOUR.sub(lambda found: f"field.{_column('beside', '', found[1])}", expression)
 
 
 def columns_in(expressions: str, names: Iterable[str]) -> list[str]:
@@ -83,18 +89,40 @@ class Fields:
         self._code = pc.fill_null(coded.indices, -1).to_numpy()[self._rows]
         self._tag = number[named.indices.to_numpy()[self._rows]]
 
-    def rows(self, tags: Collection[str], columns: list[str]) -> tuple[pa.Table, np.ndarray]:
+    def rows(
+        self, tags: Collection[str], columns: list[str], beside: dict[str, str]
+    ) -> tuple[pa.Table, np.ndarray]:
         """The rows of these tags, and those that rules on every field look at.
 
+        Args:
+            tags: of the rows.
+            columns: that they shall have.
+            beside: columns with the first subfield of this code in the same field.
+
         Returns:
-            The rows by tag, with these columns and `suspect`: whether rules on every field see the row; and the
-            places of their records.
+            The rows by tag, with `suspect` too: whether rules on every field see the row; and the places of their
+            records.
         """
         wanted = np.zeros(len(self._tags) + 1, bool)
         wanted[[self._tags[tag] for tag in tags]] = True
         chosen = np.flatnonzero(wanted[self._tag] | self._suspect)
-        table = self._field.select(columns).take(pa.array(self._rows[chosen]))
+        rows = self._rows[chosen]
+        table = self._field.select(columns).take(pa.array(rows))
+        for name, code in beside.items():
+            table = table.append_column(name, self._beside(rows, self._code[chosen], code))
         return table.append_column("suspect", pa.array(self._suspect[chosen])), self._place[chosen]
+
+    def _beside(self, rows: np.ndarray, codes: np.ndarray, code: str) -> pa.Array:
+        """For each row the first subfield of a code in its field; rows of a field lie together."""
+        record, number = (self._field[name].to_numpy()[rows] for name in ("record_no", "field_no"))
+        field = np.cumsum((np.diff(record, prepend=-1) != 0) | (np.diff(number, prepend=-1) != 0))
+        there = np.flatnonzero(codes == self._number(code))
+        first = np.full(len(rows) + 1, -1)
+        first[field[there[::-1]]] = rows[there[::-1]]
+        return self._values(pa.array(first[field], mask=first[field] < 0))
+
+    def _number(self, code: str) -> int:
+        return self._codes.index(code) if code in self._codes else -2
 
     def answers(self, asked: dict[str, Fact]) -> dict[str, pa.Array]:
         """A column for each question, with a value for each record."""
@@ -103,8 +131,7 @@ class Fields:
             start, end = np.searchsorted(self._tag, (self._tags[tag], self._tags[tag] + 1))
             rows, place = self._rows[start:end], self._place[start:end]
             if code:
-                number = self._codes.index(code) if code in self._codes else -2
-                chosen = self._code[start:end] == number
+                chosen = self._code[start:end] == self._number(code)
                 rows, place = rows[chosen], place[chosen]
             if how == "has":
                 has = np.zeros(self._count, bool)

@@ -149,7 +149,7 @@ def _seen(needed: Sequence[Scan], tables: dict[str, pa.Table]) -> list[tuple[Sca
             seen = bib.select(list(dict.fromkeys(scan.columns + scan.beside)))
         else:
             if scan.table == "field":
-                seen, place = fields.rows(scan.tags, scan.columns)
+                seen, place = fields.rows(scan.tags, scan.columns, scan.neighbours)
             else:
                 seen, place = asked.of_records(tables[scan.table].select(scan.columns), bib)
             if scan.beside:
@@ -188,7 +188,10 @@ class _Engine:
         self._con.execute(f"SET threads = {threads}")
         # a filter pushed below the columns of the rules would work all of them out twice
         self._con.execute("SET disabled_optimizers = 'filter_pushdown'")
-        self._con.execute((FOLDER / "macros.sql").read_text("utf-8"))
+        try:
+            self._con.execute((FOLDER / "macros.sql").read_text("utf-8"))
+        except duckdb.Error as error:
+            raise RuleError(f"macros.sql does not work: {error}") from error
         self._prepared: dict[tuple[Scan, pa.Schema, int], _Prepared] = {}
         self._year = 0
         self._lock = Lock()
@@ -243,17 +246,20 @@ def _findings(scan: Scan, run: Callable[[Scan], pa.Table]) -> pa.Table:
     count = len(scan.rules)
     number, row = np.nonzero(np.stack([rows[f"broken_{n}"].to_numpy() for n in range(count)]))
     values = pa.chunked_array([part for n in range(count) for part in rows[f"value_{n}"].chunks], pa.string())
-    formats = sorted(scan.formats)
-    tags = [one.tag_of(name) or None for one in scan.rules for name in formats]
-    format_ = pc.index_in(rows["format"], pa.array(formats)).to_numpy()[row]
-    tag = pa.array(tags, pa.string()).take(pa.array(number * len(formats) + format_))
+    if scan.table == "field":
+        tag = rows["tag"].cast(pa.string()).take(pa.array(row))
+    else:
+        formats = sorted(scan.formats)
+        tags = [",".join(one.tags_of(name)) or None for one in scan.rules for name in formats]
+        format_ = pc.index_in(rows["format"], pa.array(formats)).to_numpy()[row]
+        tag = pa.array(tags, pa.string()).take(pa.array(number * len(formats) + format_))
     return pa.table(
         {
             "record_no": rows["record_no"].take(pa.array(row)),
             "record_id": rows["record_id"].take(pa.array(row)),
             "rule": pa.array([one.code for one in scan.rules]).take(pa.array(number)),
             "severity": pa.array([one.severity for one in scan.rules]).take(pa.array(number)),
-            "tag": pc.coalesce(tag, rows["tag"].cast(pa.string()).take(pa.array(row))),
+            "tag": tag,
             "value": values.take(pa.array(number * len(rows) + row)),
         }
     ).cast(_FINDING)

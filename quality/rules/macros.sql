@@ -49,6 +49,38 @@ CREATE MACRO isbn_is_valid(text) AS
 CREATE MACRO issn_is_valid(text) AS
     list_transform([number_of(text)], lambda d: length(d) = 8 AND mod11_is_right(d))[1];
 
+-- An ISMN of 10 (with M) or 13 characters (979-0) whose check digit is right; M counts as 9790 (ISO 10957).
+CREATE MACRO ismn_is_valid(text) AS
+    list_transform(
+        [regexp_replace(regexp_extract(upper(text), '^\s*(ISMN[\s:]*)?([M9][0-9 \-‐–]*)', 2), '[ \-‐–]+', '', 'g')],
+        lambda d: CASE
+            WHEN length(d) = 10 AND starts_with(d, 'M') THEN mod10_is_right('9790' || d[2:])
+            ELSE length(d) = 13 AND starts_with(d, '9790') AND mod10_is_right(d)
+        END)[1];
+
+-- A DOI, alone or behind an address or name (ISO 26324); and what says that it is one.
+CREATE MACRO doi_is_valid(text) AS
+    regexp_matches(lower(text),
+        '^\s*(https?://(dx\.|www\.)?doi\.org/|info:doi/|urn:doi:|doi[:\s]*)?10\.[0-9]{4,9}/\S+\s*$');
+CREATE MACRO says_doi(text) AS
+    regexp_matches(lower(text), '^\s*(https?://(dx\.|www\.)?doi\.org\b|info:doi\b|urn:doi\b|doi\s*:|doi\s+10)');
+
+-- Full-width figures, letters and signs of numbers as half-width ones.
+CREATE MACRO half_width(text) AS
+    translate(text, '０１２３４５６７８９ＣＮ．－／：', '0123456789CN.-/:');
+
+-- A Chinese book number as before 1988 (统一书号): class 1 to 17 and publisher, a point, serial.
+CREATE MACRO ubsn_is_valid(text) AS
+    regexp_matches(regexp_replace(half_width(text), '\s|^(统一书号|書號|书号):?', '', 'g'),
+        '^(1[0-7]|[1-9])[0-9]{3}[·•‧∙・･.\-–—][0-9]{1,5}($|[^0-9])');
+
+-- A Chinese serial number (国内统一刊号): province of GB/T 2260 or 10, serial, class; and what looks like one.
+CREATE MACRO cn_is_valid(text) AS
+    regexp_matches(upper(half_width(text)),
+        '^\s*(CN\s*)?(1[0-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|81|82)\s*[\-–—]\s*[0-9]{4}(\s*/\s*[A-Z][A-Z0-9.\-]*)?\s*$');
+CREATE MACRO says_cn(text) AS
+    regexp_matches(upper(half_width(text)), '^\s*(CN|[0-9]{2}\s*[\-–—])');
+
 -- A number of the Chinese Library Classification: 22 main classes, a second letter only under T (and DF),
 -- points between digits, letters of programming languages, then auxiliary tables.
 CREATE MACRO clc_is_valid(text) AS

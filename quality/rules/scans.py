@@ -56,7 +56,12 @@ class Scan:
     @cached_property
     def tags(self) -> set[str]:
         """The fields that its rules are about."""
-        return {rule.tag_of(name) for rule in self.rules for name in self.formats} - {""}
+        return {tag for rule in self.rules for name in self.formats for tag in rule.tags_of(name)}
+
+    @cached_property
+    def neighbours(self) -> dict[str, str]:
+        """The subfields that its rules ask for beside their own, by column."""
+        return asked.neighbours(self.rules)
 
     @cached_property
     def facts(self) -> dict[str, asked.Fact]:
@@ -88,11 +93,12 @@ def _guard(rule: Rule, formats: frozenset[str]) -> str:
     guards = ["field.suspect"] if rule.is_anywhere else []
     meant = sorted(formats.intersection(rule.formats) if rule.formats else formats)
     if rule.table == "field" and rule.tags:
-        by_tag: dict[str, list[str]] = {}
+        formats_of: dict[str, list[str]] = {}
         for name in meant:
-            by_tag.setdefault(rule.tag_of(name), []).append(name)
-        named = (f"field.tag = {_quoted(tag)}{_only(names, formats)}" for tag, names in by_tag.items())
-        guards.append(f"({' OR '.join(named)})")
+            for tag in rule.tags_of(name):
+                formats_of.setdefault(tag, []).append(name)
+        named = (f"field.tag = {_quoted(tag)}{_only(names, formats)}" for tag, names in formats_of.items())
+        guards.append(f"({' OR '.join(named) or 'false'})")
     else:
         guards.append(f"true{_only(meant, formats)}")
     if rule.kinds:
