@@ -262,7 +262,7 @@ def _terminators(rng: random.Random, record: bytes) -> bytes:
 
 
 def _cut(rng: random.Random, record: bytes) -> bytes:
-    at = rng.randint(1, len(record))
+    at = rng.randint(0, len(record))  # damage before may have left nothing
     return rng.choice((record[:at], record[:at] + b"\x1d", record[at:], record[:at] + b"\x1e\x1d"))
 
 
