@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -91,10 +92,10 @@ def flag_readers(chunk: Chunk) -> Chunk:
     MARC: tag 200 (a reader's name) without any that a bibliographic record has, which is dp2's rule.
     Elements: two that only a person's record has, and none of a description.
     """
-    fields = chunk.fields.select(["record_no", "tag"]).unify_dictionaries()
-    names = pc.unique(fields["tag"]).to_pylist()
+    names = _distinct(chunk.fields["tag"])
     if not any(tag == marc_text.READER_NAME or xml_metadata.is_personal(tag) for tag in names):
         return chunk
+    fields = chunk.fields.select(["record_no", "tag"]).unify_dictionaries()
     pairs = fields.group_by(["record_no", "tag"], use_threads=False).aggregate([])
     tags: dict[int, set[str]] = defaultdict(set)
     for number, tag in zip(pairs["record_no"].to_pylist(), pairs["tag"].to_pylist(), strict=True):
@@ -106,6 +107,15 @@ def flag_readers(chunk: Chunk) -> Chunk:
         if number not in known and (marc_text.looks_like_a_reader(mine) or xml_metadata.looks_like_a_reader(mine))
     ]
     return replace(chunk, issues=pa.concat_tables([chunk.issues, pa.Table.from_pylist(rows, schema=ISSUES)]))
+
+
+def _distinct(tags: pa.ChunkedArray) -> set[str]:
+    """The values of a column kept by dictionary, whose dictionary may have others too."""
+    found: set[str] = set()
+    for chunk in tags.chunks:
+        used = np.flatnonzero(np.bincount(chunk.indices.to_numpy()))
+        found.update(chunk.dictionary.take(pa.array(used)).to_pylist())
+    return found
 
 
 class _Rejoined(io.RawIOBase):

@@ -1,6 +1,7 @@
 """MARCXML records as Arrow columns, by the compiled kernel; those that it leaves are told."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -9,8 +10,9 @@ from numpy.typing import NDArray
 
 from transforms import marcxml_kernel as kernel
 from transforms.chunk import FIELDS, RECORDS
-from transforms.clean_kernel import STRIP, trimmed
+from transforms.clean_kernel import STRIP, trim_spans, trimmed
 from transforms.field_dictionaries import characters, tags
+from transforms.text_columns import from_spans
 from transforms.xml_units import PADDING, Units
 
 MARC21, CNMARC, UNIMARC = "marc21", "cnmarc", "unimarc"
@@ -60,7 +62,7 @@ def read(
     values = pa.StringArray.from_buffers(n, pa.py_buffer(rows.offsets), pa.py_buffer(rows.values))
     identifiers = pa.StringArray.from_buffers(count, pa.py_buffer(id_offsets), pa.py_buffer(ids))
     return Marc(
-        _records(found, digests, first_no, charset, format_hint, values, identifiers, told),
+        _records(found, digests, first_no, charset, format_hint, rows, identifiers, told),
         _fields(kernel.Rows._make(column[:n] for column in rows), values),
         told[kernel.STATE] == kernel.LEFT,
     )
@@ -72,22 +74,19 @@ def _records(
     first_no: int,
     charset: str,
     format_hint: str,
-    values: pa.Array,
+    rows: kernel.Rows,
     identifiers: pa.Array,
     told: NDArray[np.int64],
 ) -> pa.Table:
-    unimarc = CNMARC if format_hint == CNMARC else UNIMARC
-    hinted = "unknown" if format_hint == "auto" else format_hint
-    formats = pa.array([MARC21, CNMARC, unimarc, hinted])  # by their number in the kernel; _HINTED
-    state, id_row = told[kernel.STATE], told[kernel.ID_ROW]
+    state = told[kernel.STATE]
     which = np.where(state == kernel.DELETED, _HINTED, told[kernel.FORMAT])
-    control_numbers = trimmed(STRIP, values.take(pa.array(id_row, mask=id_row < 0)))
+    control_numbers = _control_numbers(rows, told[kernel.ID_ROW])
     columns = [
         pa.array(np.arange(first_no, first_no + len(found), dtype=np.int32)),
         pa.array(found.starts + found.offset),
         pc.coalesce(trimmed(STRIP, identifiers), control_numbers),
         control_numbers,
-        formats.take(pa.array(which)),
+        _formats(format_hint).take(pa.array(which)),
         pa.repeat(pa.scalar(charset), len(found)),
         _STATUSES.take(pa.array(state)),
         pa.array(digests),
@@ -95,6 +94,21 @@ def _records(
     table = pa.Table.from_arrays(columns, schema=RECORDS)
     left = state == kernel.LEFT
     return table.filter(pa.array(~left)) if left.any() else table
+
+
+@cache
+def _formats(hint: str) -> pa.Array:
+    """The names of formats by their number in the kernel, and of `_HINTED`."""
+    return pa.array([MARC21, CNMARC, CNMARC if hint == CNMARC else UNIMARC, "unknown" if hint == "auto" else hint])
+
+
+def _control_numbers(rows: kernel.Rows, of_record: NDArray[np.int64]) -> pa.Array:
+    """The trimmed values of rows, one for each record; null for a record without (-1)."""
+    at = np.maximum(of_record, 0)
+    starts = rows.offsets[at]
+    ends = np.where(of_record < 0, starts - 1, rows.offsets[at + 1])
+    trim_spans(STRIP, rows.values, starts, ends)
+    return from_spans(rows.values, starts, ends)
 
 
 def _fields(rows: kernel.Rows, values: pa.Array) -> pa.Table:
