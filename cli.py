@@ -241,3 +241,7 @@ def entry() -> None:
         typer.echo(f"error: {error}" if str(error) else f"error: {type(error).__name__}", err=True)
         typer.echo("(CALIS_TRACEBACK=1 shows where it happened)", err=True)
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    entry()
