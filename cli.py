@@ -140,7 +140,8 @@ def up(port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8080) -> 
 @app.command(epilog="Example: calis inspect export.mrc --out tables/")
 def inspect(
     file: Annotated[
-        Path, typer.Argument(help="ISO 2709 or XML, plain or compressed.", exists=True, dir_okay=False)
+        Path,
+        typer.Argument(help="Records in any format, plain, compressed or a zip.", exists=True, dir_okay=False),
     ],
     as_json: AsJson = False,
     out: Annotated[Path | None, typer.Option(help="Write the staged tables as Parquet into this folder.")] = None,
@@ -241,3 +242,7 @@ def entry() -> None:
         typer.echo(f"error: {error}" if str(error) else f"error: {type(error).__name__}", err=True)
         typer.echo("(CALIS_TRACEBACK=1 shows where it happened)", err=True)
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    entry()

@@ -165,6 +165,19 @@ def opened(path: Path) -> BinaryIO:
     return open_content(opener, names[0], str(path))
 
 
+def contents(path: Path) -> list[tuple[str, Callable[[], BinaryIO]]]:
+    """Name and opener of each content of a file on disk: the file itself, or the files of an archive.
+
+    Raises:
+        UnreadableError: the archive is broken, encrypted, empty, or names a path outside itself.
+    """
+    opener = partial(_open_disk, path)
+    names = members(opener, str(path))
+    if len(names) == 1:
+        return [(path.name, partial(open_content, opener, names[0], str(path)))]
+    return [(f"{path.name}!{name}", partial(open_content, opener, name, f"{path}, {name}")) for name in names]
+
+
 def open_content(opener: Opener, member: str, what: str, limit: int | None = None) -> BinaryIO:
     """The content of a received file (or of a member of it, an archive), with its compression taken off.
 

@@ -30,6 +30,18 @@ _DELIMITED = re.compile(
     rb"(?:[$|@^\x1f]|\xc7\x82|\xe2\x96[\xbc\xb2]|\xe2\x80\xa1|\xa8\x8b|\xa1[\xf8\xfd]|\xef\xbc\x84|\xa3\xa4)[0-9A-Za-z]"
 )
 _OBJECT = re.compile(rb'\[?\s*\{\s*["}]|\[\s*\]')
+# What begins so is none of ours, though such bytes often hold 1D and 1E: pictures, PDF, other compression, Office.
+_FOREIGN = (
+    b"%PDF",
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"GIF8",
+    b"BZh",
+    b"\xfd7zXZ",
+    b"7z\xbc\xaf",
+    b"Rar!",
+    b"\xd0\xcf\x11\xe0",
+)
 _LEADER = re.compile(rb"\d{5}[ -~]{5}[ -~]{2}[\d ]{5}")
 
 
@@ -55,6 +67,8 @@ def container(start: bytes) -> str:
     codec = utf16(start)
     text = start.decode(codec, "replace").encode() if codec else start
     text = text.lstrip(BLANK)[:SNIFF]
+    if start.startswith(_FOREIGN):
+        return OTHER
     if not text:
         return EMPTY if len(start) < _MUST_BE_READ else OTHER
     if text.startswith(b"<"):

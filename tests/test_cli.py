@@ -62,6 +62,21 @@ def test_inspect_as_json_and_as_parquet(tmp_path, lake_home, real):
     assert written == {f"{name}.parquet" for name in ("bib", "field", "holding", "item", "rejected", "issue")}
 
 
+def test_the_file_itself_is_the_command_too():
+    command = [sys.executable, cli.__file__, "dictionary"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert "staged.bib" in result.stdout
+
+
+def test_an_unknown_format_is_an_error_that_names_those_known(tmp_path, lake_home):
+    file = tmp_path / "a.mrc"
+    file.write_bytes(b"")
+    result = calis("inspect", file, "--format", "klingon", home=lake_home)
+    assert result.returncode == 1
+    assert "cnmarc" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_a_file_of_no_known_format_is_named(tmp_path, lake_home):
     odd = tmp_path / "report.pdf"
     odd.write_bytes(b"%PDF-1.7 nothing of a library")

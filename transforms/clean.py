@@ -197,12 +197,14 @@ def code(values: pa.Array) -> pa.Array:
 
 
 def language(values: pa.Array) -> pa.Array:
-    """A three-letter language code, or a two-letter one of Dublin Core as the three-letter one."""
+    """A code of ISO 639-2/B; one of 639-2/T or 639-1, a locale (`zh_CN`) or a name as that code."""
 
     def three_letters(text: str) -> str | None:
         text = text.strip().lower()
+        if found := _meaning("language", text) or _meaning("language", re.split("[-_]", text)[0]):
+            return found
         is_code = text.isascii() and text.isalpha() and len(text) % 3 == 0  # some fields have several in a row
-        return text[:3] if is_code else _meaning("language", text)
+        return text[:3] if is_code else None
 
     return each_distinct(values, three_letters)
 

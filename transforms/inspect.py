@@ -2,7 +2,6 @@
 
 import tempfile
 from collections import Counter, defaultdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from harvesters.compressed import opened
+from harvesters.compressed import contents
 from transforms.detect import Hints
 from transforms.parse import staged_parts
 from transforms.staged_files import StagedFiles
@@ -25,7 +24,7 @@ def inspect(path: Path, hints: Hints | None = None, out: Path | None = None) -> 
     """Read a whole file as the stage would.
 
     Args:
-        path: an ISO 2709 or XML file, plain or compressed.
+        path: a file of records, plain or compressed, or an archive of several.
         hints: as a source's row would give them.
         out: folder for bib, field, holding, item, rejected and issue `.parquet`; replaced as a whole.
 
@@ -38,14 +37,13 @@ def inspect(path: Path, hints: Hints | None = None, out: Path | None = None) -> 
     reasons: dict[tuple[int, str], str] = {}
     source_id = path.name.split(".")[0]
 
-    contents = [(path.name, partial(opened, path))]
     with (
         tempfile.TemporaryDirectory() as scratch,
         lake.replacing_folder(out or Path(scratch) / "out") as folder,
         StagedFiles(folder, source_id, BATCH) as files,
         Progress(f"inspect {path.name}", "records") as progress,
     ):
-        for part in staged_parts(contents, hints or Hints(), source_id, BATCH):
+        for part in staged_parts(contents(path), hints or Hints(), source_id, BATCH):
             for name in ("format", "charset", "status"):
                 _count(counts[name], part.records[name])
             rejected = part.tables["rejected"]

@@ -124,8 +124,8 @@ def blocks(head: bytes, stream: BinaryIO, chunk_bytes: int) -> Iterator[Block]:
         if end:
             yield Block(buffer, end, offset, memory, scratch)
             offset += received(buffer[:end])
-        blanks = len(held) - len(held.lstrip(JUNK))  # three are kept: they tell, and may begin a character
-        rest = held if end else held[max(0, blanks - 3) :]
+        blanks = len(held) - len(held.lstrip(JUNK))  # five are kept: they tell, and may begin a leader
+        rest = held if end else held[max(0, blanks - 5) :]
         offset += received(held[: len(held) - len(rest)])
         held = rest
         if not more:

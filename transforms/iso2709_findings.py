@@ -12,6 +12,7 @@ from transforms.iso2709_blocks import MAX_RECORD
 from transforms.iso2709_text import CODE_OF, ESCAPED, UNDECODED, UNSURE, Parsed, Text
 
 MARC21, CNMARC, UNIMARC = range(3)
+MAX_RECORD_LENGTH = 99_999  # that a leader can say
 CLEAN, MENDED, DOUBTFUL, DELETED, REFUSED = range(5)
 # flag, rule, does it make the record mended or doubtful
 STRUCTURE = (
@@ -65,6 +66,11 @@ TOO_LONG = (
     "iso2709-too-long",
     f"no record terminator (1D) within {MAX_RECORD} bytes",
     "check that the file is ISO 2709",
+)
+OVERFLOWN = (
+    "iso2709-overlong",
+    "it is longer than 99,999 bytes, and its leader or directory has more digits than ISO 2709 has room for",
+    "export it as MARCXML, or in parts that ISO 2709 can hold",
 )
 CUT = ("iso2709-cut", "it ends before its last field does", "the file was cut short: send the whole file again")
 
@@ -192,6 +198,9 @@ def _refusal(parsed: Parsed, text: Text, record: int, place: int) -> tuple[str, 
         return "encoding-undecodable", reason, advice
     if parsed.records[listing.FLAGS, record] & kernel.CUT:
         return CUT
+    size = int(parsed.records[listing.UNIT_END, record] - parsed.records[listing.UNIT_START, record])
+    if refused == kernel.BAD_DIRECTORY and size > MAX_RECORD_LENGTH:
+        return OVERFLOWN
     return REFUSALS[refused]
 
 

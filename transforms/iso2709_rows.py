@@ -96,6 +96,7 @@ _LEADS, _16 = np.uint64(0x0F00000F), np.uint64(0x10000010)
 _TO_4, _TO_10 = np.uint64(0x0C00000C), np.uint64(0x06000006)
 _FFFD = np.uint64(0xBDBFEF)
 
+MAY_BE_BLANK = 5  # characters that a leader begins with, its length, which look like bytes between records
 FOREIGN_BYTES = 64  # how far before a leader foreign bytes are looked for
 
 
@@ -160,7 +161,7 @@ def _find(buffer, r, begin, marks, records, work):
     n, flags, refused = locate(buffer, start, end, marks, first, last, low, high, work)
     if refused == 0:
         return start, first, n, flags, refused
-    for p in range(max(begin, start - 4), min(start + FOREIGN_BYTES, end - LEADER)):
+    for p in range(max(begin, start - MAY_BE_BLANK), min(start + FOREIGN_BYTES, end - LEADER)):
         at = first + np.searchsorted(marks.at[first:last], p)
         if p == start or at >= last or number(buffer, p + 12, 5) != marks.at[at] + 1 - p:
             continue

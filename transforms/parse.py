@@ -18,7 +18,7 @@ from harvesters.compressed import opened
 from schemas.tables import BY_NAME
 from transforms import crosswalk, holdings, keys
 from transforms.chunk import ISSUES, REJECTED, Chunk
-from transforms.detect import Hints, read
+from transforms.detect import FormatError, Hints, read
 
 PART_RECORDS = 4_000
 Content = tuple[str, Callable[[], BinaryIO]]
@@ -49,7 +49,12 @@ def staged_parts(contents: Iterable[Content], hints: Hints, source_id: str, batc
         hints: the source's hints.
         source_id: goes into every row.
         batch_id: goes into every row.
+
+    Raises:
+        FormatError: the hint names no format, or no reader knows the bytes of a file.
     """
+    if hints.format not in ("auto", *FORMATS):
+        raise FormatError(f"format {hints.format!r} is not known; write auto or one of {', '.join(FORMATS)}")
     names = {"source_id": source_id, "batch_id": batch_id}
     waiting: list[tuple[str, Chunk]] = []
     count = number = 0

@@ -17,7 +17,7 @@ import pyarrow as pa
 from lxml import etree
 from numpy.typing import NDArray
 
-from transforms import marcxml, xml_metadata
+from transforms import charset, marcxml, xml_metadata
 from transforms.chunk import NO_ISSUES, NONE_REJECTED, Chunk
 from transforms.field_columns import Columns, Field
 from transforms.xml_units import MAX_RECORD, Units, units
@@ -30,6 +30,7 @@ _DECLARATION = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9_\-]+)[\
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _MARC_CHILDREN = ("{*}leader", "{*}controlfield", "{*}datafield")
 _BETWEEN = b"<?next?>"  # stands between records that are parsed together
+_OTHERS = (charset.UTF_8, charset.GB18030, charset.BIG5)  # what a record may be in that belies its declaration
 
 
 @dataclass(frozen=True)
@@ -47,17 +48,27 @@ def _parser() -> etree.XMLParser:
     return etree.XMLParser(recover=False, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
 
 
+def _declared(head: bytes) -> str:
+    """The encoding that a document declares; gb18030 for its parts, since what says GB 2312 often is GBK."""
+    found = _DECLARATION.search(head)
+    name = found.group(1).decode("ascii").lower() if found else charset.UTF_8
+    try:
+        known = charset.canonical(name)
+    except ValueError:
+        return name
+    return known if known in _OTHERS else name
+
+
 @lru_cache(maxsize=16)
-def root_of(head: bytes) -> Root:
-    """The root for records behind this head of a document."""
-    declared = _DECLARATION.search(head)
-    encoding = declared.group(1).decode("ascii").lower() if declared else "utf-8"
+def root_of(head: bytes, encoding: str = "") -> Root:
+    """The root for records behind this head of a document, in the encoding that it declares or another."""
+    encoding = encoding or _declared(head)
     found: dict[bytes, bytes] = {}
     for match in _NAMESPACE.finditer(head):
         found[match.group().split(b"=", 1)[0].strip()] = match.group()
     start = b'<?xml version="1.0" encoding="' + encoding.encode("ascii") + b'"?><root ' + b" ".join(found.values())
     prefixes = b"".join(name[6:] + b":" for name in found if name[5:6] == b":")
-    compiled = encoding in ("utf-8", "utf8")
+    compiled = encoding == charset.UTF_8
     try:
         etree.fromstring(start + b"/>", _parser())
     except (etree.XMLSyntaxError, LookupError):
@@ -164,6 +175,22 @@ def _elements(contents: list[bytes], root: Root) -> list[Any]:
     return _elements(contents[:half], root) + _elements(contents[half:], root)
 
 
+def _read_otherwise(content: bytes, head: bytes, declared: str, readable: bool) -> tuple[Any, str]:
+    """The element of a record that is not in the encoding declared, and the one that its bytes are surely in.
+
+    None where they are in no other, or make no element in it either.  Where they are `readable` as declared, only
+    UTF-8 is believed instead: text in UTF-8 often is text in GB 18030 or Latin-1 too, the reverse hardly ever.
+    """
+    if readable and (declared == charset.UTF_8 or content.isascii()):
+        return None, declared
+    name, sure = charset.judge(content)
+    name = charset.UTF_8 if name == charset.ASCII else name
+    if not sure or name not in _OTHERS or name == declared or (readable and name != charset.UTF_8):
+        return None, declared
+    element = _elements([content], root_of(head, name))[0]
+    return (None, declared) if isinstance(element, str) else (element, name)
+
+
 def parsed(found: Units, which: NDArray[np.int64], digests: NDArray[np.uint64], first_no: int, hint: str) -> Chunk:
     """The chunk of some of the records, parsed by lxml.
 
@@ -181,6 +208,12 @@ def parsed(found: Units, which: NDArray[np.int64], digests: NDArray[np.uint64], 
     for unit, content, element in zip(which.tolist(), contents, elements, strict=True):
         offset = found.offset + int(found.starts[unit])
         row = columns.record(first_no + unit, offset, content, root.encoding, hinted, int(digests[unit]))
+        readable = not isinstance(element, str)
+        if not found.too_long:
+            other, row["charset"] = _read_otherwise(content, found.head, root.encoding, readable)
+            if other is not None:
+                columns.note("encoding-label", value=root.encoding)
+                element = other
         if isinstance(element, str):
             rule, reason = "xml-syntax", element
         else:

@@ -31,6 +31,9 @@ BOM = b"\xef\xbb\xbf"
         (containers.OTHER, b"001|200|300\n100012|2026-01-01|x\n001 2|x|y\n"),
         (containers.OTHER, b"%PDF-1.4"),
         (containers.OTHER, b"PK\x03\x04"),
+        (containers.OTHER, b"%PDF-1.4\n" + bytes(range(256))),
+        (containers.OTHER, b"\x89PNG\r\n\x1a\n" + bytes(range(256))),
+        (containers.OTHER, b"BZh91AY&SY\x1d\x1e\x1f"),
     ],
 )
 def test_containers(kind, start):

@@ -60,6 +60,8 @@ def test_rows_of_a_right_record():
         ("no record terminator", GOOD[:-1], "mended", "iso2709-cut"),
         ("field terminator first", b"\x1e" + GOOD, "mended", "iso2709-foreign-bytes"),
         ("blanks in the length", b"  " + GOOD[2:], "mended", "iso2709-length"),
+        ("record length blank", b"     " + GOOD[5:], "mended", "iso2709-length"),
+        ("record length blank behind a line end", b"\r\n     " + GOOD[5:], "mended", "iso2709-length"),
         ("last field terminator missing", GOOD[:-2] + b"\x1d", "mended", "iso2709-terminator"),
         ("last field terminator overwritten", GOOD[:-2] + b" \x1d", "doubtful", "iso2709-terminator"),
         ("leader one short", GOOD[:22] + GOOD[23:], "mended", "iso2709-leader-size"),
@@ -119,6 +121,14 @@ def test_record_over_the_limit_is_mended_by_its_terminators():
     assert status(chunk) in (["mended"], ["doubtful"])
     assert "iso2709-overlong" in rules(chunk)
     assert written(chunk)[0] == fields
+
+
+def test_digits_that_overflow_are_told_as_what_they_are():
+    long = build([*BOOK, *[("650", f" 0\x1fa{i:03d}" + "x" * 900) for i in range(150)]])
+    # as pymarc writes it: the length has six digits, which move everything behind them
+    (refused,) = read(long + GOOD).rejected.to_pylist()
+    assert refused["rule"] == "iso2709-overlong"
+    assert "MARCXML" in refused["advice"]
 
 
 def test_rejected_records_keep_bytes_offset_and_reason():
@@ -287,6 +297,14 @@ def test_one_broken_value_among_many_sound_ones_refuses_the_record():
 
 
 # --- what the fuzzer found --------------------------------------------------------------------------------
+
+
+def test_a_blank_length_is_mended_wherever_a_chunk_ends():
+    blank = b"     " + GOOD[5:]
+    for chunk_bytes in range(1, 2 * len(GOOD), 7):
+        chunk = read(GOOD + blank + b"\n" + blank, chunk_bytes=chunk_bytes)
+        assert status(chunk) == ["clean", "mended", "mended"], chunk_bytes
+        assert chunk.records["byte_offset"].to_pylist()[:2] == [0, len(GOOD)]
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 50, 1 << 20])

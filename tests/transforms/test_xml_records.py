@@ -117,6 +117,39 @@ def test_gb18030_as_declared():
     assert records[0]["charset"] == "gb18030"
 
 
+@pytest.mark.parametrize("name", ["GB2312", "gbk", "GB18030"])
+def test_what_is_declared_as_gb2312_is_read_as_gb18030(name):
+    content = (
+        f"<?xml version='1.0' encoding='{name}'?><collection>{MARC.format(id='1', title='傽𠀀')}</collection>"
+    )
+    records, fields, rejected = read(content.encode("gb18030"))
+    assert not rejected
+    assert (records[0]["charset"], records[0]["status"], fields[-1]["value"]) == ("gb18030", "clean", "傽𠀀")
+
+
+@pytest.mark.parametrize(
+    ("declared", "real"),
+    [
+        ("utf-16", "utf-8"),
+        ("gb2312", "utf-8"),
+        ("iso-8859-1", "utf-8"),
+        ("utf-8", "gb18030"),
+        ("utf-8", "big5"),
+        ("klingon", "utf-8"),
+    ],
+)
+@pytest.mark.parametrize("title", ["中國古代文學史研究資料", "中國古代文學史研究資料集"])
+def test_a_declaration_that_the_bytes_belie_is_told(declared, real, title):
+    head = f"<?xml version='1.0' encoding='{declared}'?><collection>"
+    content = (head + MARC.format(id="1", title=title) + "</collection>").encode(real)
+    (chunk,) = xml_records.read(io.BytesIO(content))
+    assert chunk.records["charset"].to_pylist() == [real]
+    assert chunk.fields["value"].to_pylist()[-1] == title
+    assert [(row["rule"], row["value"]) for row in chunk.issues.to_pylist()] == [
+        ("encoding-label", "gb18030" if declared == "gb2312" else declared)
+    ]
+
+
 def test_a_comment_in_a_field_is_no_subfield():
     content = collection(MARC.format(id="1", title="x").replace("<subfield", "<!-- c --><?p q?><subfield"))
     assert [row["value"] for row in read(content)[1] if row["tag"] == "245"] == ["x"]
