@@ -71,25 +71,30 @@ def _numbers(values: NDArray[np.int64], base: int, prefix: str = "") -> pa.Array
 
 
 def _isbn(values: NDArray[np.int64], chinese: NDArray[np.bool_]) -> pa.Array:
-    body = np.where(chinese, 978_700_000_000, 978_000_000_000) + np.maximum(values, 0) * SPREAD % 100_000_000
-    digits = body[:, None] // 10 ** np.arange(11, -1, -1) % 10
-    check = -(digits * np.array([1, 3] * 6)).sum(axis=1) % 10
-    return pa.array(body * 10 + check).cast(pa.string())
+    """ISBNs of the values that are there, in their order."""
+    there = values >= 0
+    body = np.where(chinese, 978_700_000_000, 978_000_000_000)[there] + values[there] * SPREAD % 100_000_000
+    total, rest = np.zeros(len(body), np.int64), body.copy()
+    for weight in (3, 1) * 6:
+        rest, digit = np.divmod(rest, 10)
+        total += digit * weight
+    return pa.array(body * 10 + -total % 10).cast(pa.string())
 
 
 def _issn(values: NDArray[np.int64]) -> pa.Array:
-    body = np.maximum(values, 0) * SPREAD % 10_000_000
+    """ISSNs of the values that are there, in their order."""
+    body = values[values >= 0] * SPREAD % 10_000_000
     check = -(body[:, None] // 10 ** np.arange(6, -1, -1) % 10 * np.arange(8, 1, -1)).sum(axis=1) % 11
-    text = pc.ascii_lpad(pa.array(body).cast(pa.string()), 7, "0")
-    last = pa.array([*"0123456789X"]).take(pa.array(check))
-    halves = [pc.utf8_slice_codeunits(text, *span) for span in ((0, 4), (4, 7))]
-    return pc.binary_join_element_wise(halves[0], pc.binary_join_element_wise(halves[1], last, ""), "-")
+    made = [
+        f"{number // 1000:04}-{number % 1000:03}{'0123456789X'[k]}" for number, k in zip(body, check, strict=True)
+    ]
+    return pa.array(made, pa.string())
 
 
 def _list(values: pa.Array, there: NDArray[np.bool_]) -> pa.ListArray:
-    """Lists of the values of each row that are there; `values` are rows one behind the other."""
+    """Lists of values, of which each row has as many as are there."""
     ends = np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(ends), values.filter(pa.array(there.ravel())))
+    return pa.ListArray.from_arrays(pa.array(ends), values)
 
 
 def _keys(rows: dict[str, NDArray], words: Vocabulary) -> dict[str, pa.Array]:
@@ -98,10 +103,9 @@ def _keys(rows: dict[str, NDArray], words: Vocabulary) -> dict[str, pa.Array]:
     within, behind = np.where(joined, rows["subtitle"], -1), np.where(joined, -1, rows["subtitle"])
     title = np.concatenate([rows["title"], within], axis=1)
     full = np.concatenate([title, rows["part_title"], behind], axis=1)
-    names = rows["names"].reshape(-1, 2)
-    creators = together(names, words.keys)
-    there = rows["names"][:, :, 0] >= 0
-    first = creators.take(pa.array(np.arange(len(title)) * 3))
+    named = rows["names"][:, :, 0] >= 0
+    creators = _list(together(rows["names"][named], words.keys), named)
+    first = creators.values.take(pa.array(creators.offsets.to_numpy()[:-1], mask=~named[:, 0]))
     volume = _rows_of(words.volumes["volume_key"], rows["volume"])
     return {
         "title_key": together(title, words.keys),
@@ -109,7 +113,7 @@ def _keys(rows: dict[str, NDArray], words: Vocabulary) -> dict[str, pa.Array]:
         "volume_key": pc.coalesce(volume, together(rows["part_title"], words.keys)),
         "edition_key": pc.fill_null(_rows_of(words.editions["edition_key"], rows["edition"]), "1"),
         "creator_key": first,
-        "creators_key": _list(creators, there),
+        "creators_key": creators,
         "publisher_key": _rows_of(words.publishers["publisher_key"], rows["publisher"]),
         "place_key": _rows_of(words.publishers["place_key"], rows["place"]),
         "pages": pa.array(rows["pages"], mask=rows["pages"] == 0),
@@ -122,6 +126,7 @@ def _texts(rows: dict[str, NDArray], words: Vocabulary) -> dict[str, pa.Array]:
     joined = rows["joined"][:, None]
     title = together(np.concatenate([rows["title"], np.where(joined, rows["subtitle"], -1)], axis=1), words.texts)
     volume = _rows_of(words.volumes["volume_no"], rows["volume"])
+    named = rows["names"][:, :, 0] >= 0
     in_title = pa.array(rows["volume_in_title"])
     with_volume = pc.binary_join_element_wise(title, "（", volume, "）", "")
     pages = pa.array(rows["pages"], mask=rows["pages"] == 0).cast(pa.string())
@@ -130,7 +135,7 @@ def _texts(rows: dict[str, NDArray], words: Vocabulary) -> dict[str, pa.Array]:
         "subtitle": pc.if_else(pa.array(rows["joined"]), none, together(rows["subtitle"], words.texts)),
         "volume_title": together(rows["part_title"], words.texts),
         "volume_no": pc.if_else(in_title, none, volume),
-        "creators": _list(together(rows["names"].reshape(-1, 2), words.texts), rows["names"][:, :, 0] >= 0),
+        "creators": _list(together(rows["names"][named], words.texts), named),
         "publisher": _rows_of(words.publishers["publisher"], rows["publisher"]),
         "pub_place": _rows_of(words.publishers["pub_place"], rows["place"]),
         "extent": pc.binary_join_element_wise(pages, pc.if_else(pa.array(rows["chinese"]), "页", " p."), ""),

@@ -5,10 +5,10 @@
 Each size is a made-up union with its truth (`bench/union.py`), written to disk and matched by
 `transforms.match.cluster` in a process of its own, whose peak memory counts with all that it imports.
 `seconds` and `cpu_seconds` are of the matching alone, after a warm-up.  Precision and recall are of pairs of
-records within clusters, where the largest clusters weigh most; `bcubed_` counts each record alike.  `wrong` counts,
-by kind, the bibs that were put to another bib (the largest of the cluster): other editions, volumes, electronic
-forms …; `unrelated` are of other works.  `missed` is the share of records that are not with most of their bib, of
-all records and of those with a change.
+records within clusters, where the largest clusters weigh most; `bcubed_` counts each record alike.  `wrong`
+counts, by kind, the bibs that were put to another bib (the largest of the cluster): other editions, volumes,
+electronic forms …; `unrelated` are of other works; `might` are all bibs of such families.  `missed` is the share
+of records that are not with most of their bib, of all records and of those with a change.
 
 With `--folder` the unions stay there and serve again.  `--splink` has Splink match the collapsed rows beside it;
 it is left out with a note where it is not installed (`pip install splink`; it is no dependency).
@@ -203,6 +203,7 @@ def against_truth(folder: Path) -> dict[str, Any]:
     return {
         **figures,
         "wrong": _wrong(of_cluster, of_bib, sizes, bib, truth),
+        "might": _might(truth),
         "missed": _missed(of_bib, sizes, of_record, truth["changes"].to_numpy(), CHANGE_BITS),
     }
 
@@ -236,6 +237,15 @@ def _wrong(
     return {one["values"]: one["counts"] for one in pc.value_counts(names).to_pylist()}
 
 
+def _might(truth: pa.Table) -> dict[str, int]:
+    """Bibs that are not the first of their work, by kind of family: each might be joined with another."""
+    works = truth.group_by(["kind", "work"]).aggregate([("bib", "count_distinct")])
+    siblings = pc.subtract(works["bib_count_distinct"], 1)
+    by_kind = pa.table({"kind": works["kind"].cast(pa.string()), "siblings": siblings}).group_by("kind")
+    counts = by_kind.aggregate([("siblings", "sum")]).to_pylist()
+    return {one["kind"]: one["siblings_sum"] for one in counts if one["siblings_sum"]}
+
+
 def _missed(
     of_bib: np.ndarray, sizes: np.ndarray, of_record: np.ndarray, changes: np.ndarray, bits: dict[str, int]
 ) -> dict[str, float]:
@@ -251,8 +261,8 @@ def _missed(
 # --- the rows ---------------------------------------------------------------------------------------------------
 
 
-def union(folder: Path, records: int, seed: int) -> Path:
-    """The folder of a union of so many records; made if it is not there."""
+def union(folder: Path, records: int, seed: int, words: Any = None) -> Path:
+    """The folder of a union of so many records; made if it is not there, of the given vocabulary."""
     from bench import union as made
     from bench import vocabulary
 
@@ -261,7 +271,7 @@ def union(folder: Path, records: int, seed: int) -> Path:
     if not (place / "whole").exists():
         place.mkdir(parents=True, exist_ok=True)
         start = time.perf_counter()
-        made.write(vocabulary.load(), records, place, seed)
+        made.write(words or vocabulary.load(), records, place, seed)
         (place / "whole").touch()
         size = (place / "bib.parquet").stat().st_size / 1e6
         spent = time.perf_counter() - start
@@ -308,7 +318,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
         print(f"\n{one['name']}")
         for name, seconds in one["stages"].items():
             print(f"  {name:14}{seconds:10.2f} s{one['cpu_stages'][name]:10.2f} s of CPU")
-        for name in ("decisions", "wrong", "missed"):
+        for name in ("decisions", "wrong", "might", "missed"):
             if name in one:
                 print(f"  {name}: " + ", ".join(f"{key} {value:,}" for key, value in one[name].items()))
         for note in one.get("notes", []):

@@ -14,6 +14,7 @@ Everything is made as numbers, chunk by chunk; `columns` turns them into `staged
 """
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,9 @@ MOST = {"edition": 4, "volume": 6, "electronic": 2, "translation": 3, "reissue":
 
 SINGLE_COPIES = 0.03  # of these chances, for a copy of a version
 OWN_VERSION = 0.45  # copies that follow another version than the master
+PARQUET = {"compression": "zstd", "compression_level": 1}
+# columns that hold few different values; the others take longer with a dictionary
+FEW = "source_id edition volume_key edition_key publisher_key place_key lang orig_lang carrier kind".split()
 
 
 def take(rows: Rows, at: NDArray) -> Rows:
@@ -328,17 +332,20 @@ def parts(words: Vocabulary, records: int, seed: int = 4, texts: bool = False) -
 
 
 def write(words: Vocabulary, records: int, folder: Path, seed: int = 4) -> None:
-    """Write `bib.parquet` and `truth.parquet` into a folder."""
-    writers: list[pq.ParquetWriter] = []
-    for part in parts(words, records, seed):
-        tables = (part.bib, part.truth)
-        if not writers:
-            files = (folder / "bib.parquet", folder / "truth.parquet")
-            writers = [
-                pq.ParquetWriter(file, table.schema, compression="zstd", compression_level=1)
-                for file, table in zip(files, tables, strict=True)
-            ]
-        for writer, table in zip(writers, tables, strict=True):
-            writer.write_table(table, row_group_size=131_072)
-    for writer in writers:
-        writer.close()
+    """Write `bib.parquet` and `truth.parquet` into a folder; the next chunk is made while one is written."""
+    first = next(parts(words, 1, seed))
+    with (
+        pq.ParquetWriter(folder / "bib.parquet", first.bib.schema, use_dictionary=FEW, **PARQUET) as bibs,
+        pq.ParquetWriter(
+            folder / "truth.parquet", first.truth.schema, use_dictionary=["kind"], **PARQUET
+        ) as truth,
+        ThreadPoolExecutor(1) as behind,
+    ):
+        waiting: list[Future[None]] = []
+        for part in parts(words, records, seed):
+            for writing in waiting:
+                writing.result()
+            tables = ((bibs, part.bib), (truth, part.truth))
+            waiting = [behind.submit(to.write_table, table, 131_072) for to, table in tables]
+        for writing in waiting:
+            writing.result()

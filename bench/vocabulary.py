@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from sample import marc
 from sample.copies import _publisher as reworded
+from sample.marc import value
 from schemas.tables import DESCRIPTION
 from transforms import keys
 from transforms.key_kernel import IN_PHRASES
@@ -45,6 +48,15 @@ _ROLES = frozenset("等合主编著译注校点撰绘选辑作者写纂")
 _RELATORS = frozenset("author editor ed eds tr trans translator joint comp compiler illus ill creator".split())
 # A word that begins or ends so might be taken for a volume together with its neighbour.
 _VOLUME_START, _VOLUME_END = tuple("册冊卷集部编編辑輯篇"), tuple("上中下第零〇一二两三四五六七八九十百千")
+
+
+class Real(NamedTuple):
+    """What is taken from a real record."""
+
+    title: str
+    names: list[str]
+    place: str
+    house: str
 
 
 class NoData(Exception):
@@ -217,21 +229,41 @@ def _volumes() -> pa.Table:
     return _key_table({"volume_no": texts}).select(["volume_no", "volume_key"])
 
 
-def _real(folder: Path) -> list[dict[str, list[str]]]:
-    """Titles (with subtitles), creators, publishers and places of the Latin and of the Chinese records."""
-    from transforms import parse
+def _real(folder: Path) -> list[list[Real]]:
+    """What English and what Chinese records say.
 
-    files = [folder / name for name in FILES]
-    if missing := [file.name for file in files if not file.exists()]:
-        raise NoData(f"no {', '.join(missing)} in {folder}: real titles and names are taken from there")
-    bib = parse.parse_files(files).select(["title", "subtitle", "creators", "publisher", "pub_place", "lang"])
-    rows = bib.to_pylist()
-    return [[row for row in rows if row["lang"] == lang and row["title"]] for lang in ("eng", "chi")]
+    Raises:
+        NoData: a file isn't there.
+    """
+    found: dict[str, list[Real]] = {"eng": [], "chi": []}
+    for file in (folder / name for name in FILES):
+        if not file.exists():
+            raise NoData(f"no {file.name} in {folder}: real titles and names are taken from there")
+        for unit in file.read_bytes().split(b"\x1d")[:-1]:
+            record = marc.parse(unit)
+            lang = record.control("008")[35:38]
+            if lang in found:
+                found[lang].append(_described(record))
+    return list(found.values())
 
 
-def _names(
-    pieces: Pieces, rows: list[list[dict[str, list[str]]]], rng: random.Random
-) -> tuple[list[Ids], list[Ids], Ids]:
+def _described(record: marc.Record) -> Real:
+    """The title, the first place and publisher, the names; of each in pinyin the Han characters come before it."""
+    han = {(value(linked, "6")[:3], value(linked, "6")[4:6]): linked for linked in record.all("880")}
+
+    def texts(tag: str, subfields: marc.Subfields, codes: str) -> list[list[str]]:
+        both = [han.get((tag, value(subfields, "6")[4:6])), subfields]
+        return [[text.rstrip(" /:;,=") for code, text in one if code in codes] for one in both if one]
+
+    def first(tag: str, codes: str) -> list[str]:
+        return (texts(tag, record.first(tag), codes) or [[]])[0]
+
+    names = [name[0] for tag in ("100", "700") for one in record.all(tag) for name in texts(tag, one, "a") if name]
+    place, house = (next(iter(first("260", code)), "") for code in "ab")
+    return Real(" ".join(first("245", "ab")), [name.rstrip(".") for name in names], place, house)
+
+
+def _names(pieces: Pieces, rows: list[list[Real]], rng: random.Random) -> tuple[list[Ids], list[Ids], Ids]:
     surnames: list[list[int]] = [[], []]
     forenames: list[list[int]] = [[], []]
     pinyin: dict[int, int] = {}
@@ -242,13 +274,12 @@ def _names(
         )
 
     for row in rows[LATIN]:
-        for name in filter(None, map(_LATIN_NAME.fullmatch, row["creators"])):
+        for name in filter(None, map(_LATIN_NAME.fullmatch, row.names)):
             if not set(name[0].lower().replace(".", " ").replace(",", " ").split()) & _RELATORS:
                 surnames[LATIN].append(piece("surname", name[1], ", ", name[1]))
                 forenames[LATIN].append(piece("forename", name[2], " ", name[2][0] + "."))
     for row in rows[CHINESE]:
-        names = [name.rstrip(". ") for name in row["creators"]]
-        for han, roman in pairwise(names):
+        for han, roman in pairwise(row.names):
             latin = _PINYIN_NAME.fullmatch(roman)
             if latin and _HAN_NAME.fullmatch(han) and not set(han) & (_ROLES | set(IN_PHRASES)):
                 surname = piece("surname", han[0], "", han[0])
@@ -272,15 +303,11 @@ def load(folder: Path = DATA) -> Vocabulary:
     """
     rng, pieces = random.Random(4), Pieces()
     rows = _real(folder)
-    texts = [[f"{row['title']} {row['subtitle'] or ''}" for row in some] for some in rows]
-    latin = [_LATIN_WORD.findall(text.lower()) for text in texts[LATIN]]
-    chinese = _han_words([_HAN_RUN.findall(text) for text in texts[CHINESE]])
+    latin = [_LATIN_WORD.findall(row.title.lower()) for row in rows[LATIN]]
+    chinese = _han_words([_HAN_RUN.findall(row.title) for row in rows[CHINESE]])
     chains = [_chain(pieces, latin, "word", " ", rng), _chain(pieces, chinese, "han", "", rng)]
     surnames, forenames, romanised = _names(pieces, rows, rng)
-    houses = [
-        [(row["pub_place"], row["publisher"]) for row in some if row["pub_place"] and row["publisher"]]
-        for some in rows
-    ]
+    houses = [[(row.place, row.house) for row in some if row.place and row.house] for some in rows]
     publishers, of_script = _publishers(houses, rng)
     all_texts = pa.array(pieces.texts, pa.string())
     return Vocabulary(
