@@ -141,7 +141,7 @@ def run_splink(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
     records = backend.create_table("records", records)
     groups = backend.create_table("groups", records.filter(records.row == records.group))
     clock.done("collapse")
-    start = "substr(title_key, 1, 12)"
+    title = "substr(title_key, 1, 12)"
     settings = SettingsCreator(
         link_type="dedupe_only",
         unique_id_column_name="group",
@@ -149,7 +149,7 @@ def run_splink(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
             block_on(*names)
             for names in (
                 ("calis_id",), ("isbn",), ("lccn",), ("oclc",), ("issn",),
-                (start, "pub_year"), (start, "substr(creator_key, 1, 6)"), (start, "pages"),
+                (title, "pub_year"), (title, "substr(creator_key, 1, 6)"), (title, "pages"),
             )
         ],
         comparisons=[
@@ -161,7 +161,7 @@ def run_splink(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
         ],
     )  # fmt: skip
     api = DuckDBAPI(connection=backend.con)
-    linker = Linker("groups", settings, api)
+    linker = Linker(api.register("groups"), settings)  # as from Splink 5
     linker.training.estimate_u_using_random_sampling(max_pairs=1e6, seed=4)
     linker.training.estimate_parameters_using_expectation_maximisation(
         block_on("substr(title_key, 1, 12)", "pub_year")
