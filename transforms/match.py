@@ -11,6 +11,7 @@
 Collapsing and blocking are ibis expressions, written to mean the same on every engine.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import ibis
@@ -236,26 +237,39 @@ def _kept(con: BaseBackend, name: str, expression: Table) -> Table:
     return con.create_table(gen_name(f"match_{name}"), expression, temp=True)
 
 
-def cluster(con: BaseBackend, bib: Table, card: Card | None = None, cap: int = BLOCK_CAP) -> Clusters:
+def cluster(
+    con: BaseBackend,
+    bib: Table,
+    card: Card | None = None,
+    cap: int = BLOCK_CAP,
+    done: Callable[[str], None] = lambda stage: None,
+) -> Clusters:
     """Match all records of `bib` (columns of `staged.bib`; one row a record).
 
-    The result depends on the records alone, not on their order.
+    The result depends on the records alone, not on their order.  `done` is told each stage as it ends.
     """
     records = _kept(con, "record", collapse(prepare(bib)))
     groups = _kept(con, "group", records.filter(records.row == records.group))
+    done("collapse")
     blocked = _kept(con, "block", blocks(groups))
     large = _kept(con, "large", oversize(blocked, cap))
     placed = _kept(con, "place", places(blocked, large, groups))
+    done("blocks")
     candidates = _kept(con, "pair", pairs(blocked, large, placed))
+    done("pairs")
     batches = compared(candidates, groups).to_pyarrow_batches(chunk_size=65_536)
     scored = pa.Table.from_batches(score(batches, card or load_card()), schema=SCORED)
     scored = scored.sort_by([("left", "ascending"), ("right", "ascending")])
+    done("score")
 
     members = records.select(*POSITION, "group", "row").order_by("row").to_pyarrow()
     needed = ("group", "volume_key", "edition_key", "edition_stated", "carrier", "lang", "orig_lang", "kind")
     found = groups.select(*needed, "identity").order_by("group").to_pyarrow()
     clusters, refused = _clusters(found, members, scored)
+    done("components")
     number = found["group"].to_numpy()
     of_record = number[clusters[np.searchsorted(number, members["group"].to_numpy())]]
     records_out = members.drop_columns(["group"]).append_column("cluster", pa.array(of_record))
-    return Clusters(records_out, _pair_rows(scored, refused, members), _notes(large, cap))
+    pair_rows = _pair_rows(scored, refused, members)
+    done("records out")
+    return Clusters(records_out, pair_rows, _notes(large, cap))

@@ -1,0 +1,362 @@
+"""How fast and how well a union of any size is matched.
+
+    bench/match.py --records N [N …] [--json] [--memory-limit 2GB] [--threads 2] [--folder DIR] [--splink]
+
+Each size is a made-up union with its truth (`bench/union.py`), written to disk and matched by
+`transforms.match.cluster` in a process of its own, whose peak memory counts with all that it imports.
+`seconds` and `cpu_seconds` are of the matching alone, after a warm-up.  Precision and recall are of pairs of
+records within clusters, where the largest clusters weigh most; `bcubed_` counts each record alike.  `wrong`
+counts, by kind, the bibs that were put to another bib (the largest of the cluster): other editions, volumes,
+electronic forms …; `unrelated` are of other works; `might` are all bibs of such families.  `missed` is the share
+of records that are not with most of their bib, of all records and of those with a change.
+
+With `--folder` the unions stay there and serve again.  `--splink` has Splink match the collapsed rows beside it;
+it is left out with a note where it is not installed (`pip install splink`; it is no dependency).
+"""
+
+import argparse
+import hashlib
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+ROOT = Path(__file__).resolve().parents[1]
+if sys.path[0] == str(ROOT / "bench"):  # run as a script: its neighbours are found as `bench.…`
+    sys.path[0] = str(ROOT)
+
+CODE = ("vocabulary.py", "union.py", "changes.py", "columns.py")  # what a union depends on
+WARM_UP_RECORDS = 1_000
+PROBABLY = 0.9  # from which Splink's pairs count as matches
+
+
+# --- in a process of its own --------------------------------------------------------------------------------
+
+
+def _connection(folder: Path, memory_limit: str, threads: int) -> Any:
+    import ibis
+
+    from warehouse import engine
+
+    con = engine.connect(memory_limit=memory_limit)
+    scratch = str(folder / "scratch").replace("'", "''")
+    con.execute(f"SET threads = {threads}; SET temp_directory = '{scratch}'")
+    return ibis.duckdb.from_connection(con)
+
+
+def _peak_mb() -> float:
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+
+
+def _spent(start: float, cpu: float) -> dict[str, float]:
+    return {
+        "seconds": time.perf_counter() - start,
+        "cpu_seconds": time.process_time() - cpu,
+        "peak_mb": _peak_mb(),
+    }
+
+
+class Clock:
+    """Seconds and processor seconds since the last stage, by stage."""
+
+    def __init__(self) -> None:
+        self.wall, self.cpu = time.perf_counter(), time.process_time()
+        self.stages: dict[str, list[float]] = {}
+
+    def done(self, stage: str) -> None:
+        """A stage has ended."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        spent = self.stages.setdefault(stage, [0.0, 0.0])
+        spent[0] += wall - self.wall
+        spent[1] += cpu - self.cpu
+        self.wall, self.cpu = wall, cpu
+
+
+def run_match(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
+    """Match the union in a folder, write `found.parquet` (row of the union, cluster), and tell what it took."""
+    import inspect
+
+    from transforms import match
+
+    con = _connection(folder, memory_limit, threads)
+    bib = con.read_parquet(folder / "bib.parquet")
+    warm = _connection(folder, memory_limit, threads)
+    match.cluster(warm, warm.read_parquet(folder / "bib.parquet").limit(WARM_UP_RECORDS))
+    clock = Clock()
+    start, cpu = clock.wall, clock.cpu
+    hook = {"done": clock.done} if "done" in inspect.signature(match.cluster).parameters else {}
+    clusters = match.cluster(con, bib, **hook)
+    spent = {
+        "seconds": time.perf_counter() - start,
+        "cpu_seconds": time.process_time() - cpu,
+        "peak_mb": _peak_mb(),
+    }
+    found = clusters.records.select(["record_no", "cluster"])
+    pq.write_table(found.sort_by("record_no"), folder / "found.parquet")
+    pairs = clusters.pairs
+    decisions = pc.value_counts(pairs["decision"]).to_pylist() if len(pairs) else []
+    return {
+        **spent,
+        "stages": clock.stages,
+        "pairs": len(pairs),
+        "decisions": {one["values"]: one["counts"] for one in decisions},
+        "rules": _counts(pairs["rule"]),
+        "notes": clusters.notes,
+        "groups": _groups(con),
+    }
+
+
+def _counts(values: pa.ChunkedArray) -> dict[str, int]:
+    found = sorted(pc.value_counts(values).to_pylist(), key=lambda one: -one["counts"])
+    return {one["values"]: one["counts"] for one in found[:40]}
+
+
+def _groups(con: Any) -> int | None:
+    """Rows of the table of groups that the matching has left, if it names one so."""
+    names = [name for name in con.list_tables() if "match_group" in name]
+    return int(con.table(names[0]).count().execute()) if names else None
+
+
+def run_splink(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
+    """Splink on the collapsed rows, with blocks and comparisons as its documentation advises."""
+    import splink.comparison_library as cl
+    from splink import DuckDBAPI, Linker, SettingsCreator, block_on
+
+    from transforms import match
+
+    clock = Clock()
+    start, cpu = clock.wall, clock.cpu
+    backend = _connection(folder, memory_limit, threads)
+    records = match.collapse(match.prepare(backend.read_parquet(folder / "bib.parquet")))
+    records = backend.create_table("records", records)
+    groups = backend.create_table("groups", records.filter(records.row == records.group))
+    clock.done("collapse")
+    title = "substr(title_key, 1, 12)"
+    settings = SettingsCreator(
+        link_type="dedupe_only",
+        unique_id_column_name="group",
+        blocking_rules_to_generate_predictions=[
+            block_on(*names)
+            for names in (
+                ("calis_id",), ("isbn",), ("lccn",), ("oclc",), ("issn",),
+                (title, "pub_year"), (title, "substr(creator_key, 1, 6)"), (title, "pages"),
+            )
+        ],
+        comparisons=[
+            *(cl.ExactMatch(name) for name in ("isbn", "volume_key", "edition_key", "carrier", "lang", "pages")),
+            cl.JaroWinklerAtThresholds("full_title_key", [0.95, 0.85, 0.7]),
+            cl.JaroWinklerAtThresholds("creator_key", [0.9, 0.7]),
+            cl.JaroWinklerAtThresholds("publisher_key", [0.9, 0.7]),
+            cl.ExactMatch("pub_year"),
+        ],
+    )  # fmt: skip
+    api = DuckDBAPI(connection=backend.con)
+    linker = Linker(api.register("groups"), settings)  # as from Splink 5
+    linker.training.estimate_u_using_random_sampling(max_pairs=1e6, seed=4)
+    linker.training.estimate_parameters_using_expectation_maximisation(
+        block_on("substr(title_key, 1, 12)", "pub_year")
+    )
+    linker.training.estimate_parameters_using_expectation_maximisation(block_on("isbn"))
+    clock.done("train")
+    predicted = linker.inference.predict(threshold_match_probability=PROBABLY)
+    clock.done("score")
+    clusters = linker.clustering.cluster_pairwise_predictions_at_threshold(predicted, PROBABLY)
+    clock.done("components")
+    found = backend.con.execute(
+        f"""SELECT r.record_no, dense_rank() OVER (ORDER BY c.cluster_id) - 1 AS cluster
+        FROM records r JOIN {clusters.physical_name} c ON r."group" = c."group" ORDER BY r.record_no"""
+    ).to_arrow_table()
+    pq.write_table(found, folder / "found.parquet")
+    pairs = backend.con.execute(f"SELECT count(*) FROM {predicted.physical_name}").fetchall()[0][0]
+    clock.done("records out")
+    return {**_spent(start, cpu), "stages": clock.stages, "pairs": pairs, "groups": int(groups.count().execute())}
+
+
+RUNS = {"match": run_match, "splink": run_splink}
+
+
+# --- against the truth ----------------------------------------------------------------------------------------
+
+
+def against_truth(folder: Path) -> dict[str, Any]:
+    """Figures of `found.parquet` against `truth.parquet`, both in order of record_no."""
+    from bench.changes import CHANGE_BITS
+    from transforms.evaluate import cluster_figures
+
+    truth, found = pq.read_table(folder / "truth.parquet"), pq.read_table(folder / "found.parquet")
+    bib, cluster = (_compact(table[name]) for table, name in ((truth, "bib"), (found, "cluster")))
+    figures = cluster_figures(cluster, bib)
+    both, of_record, sizes = np.unique(
+        cluster * (int(bib.max()) + 1) + bib, return_inverse=True, return_counts=True
+    )
+    of_cluster, of_bib = np.divmod(both, int(bib.max()) + 1)
+    return {
+        **figures,
+        "wrong": _wrong(of_cluster, of_bib, sizes, bib, truth),
+        "might": _might(truth),
+        "missed": _missed(of_bib, sizes, of_record, truth["changes"].to_numpy(), CHANGE_BITS),
+    }
+
+
+def _compact(column: pa.ChunkedArray) -> np.ndarray:
+    return np.unique(column.to_numpy(), return_inverse=True)[1].astype(np.int64)
+
+
+def _largest(of: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """For each part the largest part of the same whole."""
+    order = np.lexsort((-sizes, of))
+    first = np.ones(len(of), bool)
+    first[1:] = of[order][1:] != of[order][:-1]
+    largest = np.empty(int(of.max()) + 1, np.int64)
+    largest[of[order][first]] = order[first]
+    return largest[of]
+
+
+def _wrong(
+    of_cluster: np.ndarray, of_bib: np.ndarray, sizes: np.ndarray, bib: np.ndarray, truth: pa.Table
+) -> dict[str, int]:
+    """Bibs that are in a cluster with a larger part of another bib, by what these are to each other."""
+    some_row = np.empty(int(bib.max()) + 1, np.int64)
+    some_row[bib] = np.arange(len(bib))
+    work = truth["work"].to_numpy()[some_row]
+    kind = truth["kind"].combine_chunks().take(pa.array(some_row)).cast(pa.string())
+    largest = _largest(of_cluster, sizes)
+    wrong = np.flatnonzero(largest != np.arange(len(sizes)))
+    related = work[of_bib[wrong]] == work[of_bib[largest[wrong]]]
+    names = pc.if_else(pa.array(related), kind.take(pa.array(of_bib[wrong])), "unrelated")
+    return {one["values"]: one["counts"] for one in pc.value_counts(names).to_pylist()}
+
+
+def _might(truth: pa.Table) -> dict[str, int]:
+    """Bibs that are not the first of their work, by kind of family: each might be joined with another."""
+    works = truth.group_by(["kind", "work"]).aggregate([("bib", "count_distinct")])
+    siblings = pc.subtract(works["bib_count_distinct"], 1)
+    by_kind = pa.table({"kind": works["kind"].cast(pa.string()), "siblings": siblings}).group_by("kind")
+    counts = by_kind.aggregate([("siblings", "sum")]).to_pylist()
+    return {one["kind"]: one["siblings_sum"] for one in counts if one["siblings_sum"]}
+
+
+def _missed(
+    of_bib: np.ndarray, sizes: np.ndarray, of_record: np.ndarray, changes: np.ndarray, bits: dict[str, int]
+) -> dict[str, float]:
+    away = (_largest(of_bib, sizes) != np.arange(len(sizes)))[of_record]
+    shares = {"all": away.mean()}
+    for name, bit in bits.items():
+        changed = changes >> bit & 1 == 1
+        if changed.any():
+            shares[name] = away[changed].mean()
+    return {name: round(float(share), 4) for name, share in sorted(shares.items(), key=lambda one: -one[1])}
+
+
+# --- the rows ---------------------------------------------------------------------------------------------------
+
+
+def union(folder: Path, records: int, seed: int, words: Any = None) -> Path:
+    """The folder of a union of so many records; made if it is not there, of the given vocabulary."""
+    from bench import union as made
+    from bench import vocabulary
+
+    code = hashlib.sha256(b"".join((ROOT / "bench" / name).read_bytes() for name in CODE)).hexdigest()[:8]
+    place = folder / f"union-{records}-{seed}-{code}"
+    if not (place / "whole").exists():
+        place.mkdir(parents=True, exist_ok=True)
+        start = time.perf_counter()
+        made.write(words or vocabulary.load(), records, place, seed)
+        (place / "whole").touch()
+        size = (place / "bib.parquet").stat().st_size / 1e6
+        spent = time.perf_counter() - start
+        print(f"made {records:,} records in {spent:.1f} s, {size:.0f} MB", file=sys.stderr)
+    return place
+
+
+def row(what: str, place: Path, records: int, given: argparse.Namespace) -> dict[str, Any]:
+    """Run one matcher on one union."""
+    command = [sys.executable, __file__, "--serve", what, str(place), given.memory_limit, str(given.threads)]
+    threads = {f"{library}_NUM_THREADS": str(given.threads) for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+    answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **threads})
+    if answer.returncode:
+        raise SystemExit(f"error: {what} of {records:,} records ended with code {answer.returncode}; see above")
+    took = json.loads(answer.stdout.splitlines()[-1])
+    stages = took.pop("stages")
+    figures = against_truth(place)
+    (place / "found.parquet").unlink()
+    rounded = {name: round(took.pop(name), 3) for name in ("seconds", "cpu_seconds", "peak_mb")}
+    return {
+        "name": f"{what} {records:,}",
+        "records": records,
+        **rounded,
+        "records_per_s": round(records / rounded["seconds"]),
+        "cpu_us_per_record": round(rounded["cpu_seconds"] / records * 1e6, 2),
+        "precision": round(figures.pop("precision"), 5),
+        "recall": round(figures.pop("recall"), 5),
+        "stages": {name: round(wall, 3) for name, (wall, _) in stages.items()},
+        "cpu_stages": {name: round(cpu, 3) for name, (_, cpu) in stages.items()},
+        **took,
+        **{name: round(value, 5) if isinstance(value, float) else value for name, value in figures.items()},
+    }
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    columns = (
+        "seconds", "cpu_seconds", "records_per_s", "cpu_us_per_record", "peak_mb", "groups", "pairs", "precision",
+        "recall", "bcubed_recall",
+    )  # fmt: skip
+    print(f"{'':18}" + "".join(f"{column:>18}" for column in columns))
+    for one in rows:
+        print(f"{one['name']:18}" + "".join(f"{one[column] or 0:>18,}" for column in columns))
+    for one in rows:
+        print(f"\n{one['name']}")
+        for name, seconds in one["stages"].items():
+            print(f"  {name:14}{seconds:10.2f} s{one['cpu_stages'][name]:10.2f} s of CPU")
+        for name in ("decisions", "wrong", "might", "missed"):
+            if name in one:
+                print(f"  {name}: " + ", ".join(f"{key} {value:,}" for key, value in one[name].items()))
+        for note in one.get("notes", []):
+            print(f"  {note}")
+
+
+def main() -> None:
+    """Run from the command line."""
+    if sys.argv[1:2] == ["--serve"]:
+        what, place, memory_limit, threads = sys.argv[2:]
+        answers = os.fdopen(os.dup(1), "w")
+        os.dup2(2, 1)  # what a matcher prints is no answer
+        print(json.dumps(RUNS[what](Path(place), memory_limit, int(threads))), file=answers)
+        return
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=int, nargs="+", required=True, metavar="N")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--memory-limit", default="2GB", help="DuckDB's")
+    parser.add_argument("--threads", type=int, default=2, help="DuckDB's")
+    parser.add_argument("--folder", type=Path, help="where the unions stay; else they are made anew")
+    parser.add_argument("--seed", type=int, default=4)
+    parser.add_argument("--splink", action="store_true", help="also Splink on the collapsed rows")
+    given = parser.parse_args()
+    matchers = ["match"]
+    if given.splink and importlib.util.find_spec("splink"):
+        matchers.append("splink")
+    elif given.splink:
+        print("left out: splink (it is not installed)", file=sys.stderr)
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for records in given.records:
+            place = union(given.folder or Path(scratch), records, given.seed)
+            rows += [row(what, place, records, given) for what in matchers]
+    if given.json:
+        print(json.dumps({"rows": rows}, ensure_ascii=False))
+    else:
+        _print(rows)
+
+
+if __name__ == "__main__":
+    main()
