@@ -103,6 +103,7 @@ DESCRIPTION = (
     _col("pub_place", STRING, "Place of publication", "出版地"),
     _col("publisher", STRING, "Publisher", "出版者"),
     _col("pub_year", INT, "Year of publication", "出版年"),
+    _col("coded_year", INT, "Year in the coded field (MARC 21 008/07-10, CNMARC 100$a/9-12)", "编码出版年"),
     _col("extent", STRING, "Extent as given (pages, volumes)", "页数或卷册数"),
     _col("size", STRING, "Size as given", "尺寸"),
     _col("series", STRINGS, "Series statements", "丛编"),

@@ -42,6 +42,7 @@ COMPARED = (
     "place_key",
     "pages",
     "pub_year",
+    "coded_year",
     "lang",
     "orig_lang",
     "carrier",

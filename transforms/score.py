@@ -7,15 +7,15 @@ log-odds; a pair's score is the logistic function of their sum.  So each decisio
 import csv
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from rapidfuzz.distance import Indel, JaroWinkler
-from rapidfuzz.process import cpdist
+
+from transforms.likeness_kernel import alike, nearest, numbers, shared, titles
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "schemas" / "match_weights.csv"
 MATCH, REVIEW, SEPARATE = "match", "review", "separate"
@@ -96,11 +96,10 @@ def load_card(path: Path = WEIGHTS) -> Card:
 
 
 class Pairs:
-    """A batch of pairs, column by column; texts are made Python lists once."""
+    """A batch of pairs, column by column."""
 
     def __init__(self, batch: pa.RecordBatch):
         self.batch = batch
-        self._texts: dict[str, list[str]] = {}
 
     def column(self, name: str) -> tuple[pa.Array, pa.Array]:
         """Both sides of a column."""
@@ -119,87 +118,23 @@ class Pairs:
         """Where both sides have a value and not the same."""
         return self.known(name) & ~self.equal(name)
 
-    def texts(self, name: str) -> list[str]:
-        """One side's texts, empty where null; `name` includes the side."""
-        if name not in self._texts:
-            self._texts[name] = pc.fill_null(self.batch.column(name), "").to_pylist()
-        return self._texts[name]
-
     def numbers(self, name: str) -> tuple[Floats, Floats]:
         """Both sides as numbers, NaN where null."""
         left, right = (side.cast(pa.float64()).to_numpy(zero_copy_only=False) for side in self.column(name))
         return left, right
 
-
-def _similarity(pairs: Pairs, name: str, scorer: Callable[..., float] = Indel.normalized_similarity) -> Floats:
-    """Similarity of two texts, 0 to 1; NaN where one is missing."""
-    found = cpdist(pairs.texts(f"left_{name}"), pairs.texts(f"right_{name}"), scorer=scorer, dtype=np.float64)
-    return np.where(pairs.known(name), found, np.nan)
-
-
-def _shared(pairs: Pairs, name: str) -> Floats:
-    """1 where two lists of identifiers (joined by |) share one, 0 where they don't; NaN where one is empty."""
-    left, right = (pc.split_pattern(side, "|") for side in pairs.column(name))
-    values = pa.concat_arrays([pc.list_flatten(left), pc.list_flatten(right)]).dictionary_encode()
-    codes = values.indices.to_numpy().astype(np.int64)
-    cut = len(pc.list_flatten(left))
-    rows = [pc.list_parent_indices(side).to_numpy().astype(np.int64) for side in (left, right)]
-    span = len(values.dictionary) + 1
-    common = np.intersect1d(rows[0] * span + codes[:cut], rows[1] * span + codes[cut:])
-    found = np.zeros(len(left))
-    found[common // span] = 1.0
-    return np.where(pairs.known(name), found, np.nan)
+    @cached_property
+    def titles(self) -> tuple[Floats, Floats, Floats]:
+        """`likeness_kernel.titles` of the full titles."""
+        return titles(*self.column("full_title_key"))
 
 
 def _same(pairs: Pairs, name: str) -> Floats:
     return np.where(pairs.known(name), pairs.equal(name).astype(float), np.nan)
 
 
-def _title_start(pairs: Pairs) -> Floats:
-    """How alike the longer full title begins to the shorter one: a subtitle may be left out."""
-    left, right = pairs.texts("left_full_title_key"), pairs.texts("right_full_title_key")
-    cut_left = [a[: len(b)] for a, b in zip(left, right, strict=True)]
-    cut_right = [b[: len(a)] for a, b in zip(left, right, strict=True)]
-    found = cpdist(cut_left, cut_right, scorer=Indel.normalized_similarity, dtype=np.float64)
-    return np.where(pairs.known("full_title_key"), found, np.nan)
-
-
-def _title_numbers(pairs: Pairs) -> Floats:
-    """1 where both full titles hold the same digits, 0 where they differ; NaN where neither holds any."""
-    left, right = (
-        pc.replace_substring_regex(pc.fill_null(side, ""), "[^0-9]+", " ")
-        for side in pairs.column("full_title_key")
-    )
-    left, right = pc.utf8_trim_whitespace(left), pc.utf8_trim_whitespace(right)
-    none = pc.and_(pc.equal(left, ""), pc.equal(right, "")).to_numpy(zero_copy_only=False)
-    return np.where(none, np.nan, pc.equal(left, right).to_numpy(zero_copy_only=False).astype(float))
-
-
-def _creators(pairs: Pairs) -> Floats:
-    """How alike the nearest two creators are, of all that each side names; NaN where a side names none."""
-    sides = [pc.split_pattern(side, "|") for side in pairs.column("creators_key")]
-    names = [pc.list_flatten(side) for side in sides]
-    first, second = (pc.list_parent_indices(side).to_numpy().astype(np.int64) for side in sides)
-    # every name of the left with every name of the right: repeat each left name, count up through the right
-    counts = np.bincount(second, minlength=len(sides[1]))
-    begins = np.cumsum(counts) - counts
-    times = counts[first]
-    left = np.repeat(np.arange(len(first)), times)
-    within = np.arange(len(left)) - np.repeat(np.cumsum(times) - times, times)
-    right = np.repeat(begins[first], times) + within
-    found = cpdist(
-        names[0].take(pa.array(left)).to_pylist(),
-        names[1].take(pa.array(right)).to_pylist(),
-        scorer=JaroWinkler.normalized_similarity,
-        dtype=np.float64,
-    )
-    best = np.full(len(sides[0]), -1.0)
-    np.maximum.at(best, first[left], found)
-    return np.where(best < 0, np.nan, best)
-
-
-def _year_gap(pairs: Pairs) -> Floats:
-    left, right = pairs.numbers("pub_year")
+def _gap(pairs: Pairs, name: str) -> Floats:
+    left, right = pairs.numbers(name)
     return np.abs(left - right)
 
 
@@ -209,21 +144,31 @@ def _pages_gap(pairs: Pairs) -> Floats:
     return np.abs(left - right) / np.maximum(np.maximum(left, right), 1)
 
 
+def _edition(pairs: Pairs) -> Floats:
+    """0 for the same edition, 1 where only one says which, 2 where each says another."""
+    stated = pc.and_(*pairs.column("edition_stated")).to_numpy(zero_copy_only=False)
+    return pairs.differ("edition_key") * (1.0 + stated)
+
+
 FEATURES: dict[str, Callable[[Pairs], Floats]] = {
     "calis_id": lambda pairs: _same(pairs, "calis_id"),
-    "isbn": lambda pairs: _shared(pairs, "isbn"),
+    "isbn": lambda pairs: shared(*pairs.column("isbn")),
     "lccn": lambda pairs: _same(pairs, "lccn"),
     "oclc": lambda pairs: _same(pairs, "oclc"),
-    "issn": lambda pairs: _shared(pairs, "issn"),
+    "issn": lambda pairs: shared(*pairs.column("issn")),
     "ubsn": lambda pairs: _same(pairs, "ubsn"),
-    "title": lambda pairs: _similarity(pairs, "full_title_key"),
-    "title_start": _title_start,
-    "title_numbers": _title_numbers,
-    "creator": _creators,
-    "publisher": lambda pairs: _similarity(pairs, "publisher_key", JaroWinkler.normalized_similarity),
-    "place": lambda pairs: _similarity(pairs, "place_key", JaroWinkler.normalized_similarity),
-    "year_gap": _year_gap,
+    "title": lambda pairs: pairs.titles[0],
+    "title_start": lambda pairs: pairs.titles[1],
+    "title_kept": lambda pairs: pairs.titles[2],
+    "title_proper": lambda pairs: alike(*pairs.column("title_key")),
+    "title_numbers": lambda pairs: numbers(*pairs.column("full_title_key")),
+    "creator": lambda pairs: nearest(*pairs.column("creators_key")),
+    "publisher": lambda pairs: alike(*pairs.column("publisher_key")),
+    "place": lambda pairs: alike(*pairs.column("place_key")),
+    "year_gap": lambda pairs: _gap(pairs, "pub_year"),
+    "coded_gap": lambda pairs: _gap(pairs, "coded_year"),
     "pages_gap": _pages_gap,
+    "edition": _edition,
 }
 
 
@@ -236,26 +181,39 @@ def features(batch: pa.RecordBatch) -> dict[str, Floats]:
 # --- vetoes ----------------------------------------------------------------------------------------------
 
 
+def _volumes_differ(pairs: Pairs, same_text: Flags) -> Flags:
+    """Where volumes differ, or one side has none; a part known by name alone may be left out of the same text."""
+    left, right = (pc.fill_null(side, "") for side in pairs.column("volume_key"))
+    differ = pc.not_equal(left, right).to_numpy(zero_copy_only=False)
+    numbered = pc.match_substring_regex(pc.binary_join_element_wise(left, right, ""), "[0-9]")
+    left_out = ~pairs.known("volume_key") & ~numbered.to_numpy(zero_copy_only=False)
+    return differ & ~(left_out & same_text)
+
+
 def vetoes(batch: pa.RecordBatch, found: dict[str, Floats]) -> dict[str, Flags]:
     """The pairs that may not be one bib whatever their score, by the reason, weightiest reason first."""
     pairs = Pairs(batch)
-    left_volume, right_volume = (pc.fill_null(side, "") for side in pairs.column("volume_key"))
-    volume = pc.not_equal(left_volume, right_volume).to_numpy(zero_copy_only=False)
     # An edition left out is the first, unless two of ISBN, year and pages say that it was only not copied.
     stated = pc.and_(*pairs.column("edition_stated")).to_numpy(zero_copy_only=False)
     same_year, same_pages = found["year_gap"] == 0, found["pages_gap"] <= 0.01
-    near_year = found["year_gap"] <= 1
-    same_printing = same_year & same_pages | (found["isbn"] == 1) & (same_year | near_year & same_pages)
+    near_year, no_pages = found["year_gap"] <= 1, np.isnan(found["pages_gap"])
+    same_printing = same_year & (same_pages | no_pages)
+    same_printing |= (found["isbn"] == 1) & (same_year | near_year & same_pages)
+    # One title on the same pages of the same year is one text: the code of its language is wrong on one side,
+    # or the name of the part was left out on one, which stands in the other's title.
+    same_text = same_year & (found["pages_gap"] == 0)
+    volume = _volumes_differ(pairs, same_text & (found["title_kept"] == 1))
     left_kind, right_kind = (pc.equal(side, "serial") for side in pairs.column("kind"))
     serial = pc.fill_null(pc.not_equal(left_kind, right_kind), False).to_numpy(zero_copy_only=False)
     same_number = np.logical_or.reduce([found[name] == 1 for name in IDENTIFIERS])
-    evidence = [~np.isnan(found[name]) for name in ("creator", "publisher", "year_gap", "pages_gap")]
-    thin = ~same_number & (np.sum(evidence, axis=0) < 2)
+    year = np.fmin(found["year_gap"], found["coded_gap"])
+    evidence = [year, *(found[name] for name in ("creator", "publisher", "place", "pages_gap"))]
+    thin = ~same_number & (np.sum(~np.isnan(evidence), axis=0) < 2)
     return {
         "volume": volume,
         "edition": pairs.differ("edition_key") & (stated | ~same_printing),
         "carrier": pairs.differ("carrier"),
-        "language": pairs.differ("lang"),
+        "language": pairs.differ("lang") & ~(same_text & (found["title_proper"] == 1)),
         "translation": pairs.differ("orig_lang"),
         "serial": serial,
         "kind": ~serial & pairs.differ("kind"),

@@ -1,0 +1,179 @@
+"""Learn the weights of `schemas/match_weights.csv` from labelled pairs, and say how well they hold on others.
+
+    bench/fit_card.py --records FILE… --pairs LABELS.csv [--folds 10] [--write]
+
+An additive card: each level of each kind of evidence has a weight in log-odds.  Weights are fitted by logistic
+regression with a small penalty, and so that more likeness never counts less (a greater gap never more).  Weights of
+identifiers stay as they are: labelled pairs without identifiers say nothing of them.  Cross-validation keeps
+records that are connected by pairs in one fold, fits on the others, and counts at the card's own threshold.
+Needs scipy, which the program itself does not.
+"""
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+
+import ibis
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from scipy.optimize import minimize
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from transforms import match, parse  # noqa: E402
+from transforms.evaluate import read_pairs  # noqa: E402
+from transforms.score import IDENTIFIERS, WEIGHTS, Card, features, load_card, vetoes  # noqa: E402
+
+PENALTY = 0.02  # on the square of each step between levels
+Floats = npt.NDArray[np.float64]
+FALLING = ("year_gap", "coded_gap", "pages_gap", "edition")
+
+
+def labelled(records: list[Path], pairs: Path) -> tuple[pa.RecordBatch, npt.NDArray[np.int64], Floats]:
+    """The labelled pairs side by side, the two records' numbers of each, and the labels."""
+    bib = parse.parse_files(records)
+    con = ibis.duckdb.connect()
+    table = match.prepare(con.create_table("bib", ibis.memtable(bib))).to_pyarrow()
+    place = {name: row for row, name in enumerate(table["record_id"].to_pylist())}
+    rows = [(place[a], place[b], label) for a, b, label in read_pairs(pairs) if a in place and b in place]
+    at = np.array([row[:2] for row in rows])
+    columns = {}
+    for side, name in enumerate(("left", "right")):
+        some = table.take(pa.array(at[:, side]))
+        columns |= {f"{name}_{column}": some[column].combine_chunks() for column in match.COMPARED}
+        columns[f"{name}_source_id"] = pa.array(at[:, side].astype(str))
+        columns[f"{name}_identity"] = pa.nulls(len(rows), pa.string())
+    return pa.RecordBatch.from_pydict(columns), at, np.array([row[2] for row in rows], float)
+
+
+class Design:
+    """The card's levels as columns: one for each step to a better level, one for missing."""
+
+    def __init__(self, card: Card, found: dict[str, Floats]):
+        self.card, self.names = card, [name for name in card.evidence if name not in IDENTIFIERS]
+        parts, lower, self.places = [np.ones((len(found["title"]), 1))], [-np.inf], {}
+        for name in self.names:
+            evidence, values = card.evidence[name], found[name]
+            missing = np.isnan(values)
+            level = np.clip(np.searchsorted(evidence.bounds, values, side="right") - 1, 0, None)
+            if name in FALLING:
+                level = len(evidence.bounds) - 1 - level
+            steps = (level[:, None] >= np.arange(1, len(evidence.bounds))) & ~missing[:, None]
+            self.places[name] = sum(part.shape[1] for part in parts)
+            parts += [missing[:, None].astype(float), steps.astype(float)]
+            lower += [-np.inf] + [0.0] * steps.shape[1]
+        self.matrix, self.bounds = np.concatenate(parts, axis=1), [(low, None) for low in lower]
+
+    def fit(self, rows: npt.NDArray[np.bool_], labels: Floats) -> Floats:
+        """Weights of the columns, from some rows."""
+        x, y = self.matrix[rows], labels[rows]
+
+        def loss(weights: Floats) -> tuple[float, Floats]:
+            odds = x @ weights
+            value = np.logaddexp(0, odds).sum() - odds @ y + PENALTY * (weights[1:] ** 2).sum()
+            slope = x.T @ (1 / (1 + np.exp(-odds)) - y)
+            slope[1:] += 2 * PENALTY * weights[1:]
+            return float(value), slope
+
+        start = np.full(x.shape[1], 0.1)
+        return minimize(loss, start, jac=True, method="L-BFGS-B", bounds=self.bounds, options={"maxiter": 3000}).x
+
+    def card_weights(self, weights: Floats) -> dict[tuple[str, str], float]:
+        """The weight of each (evidence, level), and of the prior.
+
+        Each kind's best level but for equality of rarer ones stands as it is; the lowest level is nought before
+        the prior, so all are moved by the middle of their range to read as for and against.
+        """
+        found = {}
+        prior = weights[0]
+        for name in self.names:
+            levels = self.card.evidence[name].levels
+            at = self.places[name]
+            values = np.concatenate([[0.0], np.cumsum(weights[at + 1 : at + len(levels)])])
+            values = values[::-1] if name in FALLING else values
+            middle = float(values.max() / 2)
+            prior += middle
+            found[name, "missing"] = float(weights[at] - middle)
+            found |= {(name, level): float(value - middle) for level, value in zip(levels, values, strict=True)}
+        found["all", "prior"] = float(prior)
+        return found
+
+
+def folds(at: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
+    """A fold for each pair; records connected by pairs share one."""
+    size = int(at.max()) + 1
+    _, component = connected_components(coo_matrix((np.ones(len(at)), (at[:, 0], at[:, 1])), (size, size)))
+    order = np.random.default_rng(2026).permutation(component.max() + 1)
+    return order[component[at[:, 0]]] % count
+
+
+def report(name: str, score: Floats, labels: Floats, threshold: float) -> None:
+    """Precision and recall at some thresholds, and the recall where precision is 0.995."""
+    for at in sorted({threshold, 0.5, 0.7, 0.8, 0.9}):
+        joined = score >= at
+        hit = float((joined * labels).sum())
+        star = "  <- the card's" if at == threshold else ""
+        print(
+            f"{name:10} threshold {at:.2f}: precision {hit / joined.sum():.4f}, recall {hit / labels.sum():.4f}{star}"
+        )
+    order = np.argsort(-score)
+    precision = np.cumsum(labels[order]) / np.arange(1, len(labels) + 1)
+    last = np.flatnonzero(precision >= 0.995)[-1]
+    print(
+        f"{name:10} precision 0.995: recall {labels[order][: last + 1].sum() / labels.sum():.4f} at {score[order][last]:.3f}"
+    )
+
+
+def write(weights: dict[tuple[str, str], float]) -> None:
+    """Put the weights into the card; its other lines and columns stay."""
+    with WEIGHTS.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        if (key := (row["evidence"], row["level"])) in weights:
+            row["weight"] = f"{weights[key]:.2f}"
+    with WEIGHTS.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", nargs="+", type=Path, required=True)
+    parser.add_argument("--pairs", type=Path, required=True, help="CSV: id1,id2,label")
+    parser.add_argument("--folds", type=int, default=10)
+    parser.add_argument(
+        "--write", action="store_true", help="write the weights, fitted on all pairs, into the card"
+    )
+    given = parser.parse_args()
+    card = load_card()
+    batch, at, labels = labelled(given.records, given.pairs)
+    found = features(batch)
+    apart = np.logical_or.reduce(list(vetoes(batch, found).values()))
+    design = Design(card, found)
+    fold = folds(at, given.folds)
+    score = np.zeros(len(labels))
+    for number in range(given.folds):
+        weights = design.fit(fold != number, labels)
+        score[fold == number] = 1 / (1 + np.exp(-(design.matrix[fold == number] @ weights)))
+    print(f"{len(labels)} pairs, {int(labels.sum())} of one book, {int((apart * labels).sum())} of these vetoed")
+    report("no vetoes", score, labels, card.match)
+    report("vetoes", np.where(apart, 0, score), labels, card.match)
+    for reason, flags in vetoes(batch, found).items():
+        print(
+            f"veto {reason:14} {int((flags * labels).sum()):5} of one book, {int((flags * (1 - labels)).sum()):5} not"
+        )
+    weights_all = design.card_weights(design.fit(fold >= 0, labels))
+    for (name, level), weight in weights_all.items():
+        print(f"{name:14} {level:10} {weight:6.2f}")
+    if given.write:
+        write(weights_all)
+
+
+if __name__ == "__main__":
+    main()
