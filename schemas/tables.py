@@ -435,6 +435,34 @@ CATALOG_MATCH = Table(
     ),
 )
 
+SHOWN = pa.struct([pa.field(name, STRING) for name in ("name", "left", "right")])
+WEIGHED = pa.struct(
+    [
+        *(pa.field(name, STRING) for name in ("name", "left", "right", "level")),
+        pa.field("weight", FLOAT),
+        *(pa.field(name, STRING) for name in ("english", "chinese")),
+    ]
+)
+
+CATALOG_REVIEW = Table(
+    "catalog",
+    "review",
+    "one doubtful pair of bibs, by the pair of records that is nearest to a decision; most useful first",
+    "待审核匹配对",
+    (
+        *RECORD_PAIR,
+        _key("left_bib_id", STRING, "Bib of the first record", "书目一"),
+        _key("right_bib_id", STRING, "Bib of the second record", "书目二"),
+        _key("left_members", INT, "Members that hold the first bib", "书目一收藏馆数"),
+        _key("right_members", INT, "Members that hold the second bib", "书目二收藏馆数"),
+        _key("score", FLOAT, "Sum of the evidence, 0 to 1", "得分"),
+        _key("rule", STRING, "Strongest evidence, or what refused the match", "规则"),
+        _key("usefulness", FLOAT, "(1 - distance of the score from the threshold) × members of both", "审核价值"),
+        _col("fields", pa.list_(SHOWN), "Both records as text; only of the most useful pairs", "对照字段"),
+        _col("evidence", pa.list_(WEIGHED), "The score card by line; only of the most useful pairs", "评分明细"),
+    ),
+)
+
 CATALOG_JUDGEMENT = Table(
     "catalog",
     "judgement",
@@ -546,6 +574,7 @@ TABLES = (
     CATALOG_BIB,
     CATALOG_BIB_RECORD,
     CATALOG_MATCH,
+    CATALOG_REVIEW,
     CATALOG_JUDGEMENT,
     CATALOG_LINEAGE,
     CATALOG_PROVENANCE,

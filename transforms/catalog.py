@@ -22,7 +22,7 @@ from harvesters import registry
 from harvesters.registry import Registry
 from schemas.tables import CATALOG_BIB, CATALOG_HOLDING, CATALOG_ITEM, CATALOG_LOAN, CATALOG_PROVENANCE
 from schemas.tables import Table as Contract
-from transforms import identity, judgement, match, merge
+from transforms import identity, judgement, match, merge, review
 from transforms.judgement import Judgement, Rulings
 from transforms.score import WEIGHTS
 from warehouse import engine, lake
@@ -102,7 +102,7 @@ def _inputs(con: duckdb.DuckDBPyConnection, members: Registry) -> str:
     sizes = [(*file.parts[-3:], file.stat().st_size) for file in files]
     seen.update(repr((index, sizes, members)).encode())
     code = Path(__file__).parent
-    modules = ("keys", "match", "score", "components", "judging", "judgement", "identity", "merge", "catalog")
+    modules = "keys match score components judging judgement identity merge evidence review catalog".split()
     seen.update(repr([file.name for file in lake.judgement_files()]).encode())  # a file never changes
     for path in (WEIGHTS, *(code / f"{module}.py" for module in modules)):
         seen.update(path.read_bytes())
@@ -157,6 +157,7 @@ def _write(con: duckdb.DuckDBPyConnection, members: Registry, folder: Path, buil
     columns = ["bib_id", "member_code", "source_id", "batch_id", "record_no"]
     of_record = backend.create_table("assigned", ibis.memtable(assigned.select(columns)), temp=True)
     _write_bibs(bib, of_record, folder)
+    lake.write_table(folder, "catalog.review", review.queue(backend, bib, folder))
     for table in (CATALOG_HOLDING, CATALOG_ITEM):
         part = backend.table(f"current_{table.name}", database="staged")
         lake.write_table(folder, table.full_name, _attached(part, of_record, table))

@@ -111,7 +111,10 @@ def read(path: Path) -> tuple[list[Judgement], list[Refused], list[str]]:
     text, notes = _text(path)
     lines = csv.reader(io.StringIO(text, newline=""), strict=True)
     recorded_at, found, refused = lake.now(), [], []
-    header = [name.strip() for name in next(lines, [])]
+    try:
+        header = [name.strip() for name in next(lines, [])]
+    except csv.Error as error:
+        raise JudgementError(f"{path.name} is no CSV file ({error}); save it as CSV in UTF-8") from error
     if missing := [name for name in COLUMNS if name not in header]:
         raise JudgementError(
             f"{path.name}: no column {', '.join(missing)}; its first line must be {','.join(COLUMNS)}"
@@ -143,7 +146,7 @@ def read(path: Path) -> tuple[list[Judgement], list[Refused], list[str]]:
 
 
 def take(judgements: Sequence[Judgement], refused: Sequence[Refused] = (), notes: Sequence[str] = ()) -> Taken:
-    """Take judgements into the store; what contradicts others, and what names records unknown now, is kept and told."""
+    """Take judgements into the store; contradictions and records unknown now are kept, and told."""
     new = judgement.add(judgements)
     named = {end for one in new for end in one.pair}
     unknown = sorted(named - present(named))

@@ -83,6 +83,8 @@ def test_a_file_without_the_columns_is_refused(staged: Path, tmp_path: Path) -> 
         read(file(tmp_path, "left_source_id,left_record_id,right_source_id,right_record_id\n"))
     with pytest.raises(JudgementError, match="no column"):
         read(file(tmp_path, ""))
+    with pytest.raises(JudgementError, match="is no CSV file"):
+        read(file(tmp_path, '"left_source_id'))
 
 
 def test_columns_may_come_in_another_order(staged: Path, tmp_path: Path) -> None:
