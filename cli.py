@@ -246,6 +246,20 @@ def judge_list(as_json: AsJson = False) -> None:
         judgements.print_list(listed)
 
 
+@app.command(epilog="Example: calis explain D11001-marc21:b1 D31001-cnmarc:c2")
+def explain(left: Rec, right: Rec, as_json: AsJson = False) -> None:
+    """Say why two records are, or aren't, one bib: evidence, vetoes, blocks, conflicts, judgements."""
+    from operations import explained
+    from transforms.explain import explain as look
+    from transforms.judgement_csv import record
+
+    found = look(record(left), record(right))
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=1))
+    else:
+        explained.print_explanation(found)
+
+
 @app.command(epilog="Example: calis export D31001-cnmarc --out cnmarc.mrc --encoding gb18030")
 def export(
     out: Annotated[Path, typer.Option(help="File to write; replaced as a whole.")],
