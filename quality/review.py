@@ -5,10 +5,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from schemas.tables import DESCRIPTION
-
 LONG = 600  # characters; longer texts are marked as a whole
-LABELS = {column.name: (column.chinese, column.english) for column in DESCRIPTION}
 Row = dict[str, Any]
 
 
@@ -34,5 +31,4 @@ def pairs(rows: list[Row]) -> list[Row]:
 def _field(field: Row) -> Row:
     left, right = field["left"], field["right"]
     shown_left, shown_right = marked(left, right) if left and right else (left, right)
-    zh, en = LABELS.get(field["name"], (field["name"], field["name"]))
-    return {"zh": zh, "en": en, "left": shown_left, "right": shown_right, "differs": left != right}
+    return {"name": field["name"], "left": shown_left, "right": shown_right, "differs": left != right}

@@ -23,22 +23,6 @@ BEHIND = {
     "year_gap": "pub_year",
     "pages_gap": "pages",
 }
-NAMES = {
-    "calis_id": ("CALIS number", "CALIS 控制号"),
-    "isbn": ("ISBN", "书号"),
-    "lccn": ("LCCN", "LC 控制号"),
-    "oclc": ("OCLC number", "OCLC 号"),
-    "issn": ("ISSN", "刊号"),
-    "ubsn": ("Chinese book number", "统一书号"),
-    "title": ("title", "题名"),
-    "title_start": ("beginning of title", "题名开头"),
-    "title_numbers": ("numbers in title", "题名中数字"),
-    "creator": ("creators", "责任者"),
-    "publisher": ("publisher", "出版者"),
-    "place": ("place", "出版地"),
-    "year_gap": ("year", "出版年"),
-    "pages_gap": ("pages", "页数"),
-}
 VETOES = {
     "volume": ("the volume or part differs", "分卷不同"),
     "edition": ("the edition differs", "版次不同"),

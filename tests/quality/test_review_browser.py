@@ -114,8 +114,8 @@ def test_what_was_downloaded_can_be_forgotten(page, site):  # noqa: F811
 def test_records_are_escaped_and_differing_characters_marked(page, site):  # noqa: F811
     page.goto(f"{site}/review.html")
     rows = hamlet(page).locator("table.sides tbody tr")
-    assert "<script>alert(1)</script>\"'&" in rows.filter(has_text="版本说明").inner_text()
-    responsibility = rows.filter(has_text="第一责任说明")
+    assert "<script>alert(1)</script>\"'&" in rows.filter(has_text="版本").inner_text()
+    responsibility = rows.filter(has_text="责任说明")
     assert responsibility.locator("mark").all_inner_texts() == ["h", "x"]
     assert "<b>W. Sh.</b>" in responsibility.inner_text()
     assert "differs" not in (rows.filter(has_text="正题名").get_attribute("class") or "")

@@ -83,7 +83,9 @@ def test_without_a_contradiction_nothing_is_left_out() -> None:
 # --- the store -------------------------------------------------------------------------------------------
 
 
-def test_people_who_decide_at_once_both_keep_it(lake_home: Path) -> None:
+def test_people_who_decide_at_once_both_keep_it(lake_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = lake.new_batch_id()
+    monkeypatch.setattr(lake, "new_batch_id", lambda: moment)  # to the same microsecond
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: judgement.add([judged(f"a/{n} = b/{n}", who=f"p{n}")]), range(40)))
     assert {one.who for one in judgement.load()} == {f"p{n}" for n in range(40)}

@@ -20,6 +20,14 @@ def review() -> list[dict[str, Any]]:
         return con.execute("SELECT * FROM catalog.review").to_arrow_table().to_pylist()
 
 
+def rules_of(source_id: str) -> set[tuple[str, str]]:
+    """The other source and the rule of each pair of a source's records."""
+    sql = """SELECT if(left_source_id = $1, right_source_id, left_source_id), rule FROM catalog.match
+        WHERE $1 IN (left_source_id, right_source_id)"""
+    with engine.open_lake() as con:
+        return set(con.execute(sql, [source_id]).fetchall())
+
+
 @pytest.fixture
 def built(lake_home: Path) -> Path:
     register({"a": "M1", "b": "M2", "c": "M3", "d": "M4"})
@@ -64,9 +72,10 @@ def test_a_judged_pair_does_not_come_back(built: Path, text: str) -> None:
 
 
 def test_bibs_kept_apart_by_a_judgement_are_not_asked_about_by_another_pair(built: Path) -> None:
-    stage("c", [HAMLET | {"publisher": "Penguin"}])
+    stage("c", [HAMLET | {"publisher": "Oxford"}])
     judgement.add([judged("a ! b")])
     catalog.build("two")
+    assert rules_of("b") == {("a", "judgement:must_not_join"), ("c", "title_start equal")}
     assert review() == []
     judgement.add([judged("a ! b/001", 1), judged("a = b", 2)])
     catalog.build("three")
