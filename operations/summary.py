@@ -15,14 +15,15 @@ COUNTS = ("received", "staged", "rejected", "deleted", "unchanged")
 STAGES = ("harvest", "stage", "catalog", "publish", "report")
 
 
-def _console() -> Console:
+def new_console() -> Console:
     """Standard output, text as it is; as wide as its lines need where it is no terminal."""
     width = None if Console().is_terminal else 200
     # a title may hold [brackets] and :colons: that rich would take for its own
     return Console(width=width, markup=False, highlight=False, emoji=False)
 
 
-def _table(title: str, *columns: str, right: Sequence[str] = ()) -> Table:
+def new_table(title: str, *columns: str, right: Sequence[str] = ()) -> Table:
+    """A table in our style; the columns of `right` hold numbers."""
     table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
     for column in columns:
         table.add_column(
@@ -35,12 +36,12 @@ def print_outcomes(outcomes: Sequence[Outcome]) -> None:
     """One line an outcome, columns of zeros left out, and below the reasons of those that have one."""
     counts = [name for name in COUNTS if any(getattr(outcome, name) for outcome in outcomes)]
     title = ", ".join(dict.fromkeys(outcome.stage for outcome in outcomes))
-    table = _table(title, "source", "verdict", *counts, "seconds", right=(*counts, "seconds"))
+    table = new_table(title, "source", "verdict", *counts, "seconds", right=(*counts, "seconds"))
     for outcome in outcomes:
         seconds = (outcome.ended_at - outcome.started_at).total_seconds()
         numbers = (f"{getattr(outcome, name):,}" for name in counts)
         table.add_row(outcome.source_id, outcome.verdict, *numbers, f"{seconds:.1f}")
-    console = _console()
+    console = new_console()
     console.print(table)
     for outcome in outcomes:
         if outcome.reason:
@@ -49,7 +50,7 @@ def print_outcomes(outcomes: Sequence[Outcome]) -> None:
 
 def print_run(begun: datetime) -> None:
     """What the stages did since `begun`, and what is published now."""
-    console = _console()
+    console = new_console()
     con = engine.open_lake()
     rows = con.execute(
         """SELECT stage, count(*), sum(received), sum(staged), sum(rejected), sum(deleted), sum(unchanged),
@@ -58,7 +59,7 @@ def print_run(begun: datetime) -> None:
            WHERE started_at >= ? AND (source_id <> '*' OR stage IN ('publish', 'report')) GROUP BY stage""",
         [begun],
     ).fetchall()
-    table = _table("This run", "stage", "outcomes", *COUNTS, "seconds", right=("outcomes", *COUNTS, "seconds"))
+    table = new_table("This run", "stage", "outcomes", *COUNTS, "seconds", right=("outcomes", *COUNTS, "seconds"))
     for row in sorted(rows, key=lambda row: STAGES.index(row[0])):
         table.add_row(row[0], *(f"{int(value):,}" for value in row[1:-1]), f"{row[-1]:.1f}")
     console.print(table)
@@ -92,13 +93,15 @@ def print_run(begun: datetime) -> None:
 
 def print_inspection(found: dict[str, Any]) -> None:
     """What `calis inspect` found, for a terminal."""
-    console = _console()
+    console = new_console()
     examples = found["examples"]
     print_mapping(found["file"], {k: v for k, v in found.items() if k not in ("examples", "issues", "file")})
     if not found["issues"]:
         console.print("No findings.")
         return
-    table = _table("Findings", "rule", "count", "record", "severity", "field", "value or reason", right=("count",))
+    table = new_table(
+        "Findings", "rule", "count", "record", "severity", "field", "value or reason", right=("count",)
+    )
     for rule, count in found["issues"].items():
         for number, row in enumerate(examples.get(rule, [{}])):
             what = row.get("reason") or row.get("value") or ""
@@ -110,12 +113,12 @@ def print_inspection(found: dict[str, Any]) -> None:
 
 def print_mapping(title: str, found: dict[str, Any]) -> None:
     """Names and values, a line each."""
-    table = _table(title, "", "")
+    table = new_table(title, "", "")
     for name, value in found.items():
         if isinstance(value, dict):
             value = ", ".join(f"{key} {count:,}" for key, count in value.items())
         table.add_row(name, f"{value:,}" if isinstance(value, int) else str(value))
-    _console().print(table)
+    new_console().print(table)
 
 
 def print_table(answer: Any, as_json: bool) -> None:
@@ -127,7 +130,7 @@ def print_table(answer: Any, as_json: bool) -> None:
     numeric = [
         field.name for field in answer.schema if str(field.type).startswith(("int", "uint", "double", "dec"))
     ]
-    table = _table("", *answer.column_names, right=numeric)
+    table = new_table("", *answer.column_names, right=numeric)
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
-    _console().print(table)
+    new_console().print(table)

@@ -1,4 +1,4 @@
-"""Static pages: an overview of all members, one page a member, one of the rules.
+"""Static pages: an overview of all members, one page a member, one of the rules, one to review matches.
 
 Everything comes from the published DuckDB file, by one query per kind of table (`site/sql/`), and is rendered
 by the templates in `site/`.  The pages work from a folder, ask no host, and hold every text in Chinese and in
@@ -18,12 +18,12 @@ import duckdb
 import jinja2
 from markupsafe import Markup
 
-from quality import rules, score
+from quality import review, rules, score
 from warehouse import engine, lake
 from warehouse.outcome import EVERY_SOURCE, Outcome, recorded
 
 SITE = Path(__file__).resolve().parent / "site"
-ASSETS = ("style.css", "site.js")
+ASSETS = ("style.css", "site.js", "review.js")
 MEMBER_QUERIES = ("sources", "outcomes", "rules", "examples", "classes", "years")
 GOOD, FAIR = 95, 85
 YEARS = 40  # years that a chart shows one by one; earlier ones are added up
@@ -53,6 +53,7 @@ def report(run_id: str) -> list[Outcome]:
         )
         _write_overview(con, environment, folder, members)
         _write_members(con, environment, folder, members)
+        _write_review(con, environment, folder)
         for name in ASSETS:
             shutil.copyfile(SITE / name, folder / name)
         outcome.received = len(members)
@@ -178,6 +179,13 @@ def _write_members(
         }
         page = template.stream(member=member, found=found, examples=examples, charts=charts, root="../", **context)
         page.dump(str(folder / "members" / f"{code}.html"), "utf-8")
+
+
+def _write_review(con: duckdb.DuckDBPyConnection, environment: jinja2.Environment, folder: Path) -> None:
+    rows = _rows(con, "review")
+    waiting = rows[0]["waiting"] if rows else 0
+    page = environment.get_template("review.html").stream(pairs=review.pairs(rows), waiting=waiting, root="")
+    page.dump(str(folder / "review.html"), "utf-8")
 
 
 # --- words and numbers -----------------------------------------------------------------------------------

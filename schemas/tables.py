@@ -416,19 +416,73 @@ CATALOG_BIB_RECORD = Table(
     key=("source_id", "record_id"),
 )
 
+RECORD_PAIR = (
+    _key("left_source_id", STRING, "Source of the first record", "数据源一"),
+    _key("left_record_id", STRING, "First record", "记录一"),
+    _key("right_source_id", STRING, "Source of the second record", "数据源二"),
+    _key("right_record_id", STRING, "Second record", "记录二"),
+)
+
 CATALOG_MATCH = Table(
     "catalog",
     "match",
     "one compared pair of record groups",
     "匹配对",
     (
-        _key("left_source_id", STRING, "Source of the first record", "数据源一"),
-        _key("left_record_id", STRING, "First record", "记录一"),
-        _key("right_source_id", STRING, "Source of the second record", "数据源二"),
-        _key("right_record_id", STRING, "Second record", "记录二"),
+        *RECORD_PAIR,
         _key("score", FLOAT, "Sum of the evidence, 0 to 1", "得分"),
-        _key("rule", STRING, "Strongest evidence or the veto", "规则"),
+        _key("rule", STRING, "Strongest evidence, the veto, or the judgement", "规则"),
         _key("decision", STRING, "match, review or separate", "结论"),
+    ),
+)
+
+SHOWN = pa.struct([pa.field(name, STRING) for name in ("name", "left", "right")])
+WEIGHED = pa.struct(
+    [
+        *(pa.field(name, STRING) for name in ("name", "left", "right", "level")),
+        pa.field("weight", FLOAT),
+        *(pa.field(name, STRING) for name in ("english", "chinese")),
+    ]
+)
+
+CATALOG_REVIEW = Table(
+    "catalog",
+    "review",
+    "one doubtful pair of bibs, by the pair of records that is nearest to a decision; most useful first",
+    "待审核匹配对",
+    (
+        *RECORD_PAIR,
+        _key("left_bib_id", STRING, "Bib of the first record", "书目一"),
+        _key("right_bib_id", STRING, "Bib of the second record", "书目二"),
+        _key("left_members", INT, "Members that hold the first bib", "书目一收藏馆数"),
+        _key("right_members", INT, "Members that hold the second bib", "书目二收藏馆数"),
+        _key("score", FLOAT, "Sum of the evidence, 0 to 1", "得分"),
+        _key("rule", STRING, "Strongest evidence, or what refused the match", "规则"),
+        _key("usefulness", FLOAT, "(1 - distance of the score from the threshold) × members of both", "审核价值"),
+        _col("fields", pa.list_(SHOWN), "Both records as text; only of the most useful pairs", "对照字段"),
+        _col("evidence", pa.list_(WEIGHED), "The score card by line; only of the most useful pairs", "评分明细"),
+    ),
+)
+
+CATALOG_JUDGEMENT = Table(
+    "catalog",
+    "judgement",
+    "one decision of a person on two records; the latest on a pair counts, earlier ones stay as history",
+    "人工判定",
+    (
+        *RECORD_PAIR,
+        _key("verdict", STRING, "must_join or must_not_join", "判定：必须合并或不得合并"),
+        _key("who", STRING, "Who decided", "判定人"),
+        _key("judged_at", TIME, "When it was decided", "判定时间"),
+        _key("why", STRING, "The reason given", "理由"),
+        _key("recorded_at", TIME, "When it was taken in; later ones count where judged_at is equal", "录入时间"),
+        _col(
+            "effect",
+            STRING,
+            "What it did in this build: in_force, replaced (by a later one on the pair), dormant (a record is not "
+            "there), left_out (contradicts a must_not_join)",
+            "在本次构建中的效力：生效、被后来判定取代、休眠（记录不存在）、因矛盾未用",
+        ),
     ),
 )
 
@@ -521,6 +575,8 @@ TABLES = (
     CATALOG_BIB,
     CATALOG_BIB_RECORD,
     CATALOG_MATCH,
+    CATALOG_REVIEW,
+    CATALOG_JUDGEMENT,
     CATALOG_LINEAGE,
     CATALOG_PROVENANCE,
     CATALOG_HOLDING,

@@ -2,7 +2,7 @@
 
 Every record that is current at any source gets into exactly one bib.  A build is a new folder, visible when it
 is whole; the last builds are kept.  Nothing is built when nothing changed: neither the records, nor the
-registry, nor the weights, nor this code.
+judgements, nor the registry, nor the weights, nor this code.
 """
 
 import hashlib
@@ -22,13 +22,15 @@ from harvesters import registry
 from harvesters.registry import Registry
 from schemas.tables import CATALOG_BIB, CATALOG_HOLDING, CATALOG_ITEM, CATALOG_LOAN, CATALOG_PROVENANCE
 from schemas.tables import Table as Contract
-from transforms import identity, match, merge
+from transforms import identity, judgement, match, merge, review
+from transforms.judgement import Judgement, Rulings
 from transforms.score import WEIGHTS
 from warehouse import engine, lake
 from warehouse.outcome import EVERY_SOURCE, Outcome, finished_batches
 
 INPUTS = "inputs.json"  # in each build: digest of all that it was made from
 CHUNK = 100_000  # records merged at once
+ALARM = 50  # records in a bib, and more than there are sources, from which it is looked at
 
 
 class CatalogError(Exception):
@@ -100,7 +102,8 @@ def _inputs(con: duckdb.DuckDBPyConnection, members: Registry) -> str:
     sizes = [(*file.parts[-3:], file.stat().st_size) for file in files]
     seen.update(repr((index, sizes, members)).encode())
     code = Path(__file__).parent
-    modules = ("keys", "match", "score", "components", "identity", "merge", "catalog")
+    modules = "keys match score components judging judgement identity merge evidence review catalog".split()
+    seen.update(repr([file.name for file in lake.judgement_files()]).encode())  # a file never changes
     for path in (WEIGHTS, *(code / f"{module}.py" for module in modules)):
         seen.update(path.read_bytes())
     return seen.hexdigest()
@@ -120,7 +123,7 @@ def _unchanged(con: duckdb.DuckDBPyConnection, build_id: str, run_id: str) -> Ou
     (current,) = con.execute("SELECT count(*) FROM staged.current_bib").fetchall()[0]
     outcome = Outcome("catalog", EVERY_SOURCE, build_id, run_id, "unchanged")
     outcome.received = outcome.unchanged = current
-    outcome.reason = "no record, registry line or rule changed since the last build"
+    outcome.reason = "no record, judgement, registry line or rule changed since the last build"
     return outcome
 
 
@@ -131,7 +134,9 @@ def _write(con: duckdb.DuckDBPyConnection, members: Registry, folder: Path, buil
     """Fill the folder of a build with every table of the catalogue; returns notes for the outcome."""
     backend = ibis.duckdb.from_connection(con)
     bib = backend.table("current_bib", database="staged")
-    clusters = match.cluster(backend, bib, cap=cap)
+    judged, rulings = _rulings(bib)
+    lake.write_table(folder, "catalog.judgement", judgement.table(judged, rulings.effects))
+    clusters = match.cluster(backend, bib, cap=cap, rulings=rulings)
     lake.write_table(folder, "catalog.match", clusters.pairs)
 
     old = backend.table("bib_record", database="catalog")
@@ -152,13 +157,41 @@ def _write(con: duckdb.DuckDBPyConnection, members: Registry, folder: Path, buil
     columns = ["bib_id", "member_code", "source_id", "batch_id", "record_no"]
     of_record = backend.create_table("assigned", ibis.memtable(assigned.select(columns)), temp=True)
     _write_bibs(bib, of_record, folder)
+    lake.write_table(folder, "catalog.review", review.queue(backend, bib, folder))
     for table in (CATALOG_HOLDING, CATALOG_ITEM):
         part = backend.table(f"current_{table.name}", database="staged")
         lake.write_table(folder, table.full_name, _attached(part, of_record, table))
     lake.write_table(folder, "catalog.member", members.member_table())
     items = backend.read_parquet(folder / "item.parquet")
     lake.write_table(folder, "catalog.loan", _loans(backend.table("loan", database="staged"), items, codes))
-    return clusters.notes
+    return [*clusters.notes, *map(str, rulings.contradictions), *_giants(assigned, len(lake.staged_sources()))]
+
+
+def _rulings(bib: Table) -> tuple[list[Judgement], Rulings]:
+    """All judgements, and which of them are in force over the current records."""
+    judged = judgement.load()
+    named = sorted({record for one in judged for record in one.pair})
+    if not named:
+        return judged, judgement.resolve(judged, [])
+    wanted = ibis.memtable({"source_id": [one for one, _ in named], "record_id": [one for _, one in named]})
+    found = bib.semi_join(wanted, list(judgement.RECORD)).select(judgement.RECORD).to_pyarrow()
+    present = zip(*(found[name].to_pylist() for name in judgement.RECORD), strict=True)
+    return judged, judgement.resolve(judged, present)
+
+
+def _giants(assigned: pa.Table, sources: int) -> list[str]:
+    """The size alarm: bibs of more records than a book can have, the largest by name."""
+    size = max(ALARM, sources)
+    counts = assigned.group_by("bib_id").aggregate([([], "count_all")])
+    giants = counts.filter(pc.greater(counts["count_all"], size))
+    if not len(giants):
+        return []
+    largest = giants.sort_by([("count_all", "descending"), ("bib_id", "ascending")]).slice(0, 10).to_pylist()
+    named = ", ".join(f"{row['bib_id']} with {row['count_all']}" for row in largest)
+    return [
+        f"size alarm: {len(giants)} bibs of more than {size} records (from {ALARM}, and more than there are "
+        f"sources), the largest: {named}; see why with `calis explain`, and separate records that are not one book"
+    ]
 
 
 def _with_old_ids(backend: BaseBackend, records: pa.Table, old: Table) -> pa.Table:

@@ -8,6 +8,8 @@
 5. *Join*: matches become clusters, best first; an edge that would put conflicting groups into one cluster is
    refused (`transforms.components`), so a chain can't do what a pair may not.
 
+What people judged goes before all of this (`transforms.judging`).
+
 Collapsing and blocking are ibis expressions, written to mean the same on every engine.
 """
 
@@ -22,10 +24,12 @@ from ibis.backends import BaseBackend
 from ibis.expr.types import StringValue, Table
 from ibis.util import gen_name
 
-from transforms import components
+from transforms import components, judging
+from transforms.judgement import Rulings
 from transforms.score import IDENTIFIERS, MATCH, REVIEW, SCORED, Card, load_card, score
 
 BLOCK_CAP = 500  # groups in a block that are still compared all with all
+NOT_JUDGED = Rulings()
 NEIGHBOURS = 8  # in a larger block each group is compared with the next ones by title, creator and year
 
 # Records that agree in all of these are the same to every later step.
@@ -194,15 +198,26 @@ def _clusters(groups: pa.Table, members: pa.Table, scored: pa.Table) -> tuple[np
     starts = np.searchsorted(held[:, 0], np.arange(len(number) + 1))
 
     left, right = (np.searchsorted(number, scored[side].to_numpy()) for side in ("left", "right"))
+    codes = np.stack([_codes(column) for column in attributes], axis=1)
     tried = np.flatnonzero(pc.equal(scored["decision"], MATCH).to_numpy())
-    tried = tried[np.lexsort((right[tried], left[tried], -scored["score"].to_numpy()[tried]))]
+    forced = pc.equal(scored["rule"], judging.BY_FORCE).to_numpy()[tried]
+    order = np.lexsort((right[tried], left[tried], -scored["score"].to_numpy()[tried], ~forced))
+    tried, ends = tried[order], np.unique(np.stack([left, right])[:, tried[forced]])
+    apart = np.flatnonzero(judging.vetoed(scored))
+    # what people joined is one, so a veto on a part of it no longer speaks for the whole
+    if len(ends):
+        apart = apart[~np.isin(left[apart], ends) & ~np.isin(right[apart], ends)]
+    apart = apart[components.within_reach(left[apart], right[apart], left[tried], right[tried], codes)]
+    apart = np.append(apart, np.flatnonzero(pc.equal(scored["rule"], judging.FORBIDDEN).to_numpy()))
     cluster, refused = components.join(
         left[tried],
         right[tried],
-        np.stack([_codes(column) for column in attributes], axis=1),
+        codes,
         starts,
         np.ascontiguousarray(held[:, 1]),
         _codes(groups["identity"]),
+        int(forced.sum()),
+        (left[apart], right[apart]),
     )
     was_refused = np.zeros(len(scored), bool)
     was_refused[tried[refused]] = True
@@ -243,24 +258,26 @@ def cluster(
     bib: Table,
     card: Card | None = None,
     cap: int = BLOCK_CAP,
+    rulings: Rulings = NOT_JUDGED,
     done: Callable[[str], None] = lambda stage: None,
 ) -> Clusters:
-    """Match all records of `bib` (columns of `staged.bib`; one row a record).
+    """Match all records of `bib` (columns of `staged.bib`; one row a record), as judged where they are.
 
-    The result depends on the records alone, not on their order.  `done` is told each stage as it ends.
+    The result depends on the records and the judgements alone, not on their order.  `done` is told each stage as
+    it ends.
     """
-    records = _kept(con, "record", collapse(prepare(bib)))
+    records, decided = judging.apply(_kept(con, "record", collapse(prepare(bib))), rulings)
     groups = _kept(con, "group", records.filter(records.row == records.group))
     done("collapse")
     blocked = _kept(con, "block", blocks(groups))
     large = _kept(con, "large", oversize(blocked, cap))
     placed = _kept(con, "place", places(blocked, large, groups))
     done("blocks")
-    candidates = _kept(con, "pair", pairs(blocked, large, placed))
+    candidates = _kept(con, "pair", judging.with_pairs(pairs(blocked, large, placed), decided))
     done("pairs")
     batches = compared(candidates, groups).to_pyarrow_batches(chunk_size=65_536)
     scored = pa.Table.from_batches(score(batches, card or load_card()), schema=SCORED)
-    scored = scored.sort_by([("left", "ascending"), ("right", "ascending")])
+    scored = judging.decide(scored.sort_by([("left", "ascending"), ("right", "ascending")]), decided)
     done("score")
 
     members = records.select(*POSITION, "group", "row").order_by("row").to_pyarrow()

@@ -6,6 +6,7 @@ Below `$CALIS_HOME` (default: `var/` in the checkout)::
     raw/<source>/<batch>/<file>.zst + file.parquet         what a source sent (written last: file.parquet)
     staged/<source>/<batch>/<table>.parquet                parsed, one folder a batch
     catalog/<build>/<table>.parquet                        the union; the newest folder is current
+    judgement/<time>-<random>.parquet                      what people decided on pairs; only ever added to
     quality/outcome/<stage>/<source>.parquet               what each stage did
     published/union.duckdb, published/site/                what people read
 
@@ -166,6 +167,21 @@ def prune_catalog() -> None:
     """Remove all but the newest builds."""
     for build_id in catalog_builds()[:-KEEP_BUILDS]:
         shutil.rmtree(catalog_build(build_id))
+
+
+# --- judgements ------------------------------------------------------------------------------------------
+
+
+def judgement_files() -> list[Path]:
+    """Every file of judgements, in the order in which they were taken in."""
+    return sorted((home() / "judgement").glob("[!.]*.parquet"))
+
+
+def add_judgements(rows: pa.Table) -> None:
+    """Add judgements as a file of its own, so that two people who decide at once both keep what they decided."""
+    name = f"{new_batch_id()}-{uuid.uuid4().hex[:8]}.parquet"
+    with replacing_file(home() / "judgement" / name) as scratch:
+        pq.write_table(conform("catalog.judgement", rows), scratch, **PARQUET)
 
 
 # --- outcomes --------------------------------------------------------------------------------------------

@@ -34,6 +34,8 @@ def test_a_page_for_each_member_and_the_overview(published):
         "members/A.html",
         "members/B.html",
         "members/C.html",
+        "review.html",
+        "review.js",
         "rules.html",
         "site.js",
         "style.css",

@@ -1,0 +1,326 @@
+"""Why two records are, or aren't, one bib: everything that took part, from the lake as it is now.
+
+The card, the vetoes and the blocks are worked out anew by the functions of matching; what was decided is read
+from the current build.
+"""
+
+from collections import defaultdict
+from itertools import pairwise, product
+from typing import Any
+
+import duckdb
+import ibis
+from ibis.backends import BaseBackend
+from ibis.expr.types import Table
+
+from transforms import judgement, judging, match, review
+from transforms.evidence import veto_text
+from transforms.judgement import IN_FORCE, MUST_JOIN, MUST_NOT_JOIN, RECORD, Judgement, Record, Rulings
+from transforms.judgement_csv import present
+from transforms.score import MATCH, load_card
+from warehouse import engine
+
+# What may not differ within a bib, by the veto that says so.
+WITHIN = {
+    "volume_key": "volume",
+    "carrier": "carrier",
+    "lang": "language",
+    "orig_lang": "translation",
+    "kind": "kind",
+}
+Found = dict[str, Any]
+
+
+class ExplainError(Exception):
+    """The two records can't be compared; says what to do."""
+
+
+def explain(left: Record, right: Record) -> Found:
+    """Everything about two records, as plain values.
+
+    Raises:
+        ExplainError: a record isn't there now, both are the same one, or there is no catalogue yet.
+    """
+    if left == right:
+        raise ExplainError("both are the same record; name two")
+    left, right = judgement.pair(left, right)
+    card = load_card()
+    with engine.open_lake() as con:
+        backend = ibis.duckdb.from_connection(con)
+        bib = backend.table("current_bib", database="staged")
+        bibs = _bibs(con, (left, right))
+        ((fields, weighed),) = review.compare(backend, bib, [(left, right)], card)
+        groups = _groups(con, backend, bib, (left, right))
+        row = _row(con, groups[left], groups[right])
+        found: Found = {
+            "left": _named(left, bibs),
+            "right": _named(right, bibs),
+            "together": bibs[left] == bibs[right],
+            "fields": fields,
+            "evidence": weighed.lines,
+            "prior": card.prior,
+            "score": weighed.score,
+            "thresholds": {"match": card.match, "review": card.review},
+            "vetoes": [_veto(rule) for rule in weighed.vetoes],
+            "equal": groups[left] == groups[right],
+            "compared": row,
+            "blocks": _blocks(backend, bib, left, right),
+            "judgements": _judgements(left, right),
+            "path": [],
+            "conflicts": [],
+        }
+        if found["together"]:
+            found["path"] = _path(con, bibs[left], groups[left], groups[right])
+        else:
+            found["conflicts"] = _conflicts(con, backend, bib, bibs[left], bibs[right])
+    found["why"] = dict(zip(("english", "chinese"), _why(found), strict=True))
+    return found
+
+
+def _named(record: Record, bibs: dict[Record, str]) -> Found:
+    return {"record": ":".join(record), "bib_id": bibs[record]}
+
+
+def _veto(rule: str) -> Found:
+    english, chinese = veto_text(rule)
+    return {"rule": rule, "english": english, "chinese": chinese}
+
+
+def _bibs(con: duckdb.DuckDBPyConnection, records: tuple[Record, ...]) -> dict[Record, str]:
+    """The bib of each record in the current build."""
+    bibs = {}
+    for record in records:
+        name = ":".join(record)
+        staged = "SELECT count(*) FROM staged.current_bib WHERE source_id = ? AND record_id = ?"
+        if con.execute(staged, record).fetchall() == [(0,)]:
+            raise ExplainError(
+                f"{name}: no such record is staged now; "
+                'look with `calis query "SELECT source_id, record_id FROM catalog.bib_record LIMIT 9"`'
+            )
+        linked = "SELECT bib_id FROM catalog.bib_record WHERE source_id = ? AND record_id = ?"
+        rows = con.execute(linked, record).fetchall()
+        if not rows:
+            raise ExplainError(f"{name} is in no catalogue build yet; run `calis catalog` first")
+        bibs[record] = rows[0][0]
+    return bibs
+
+
+# --- what was compared -----------------------------------------------------------------------------------
+
+
+def _groups(
+    con: duckdb.DuckDBPyConnection, backend: BaseBackend, bib: Table, records: tuple[Record, ...]
+) -> dict[Record, Record]:
+    """The first record of each record's group of equal ones, under which pairs are named in `catalog.match`."""
+    rulings = _rulings_of_build(con)
+    judged = {record for pair in (*rulings.must_join, *rulings.must_not_join) for record in pair}
+    titles = match.prepare(bib).semi_join(_listed(sorted({*records, *judged})), RECORD).select("title_key")
+    alike = bib.filter(bib.title_key.isin(titles.title_key) | bib.title_key.isnull())
+    collapsed = backend.create_table("collapsed", match.collapse(match.prepare(alike)), temp=True)
+    pulled, _ = judging.apply(collapsed, rulings)
+    groups = pulled.semi_join(_listed(records), RECORD).select("source_id", "record_id", "group")
+    first = pulled.select(group="row", first_source="source_id", first_record="record_id")
+    rows = groups.join(first, "group").to_pyarrow().to_pylist()
+    return {(row["source_id"], row["record_id"]): (row["first_source"], row["first_record"]) for row in rows}
+
+
+def _rulings_of_build(con: duckdb.DuckDBPyConnection) -> Rulings:
+    """The judgements that the current build was made with, those on records that have gone since left out."""
+    sql = """SELECT verdict, left_source_id, left_record_id, right_source_id, right_record_id
+        FROM catalog.judgement WHERE effect = ?"""
+    rows = con.execute(sql, [IN_FORCE]).fetchall()
+    pairs = [(row[0], ((row[1], row[2]), (row[3], row[4]))) for row in rows]
+    there = present({end for _, pair in pairs for end in pair})
+    kept = [(verdict, pair) for verdict, pair in pairs if there.issuperset(pair)]
+    joined, apart = ([pair for verdict, pair in kept if verdict == one] for one in (MUST_JOIN, MUST_NOT_JOIN))
+    return Rulings(tuple(joined), tuple(apart))
+
+
+def _listed(records: tuple[Record, ...] | list[Record]) -> Table:
+    return ibis.memtable({name: [record[at] for record in records] for at, name in enumerate(RECORD)})
+
+
+def _row(con: duckdb.DuckDBPyConnection, left: Record, right: Record) -> Found | None:
+    """The row of `catalog.match` about two groups; none where they were not compared."""
+    ends = judgement.pair(left, right)
+    sql = """SELECT score, rule, decision FROM catalog.match
+        WHERE left_source_id = ? AND left_record_id = ? AND right_source_id = ? AND right_record_id = ?"""
+    rows = con.execute(sql, [*ends[0], *ends[1]]).fetchall()
+    return dict(zip(("score", "rule", "decision"), rows[0], strict=True)) if rows else None
+
+
+def _blocks(backend: BaseBackend, bib: Table, left: Record, right: Record) -> Found:
+    """The blocks of both records, and the size of those that they share."""
+    prepared = match.prepare(bib.semi_join(_listed([left, right]), RECORD))
+    blocked = match.blocks(prepared.mutate(group=prepared.row)).to_pyarrow().to_pylist()
+    of: dict[int, set[tuple[str, str]]] = defaultdict(set)
+    for row in blocked:
+        of[row["group"]].add((row["rule"], row["key"]))
+    rows = sorted({left, right})  # row numbers follow the order of the records
+    shared = sorted(of[0] & of[1])
+    sizes = _sizes(bib, shared) if shared else {}
+    return {
+        "left": [{"rule": rule, "key": key} for rule, key in sorted(of[rows.index(left)])],
+        "right": [{"rule": rule, "key": key} for rule, key in sorted(of[rows.index(right)])],
+        "shared": [
+            {"rule": rule, "key": key, "groups": sizes[rule, key], "cut": sizes[rule, key] > match.BLOCK_CAP}
+            for rule, key in shared
+        ],
+        "cap": match.BLOCK_CAP,
+    }
+
+
+def _sizes(bib: Table, shared: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """How many groups are in each of some blocks."""
+    records = match.prepare(bib)
+    wanted = ibis.memtable({"rule": [rule for rule, _ in shared], "key": [key for _, key in shared]})
+    members = match.blocks(records.mutate(group=records.row)).semi_join(wanted, ["rule", "key"])
+    # groups lie within a block as a whole, since equal records have equal keys
+    collapsed = match.collapse(records.semi_join(members.select(row=members.group), "row"))
+    counted = members.join(collapsed.select("row", of="group"), members.group == collapsed.row)
+    rows = counted.group_by("rule", "key").agg(groups=counted.of.nunique()).to_pyarrow().to_pylist()
+    return {(row["rule"], row["key"]): row["groups"] for row in rows}
+
+
+# --- what else decided -----------------------------------------------------------------------------------
+
+
+def _in_force() -> list[tuple[Judgement, str]]:
+    """Every judgement, oldest first, with what becomes of it in the next build."""
+    everything = judgement.load()
+    there = present({end for one in everything for end in one.pair})
+    return list(zip(everything, judgement.resolve(everything, there).effects, strict=True))
+
+
+def _judgements(left: Record, right: Record) -> list[Found]:
+    """Every judgement on the two, oldest first, and whether it is in force."""
+    return [_told(one) | {"effect": effect} for one, effect in _in_force() if one.pair == (left, right)]
+
+
+def _told(one: Judgement) -> Found:
+    return {"verdict": one.verdict, "who": one.who, "when": one.judged_at.isoformat() + "Z", "why": one.why}
+
+
+def _path(con: duckdb.DuckDBPyConnection, bib_id: str, left: Record, right: Record) -> list[Found]:
+    """The matched pairs that lead from one record's group to the other's within a bib."""
+    sql = """SELECT m.* FROM catalog.match m
+        SEMI JOIN (SELECT * FROM catalog.bib_record WHERE bib_id = $1) l
+            ON m.left_source_id = l.source_id AND m.left_record_id = l.record_id
+        SEMI JOIN (SELECT * FROM catalog.bib_record WHERE bib_id = $1) r
+            ON m.right_source_id = r.source_id AND m.right_record_id = r.record_id
+        WHERE decision = $2"""
+    edges: dict[Record, list[Record]] = defaultdict(list)
+    rows: dict[judgement.Pair, Found] = {}
+    for *ends, score, rule, _decision in con.execute(sql, [bib_id, MATCH]).fetchall():
+        one, other = (ends[0], ends[1]), (ends[2], ends[3])
+        edges[one].append(other)
+        edges[other].append(one)
+        rows[judgement.pair(one, other)] = {"score": score, "rule": rule}
+    path = judgement.shortest_path(edges, left, right) or []
+    return [
+        {"left": ":".join(one), "right": ":".join(other), **rows[judgement.pair(one, other)]}
+        for one, other in pairwise(path)
+    ]
+
+
+def _conflicts(
+    con: duckdb.DuckDBPyConnection, backend: BaseBackend, bib: Table, left_bib: str, right_bib: str
+) -> list[Found]:
+    """What stands between two bibs: for each reason a record of the one and a record of the other."""
+    linked = "SELECT source_id, record_id FROM catalog.bib_record WHERE bib_id = ? ORDER BY ALL"
+    members = [con.execute(linked, [bib_id]).fetchall() for bib_id in (left_bib, right_bib)]
+    wanted = backend.create_table("explained", _listed([*members[0], *members[1]]), temp=True)
+    prepared = match.prepare(bib.semi_join(wanted, RECORD))
+    columns = [*RECORD, "identity", "edition_key", "edition_stated", *WITHIN]
+    values = {(r["source_id"], r["record_id"]): r for r in prepared.select(columns).to_pyarrow().to_pylist()}
+    sides = [[values[record] for record in side if record in values] for side in members]
+    found = [_judged_apart(set(members[0]), set(members[1]))]
+    found += [_attribute(sides, column, rule) for column, rule in (*WITHIN.items(), ("edition_key", "edition"))]
+    found.append(_one_source(sides))
+    return [conflict for conflict in found if conflict]
+
+
+def _judged_apart(left: set[Record], right: set[Record]) -> Found | None:
+    for one, effect in _in_force():
+        ends = set(one.pair)
+        if effect == IN_FORCE and one.verdict == MUST_NOT_JOIN and ends & left and ends & right:
+            english, chinese = f"judged apart: {one}, {one.why}", f"人工判定不得合并：{one}，{one.why}"
+            return _between("judgement", english, chinese, one.pair[0], one.pair[1], None, None)
+    return None
+
+
+def _attribute(sides: list[list[Found]], column: str, rule: str) -> Found | None:
+    def value(row: Found) -> str | None:
+        if column == "edition_key" and not row["edition_stated"]:
+            return None
+        return row[column] or "" if column == "volume_key" else row[column]
+
+    known = [[row for row in side if value(row) is not None] for side in sides]
+    if {value(row) for row in known[0]} & {value(row) for row in known[1]} or not known[0] or not known[1]:
+        return None
+    one, other = known[0][0], known[1][0]
+    return _between(rule, *veto_text(rule), _record(one), _record(other), value(one), value(other))
+
+
+def _one_source(sides: list[list[Found]]) -> Found | None:
+    for one, other in product(*sides):
+        alike = one["identity"] is not None and one["identity"] == other["identity"]
+        if one["source_id"] == other["source_id"] and not alike:
+            texts = veto_text("same_source")
+            return _between(
+                "same_source", *texts, _record(one), _record(other), one["identity"], other["identity"]
+            )
+    return None
+
+
+def _record(row: Found) -> Record:
+    return row["source_id"], row["record_id"]
+
+
+def _between(
+    rule: str, english: str, chinese: str, one: Record, other: Record, left: str | None, right: str | None
+) -> Found:
+    ends = {"left_record": ":".join(one), "right_record": ":".join(other), "left": left, "right": right}
+    return {"rule": rule, "english": english, "chinese": chinese, **ends}
+
+
+# --- in a word -------------------------------------------------------------------------------------------
+
+
+def _why(found: Found) -> tuple[str, str]:
+    """The reason in one sentence, English and Chinese."""
+    row, shared = found["compared"], found["blocks"]["shared"]
+    if found["together"]:
+        return _why_together(found)
+    if row and row["rule"] == f"judgement:{MUST_NOT_JOIN}":
+        return "a person judged that they must not be joined", "人工判定不得合并"
+    if row and row["rule"] == "veto:cluster":
+        english, chinese = "they match, but their bibs hold records that conflict", "两者匹配，但所在书目互相冲突"
+        for conflict in found["conflicts"][:1]:
+            english += f": {conflict['english']} ({conflict['left_record']}, {conflict['right_record']})"
+            chinese += f"：{conflict['chinese']}（{conflict['left_record']}，{conflict['right_record']}）"
+        return english, chinese
+    if row and row["rule"].startswith("veto:"):
+        english, chinese = veto_text(row["rule"].removeprefix("veto:"))
+        return f"a veto separates them whatever the score: {english}", f"否决规则，不论得分：{chinese}"
+    if row:
+        english = "doubtful: waits for review" if row["decision"] == "review" else "the score is too low"
+        return english, "存疑，待人工审核" if row["decision"] == "review" else "得分过低"
+    if shared and all(block["cut"] for block in shared):
+        return "never compared: every block they share is over the cap", "未比较：共有的块均超过上限"
+    if shared:
+        return "never compared when the catalogue was built; it may be out of date", "构建时未比较；目录可能已过期"
+    return "never compared: they have no block in common", "未比较：没有共同的块"
+
+
+def _why_together(found: Found) -> tuple[str, str]:
+    row = found["compared"]
+    if found["equal"]:
+        return "they are equal in everything that is compared", "所有比较项均相同"
+    if row and row["rule"] == f"judgement:{MUST_JOIN}":
+        return "a person judged that they are one", "人工判定必须合并"
+    if row and row["decision"] == MATCH:
+        return "they match", "两者匹配"
+    steps = len(found["path"])
+    chinese = f"经由 {steps} 对匹配的链合并，而非两者直接匹配"
+    return f"joined by a chain of {steps} pairs, not by their own", chinese
