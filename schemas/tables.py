@@ -447,10 +447,16 @@ CATALOG_LINEAGE = Table(
 CATALOG_PROVENANCE = Table(
     "catalog",
     "provenance",
-    "which record gave a column of a bib its value",
+    "which record gave a value of a bib",
     "字段来源",
-    (BIB_ID, _key("column_name", STRING, "Column of catalog.bib", "列名"), SOURCE_ID, RECORD_ID),
-    key=("bib_id", "column_name"),
+    (
+        BIB_ID,
+        _key("column_name", STRING, "Column of catalog.bib", "列名"),
+        _key("value_no", INT, "Place of the value in a repeated column, from 0; 0 for a single value", "值序号"),
+        SOURCE_ID,
+        RECORD_ID,
+    ),
+    key=("bib_id", "column_name", "value_no"),
 )
 
 CATALOG_HOLDING = Table(

@@ -100,8 +100,8 @@ def _inputs(con: duckdb.DuckDBPyConnection, members: Registry) -> str:
     sizes = [(*file.parts[-3:], file.stat().st_size) for file in files]
     seen.update(repr((index, sizes, members)).encode())
     code = Path(__file__).parent
-    modules = ("keys", "match", "score", "components", "identity", "merge", "catalog")
-    for path in (WEIGHTS, *(code / f"{module}.py" for module in modules)):
+    modules = ("keys", "match", "score", "components", "identity", "merge", "worth", "catalog")
+    for path in (WEIGHTS, merge.AGENCIES, *(code / f"{module}.py" for module in modules)):
         seen.update(path.read_bytes())
     return seen.hexdigest()
 
