@@ -438,10 +438,33 @@ CATALOG_LINEAGE = Table(
     "书目沿革",
     (
         _key("build_id", STRING, "Build in which it happened", "构建号"),
-        _key("event", STRING, "merge (into), split (from) or retire", "事件"),
+        _key("event", STRING, "merge (into), split (from), retire, or return (of a retired bib)", "事件"),
         BIB_ID,
         _col("other_bib_id", STRING, "The bib it went into or came from", "相关书目号"),
     ),
+)
+
+CATALOG_REDIRECT = Table(
+    "catalog",
+    "redirect",
+    "one identifier that a bib ever had",
+    "书目号去向",
+    (
+        BIB_ID,
+        _key("status", STRING, "living, merged or retired", "状态"),
+        _col("living_bib_id", STRING, "The living bib that it means today; none where retired", "现行书目号"),
+        _col("build_id", STRING, "Build in which it was merged or retired; none for a living bib", "变更构建号"),
+    ),
+    key=("bib_id",),
+)
+
+CATALOG_FORMER_RECORD = Table(
+    "catalog",
+    "former_record",
+    "one member record that has left the union, and the bib it was last in",
+    "已退出的成员记录",
+    (SOURCE_ID, RECORD_ID, BIB_ID, _key("build_id", STRING, "First build without it", "退出构建号")),
+    key=("source_id", "record_id"),
 )
 
 CATALOG_PROVENANCE = Table(
@@ -527,6 +550,8 @@ TABLES = (
     CATALOG_BIB_RECORD,
     CATALOG_MATCH,
     CATALOG_LINEAGE,
+    CATALOG_REDIRECT,
+    CATALOG_FORMER_RECORD,
     CATALOG_PROVENANCE,
     CATALOG_HOLDING,
     CATALOG_ITEM,

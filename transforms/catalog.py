@@ -134,16 +134,7 @@ def _write(con: duckdb.DuckDBPyConnection, members: Registry, folder: Path, buil
     clusters = match.cluster(backend, bib, cap=cap)
     lake.write_table(folder, "catalog.match", clusters.pairs)
 
-    old = backend.table("bib_record", database="catalog")
-    bib_ids, lineage = identity.assign(
-        _with_old_ids(backend, clusters.records, old),
-        old.select("bib_id").distinct().to_pyarrow()["bib_id"].combine_chunks(),
-        backend.table("lineage", database="catalog").order_by("build_id", "event", "bib_id").to_pyarrow(),
-        build_id,
-    )
-    lake.write_table(folder, "catalog.lineage", lineage)
-    assigned = clusters.records.select(match.POSITION).append_column("bib_id", bib_ids)
-    lake.write_table(folder, "catalog.bib_record", assigned)
+    assigned = _identified(backend, clusters.records, folder, build_id)
 
     codes = {source.source_id: source.member_code for source in members.sources}
     of_source = pc.index_in(assigned["source_id"], pa.array(list(codes)))
@@ -161,10 +152,29 @@ def _write(con: duckdb.DuckDBPyConnection, members: Registry, folder: Path, buil
     return clusters.notes
 
 
-def _with_old_ids(backend: BaseBackend, records: pa.Table, old: Table) -> pa.Table:
-    """The records in order of row, with the bib that the last build gave them."""
+def _identified(backend: BaseBackend, records: pa.Table, folder: Path, build_id: str) -> pa.Table:
+    """Write which record belongs to which bib, and the history of bibs; returns the former."""
+    names = ("bib_record", "lineage", "former_record")
+    before, lineage, former = (backend.table(name, database="catalog").to_pyarrow() for name in names)
+    lineage = lineage.sort_by([("build_id", "ascending"), ("event", "ascending"), ("bib_id", "ascending")])
+    living = pc.unique(before["bib_id"])
+    known = identity.remembered(before, former, identity.redirects(living, lineage))
+    bib_ids, lineage = identity.assign(_with_old_ids(backend, records, known), living, lineage, build_id)
+    assigned = records.select(match.POSITION).append_column("bib_id", bib_ids)
+    lake.write_table(folder, "catalog.bib_record", assigned)
+    lake.write_table(folder, "catalog.lineage", lineage)
+    lake.write_table(folder, "catalog.redirect", identity.redirects(pc.unique(bib_ids), lineage))
+    left = identity.left_behind(known, former, records, build_id)
+    lake.write_table(folder, "catalog.former_record", left)
+    return assigned
+
+
+def _with_old_ids(backend: BaseBackend, records: pa.Table, known: pa.Table) -> pa.Table:
+    """The records in order of row, with the bib that they were last in."""
     now = backend.create_table("clustered", ibis.memtable(records), temp=True)
-    before = old.select("source_id", "record_id", old_bib_id=old.bib_id)
+    before = backend.create_table(
+        "known", ibis.memtable(known.rename_columns({"bib_id": "old_bib_id"})), temp=True
+    )
     return now.left_join(before, ["source_id", "record_id"]).order_by("row").to_pyarrow()
 
 
