@@ -467,6 +467,39 @@ CATALOG_FORMER_RECORD = Table(
     key=("source_id", "record_id"),
 )
 
+CATALOG_VERSION = Table(
+    "catalog",
+    "version",
+    "one bib as of the build that last changed it",
+    "书目版本",
+    (
+        BIB_ID,
+        _key("digest", pa.uint64(), "Digest of its records, holdings, items and links", "内容摘要"),
+        _col("came_build", STRING, "Build in which it came; none: the first of the lake", "首次出现的构建号"),
+        _col(
+            "changed_build", STRING, "Build that last changed it; none: the first of the lake", "最近变更的构建号"
+        ),
+    ),
+    key=("bib_id",),
+)
+
+CATALOG_LINK = Table(
+    "catalog",
+    "link",
+    "one bib seen from another with which it is linked, never merged",
+    "书目关联",
+    (
+        BIB_ID,
+        _key("other_bib_id", STRING, "The linked bib; its own row points back", "关联书目号"),
+        _key(
+            "relation", STRING, "carrier: the same work on another carrier", "关系：carrier 为同一作品的其他载体"
+        ),
+        _key("evidence", STRING, "identifier (776, 452 name it) or match (all but the carrier agrees)", "依据"),
+        _col("score", FLOAT, "Score of the pair, where it was compared", "得分"),
+    ),
+    key=("bib_id", "other_bib_id", "relation"),
+)
+
 CATALOG_PROVENANCE = Table(
     "catalog",
     "provenance",
@@ -552,6 +585,8 @@ TABLES = (
     CATALOG_LINEAGE,
     CATALOG_REDIRECT,
     CATALOG_FORMER_RECORD,
+    CATALOG_VERSION,
+    CATALOG_LINK,
     CATALOG_PROVENANCE,
     CATALOG_HOLDING,
     CATALOG_ITEM,

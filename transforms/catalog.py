@@ -22,12 +22,12 @@ from harvesters import registry
 from harvesters.registry import Registry
 from schemas.tables import CATALOG_BIB, CATALOG_HOLDING, CATALOG_ITEM, CATALOG_LOAN, CATALOG_PROVENANCE
 from schemas.tables import Table as Contract
-from transforms import identity, match, merge
+from transforms import identity, links, match, merge, versions
 from transforms.score import WEIGHTS
 from warehouse import engine, lake
 from warehouse.outcome import EVERY_SOURCE, Outcome, finished_batches
 
-INPUTS = "inputs.json"  # in each build: digest of all that it was made from
+INPUTS = versions.INPUTS
 CHUNK = 100_000  # records merged at once
 
 
@@ -63,7 +63,8 @@ def build(run_id: str, cap: int = match.BLOCK_CAP) -> list[Outcome]:
         try:
             with lake.replacing_folder(lake.catalog_build(build_id)) as folder:
                 notes = _write(con, members, folder, build_id, cap)
-                (folder / INPUTS).write_text(json.dumps({"digest": digest}), "utf-8")
+                told = {"digest": digest, "first_build": versions.first_build(builds, build_id)}
+                (folder / INPUTS).write_text(json.dumps(told), "utf-8")
                 outcomes = _outcomes(con, members, folder, total)
         except Exception as error:
             total.verdict, total.reason = "failed", f"{type(error).__name__}: {error}"
@@ -100,7 +101,18 @@ def _inputs(con: duckdb.DuckDBPyConnection, members: Registry) -> str:
     sizes = [(*file.parts[-3:], file.stat().st_size) for file in files]
     seen.update(repr((index, sizes, members)).encode())
     code = Path(__file__).parent
-    modules = ("keys", "match", "score", "components", "identity", "merge", "worth", "catalog")
+    modules = (
+        "keys",
+        "match",
+        "score",
+        "components",
+        "identity",
+        "merge",
+        "worth",
+        "links",
+        "versions",
+        "catalog",
+    )
     for path in (WEIGHTS, merge.AGENCIES, *(code / f"{module}.py" for module in modules)):
         seen.update(path.read_bytes())
     return seen.hexdigest()
@@ -149,6 +161,10 @@ def _write(con: duckdb.DuckDBPyConnection, members: Registry, folder: Path, buil
     lake.write_table(folder, "catalog.member", members.member_table())
     items = backend.read_parquet(folder / "item.parquet")
     lake.write_table(folder, "catalog.loan", _loans(backend.table("loan", database="staged"), items, codes))
+    pairs, bibs = (backend.read_parquet(folder / f"{name}.parquet") for name in ("match", "bib"))
+    records = backend.read_parquet(folder / "bib_record.parquet")
+    lake.write_table(folder, "catalog.link", links.carriers(backend, bib, records, pairs, bibs))
+    lake.write_table(folder, "catalog.version", versions.versions(con, folder, build_id))
     return clusters.notes
 
 
