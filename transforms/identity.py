@@ -207,7 +207,6 @@ def _changes(
             changes.setdefault(("split", now), before)
     gone = np.ones(n_old, bool)
     gone[olds] = False
-    gone[n_living:] = False
     back = np.flatnonzero(alive[n_living:]) + n_living
     changes |= {("return", names[at].as_py()): None for at in back.tolist()}
     changes |= {("retire", names[at].as_py()): None for at in np.flatnonzero(gone).tolist()}
