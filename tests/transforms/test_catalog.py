@@ -323,6 +323,23 @@ def test_a_bib_that_left_whole_comes_back_as_it_was(history: list[list[int | Non
     assert states[-2][0] == {}
 
 
+def test_a_living_bib_wins_over_a_retired_one_whose_more_records_return() -> None:
+    records = pa.table(
+        {
+            "source_id": ["a", "a", "a"],
+            "record_id": ["1", "2", "3"],
+            "cluster": [0, 0, 0],
+            "old_bib_id": ["U1", "U1", "U2"],
+        }
+    )
+    empty = BY_NAME["catalog.lineage"].empty()
+    ids, history = identity.assign(records, pa.array(["U2"]), empty, "now")
+    assert ids.to_pylist() == ["U2", "U2", "U2"]
+    assert [(row["event"], row["bib_id"], row["other_bib_id"]) for row in history.to_pylist()] == [
+        ("merge", "U1", "U2")
+    ]
+
+
 # --- the same result, once -------------------------------------------------------------------------------
 
 
