@@ -265,20 +265,44 @@ def explain(left: Rec, right: Rec, as_json: AsJson = False) -> None:
 def export(
     out: Annotated[Path, typer.Option(help="File to write; replaced as a whole.")],
     sources: Sources = None,
-    form: Annotated[str, typer.Option(help="iso2709 or marcxml.")] = "iso2709",
+    form: Annotated[str, typer.Option(help="iso2709 or marcxml; of the union also parquet.")] = "iso2709",
     encoding: Annotated[str, typer.Option(help="utf-8 or gb18030.")] = "utf-8",
+    union: Annotated[bool, typer.Option("--union", help="The golden records of the union instead.")] = False,
+    since: Annotated[str, typer.Option(help="Of the union: changes since a date (2026-11-24) or build.")] = "",
+    only: Annotated[str, typer.Option(help="Of the union: only cnmarc or marc21 records.")] = "",
 ) -> None:
-    """Write staged records again as ISO 2709 or MARCXML, as they came in."""
+    """Write staged records again as they came in, or the union: golden records, or what changed in them."""
     from operations import summary
     from transforms.export import export as write
+    from transforms.union_export import export_union
 
-    told = write(sources or [], out, form, encoding)
+    if union and sources:
+        raise typer.BadParameter("--union takes no sources: it is of all of them")
+    if not union and (since or only):
+        raise typer.BadParameter("--since and --only go with --union")
+    told = export_union(out, form, encoding, since, only) if union else write(sources or [], out, form, encoding)
     problems = told.pop("problems")
     summary.print_mapping("Exported", told)
     for problem in problems:
         typer.echo(f"{problem['source_id']} {problem['record_id']}: {problem['reason']}", err=True)
     if told["refused"]:
         raise typer.Exit(1)
+
+
+@app.command(epilog="Example: calis bib U4K7QZ3M2XWPA --json")
+def bib(
+    bib_id: Annotated[str, typer.Argument(metavar="ID", help="Any id that a bib ever had.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show a bib of the published union: values and who gave them, records, members, links, history."""
+    from operations import summary
+    from warehouse.one_bib import one_bib
+
+    found = one_bib(bib_id)
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=1, default=str))
+    else:
+        summary.print_bib(found)
 
 
 @app.command(epilog='Example: calis query "select count(*) from catalog.bib"')

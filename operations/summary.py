@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from warehouse import engine, lake
@@ -134,3 +135,27 @@ def print_table(answer: Any, as_json: bool) -> None:
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
     new_console().print(table)
+
+
+def print_bib(found: dict[str, Any]) -> None:
+    """What `warehouse.one_bib` found, as tables."""
+    status = {"living": "现行 living", "merged": "已并入 merged into", "retired": "已停用 retired"}[
+        found["status"]
+    ]
+    build = f" ({found['since']})" if found["since"] else ""
+    into = f" {found['bib_id']}" if found["status"] == "merged" else ""
+    console = new_console()
+    console.print(f"{found['asked']}: {status}{into}{build}", markup=False)
+    parts = {
+        "values": "书目数据及来源 values and where they come from",
+        "records": "成员记录 records",
+        "members": "收藏馆 members",
+        "links": "其他载体 linked bibs",
+        "history": "沿革 history",
+    }
+    for name, title in parts.items():
+        if rows := found[name]:
+            table = new_table(title, *rows[0])
+            for row in rows:
+                table.add_row(*("" if value is None else escape(str(value)) for value in row.values()))
+            console.print(table)

@@ -493,19 +493,81 @@ CATALOG_LINEAGE = Table(
     "书目沿革",
     (
         _key("build_id", STRING, "Build in which it happened", "构建号"),
-        _key("event", STRING, "merge (into), split (from) or retire", "事件"),
+        _key("event", STRING, "merge (into), split (from), retire, or return (of a retired bib)", "事件"),
         BIB_ID,
         _col("other_bib_id", STRING, "The bib it went into or came from", "相关书目号"),
     ),
 )
 
+CATALOG_REDIRECT = Table(
+    "catalog",
+    "redirect",
+    "one identifier that a bib ever had",
+    "书目号去向",
+    (
+        BIB_ID,
+        _key("status", STRING, "living, merged or retired", "状态"),
+        _col("living_bib_id", STRING, "The living bib that it means today; none where retired", "现行书目号"),
+        _col("build_id", STRING, "Build in which it was merged or retired; none for a living bib", "变更构建号"),
+    ),
+    key=("bib_id",),
+)
+
+CATALOG_FORMER_RECORD = Table(
+    "catalog",
+    "former_record",
+    "one member record that has left the union, and the bib it was last in",
+    "已退出的成员记录",
+    (SOURCE_ID, RECORD_ID, BIB_ID, _key("build_id", STRING, "First build without it", "退出构建号")),
+    key=("source_id", "record_id"),
+)
+
+CATALOG_VERSION = Table(
+    "catalog",
+    "version",
+    "one bib as of the build that last changed it",
+    "书目版本",
+    (
+        BIB_ID,
+        _key("digest", pa.uint64(), "Digest of its records, holdings, items and links", "内容摘要"),
+        _col("came_build", STRING, "Build in which it came; none: the first of the lake", "首次出现的构建号"),
+        _col(
+            "changed_build", STRING, "Build that last changed it; none: the first of the lake", "最近变更的构建号"
+        ),
+    ),
+    key=("bib_id",),
+)
+
+CATALOG_LINK = Table(
+    "catalog",
+    "link",
+    "one bib seen from another with which it is linked, never merged",
+    "书目关联",
+    (
+        BIB_ID,
+        _key("other_bib_id", STRING, "The linked bib; its own row points back", "关联书目号"),
+        _key(
+            "relation", STRING, "carrier: the same work on another carrier", "关系：carrier 为同一作品的其他载体"
+        ),
+        _key("evidence", STRING, "identifier (776, 452 name it) or match (all but the carrier agrees)", "依据"),
+        _col("score", FLOAT, "Score of the pair, where it was compared", "得分"),
+    ),
+    key=("bib_id", "other_bib_id", "relation"),
+)
+
 CATALOG_PROVENANCE = Table(
     "catalog",
     "provenance",
-    "which record gave a column of a bib its value",
+    "which record gave a value of a bib",
     "字段来源",
-    (BIB_ID, _key("column_name", STRING, "Column of catalog.bib", "列名"), SOURCE_ID, RECORD_ID),
-    key=("bib_id", "column_name"),
+    (
+        BIB_ID,
+        _key("column_name", STRING, "Column of catalog.bib", "列名"),
+        _key("value_no", INT, "Place of the value in a repeated column, from 0; 0 for a single value", "值序号"),
+        SOURCE_ID,
+        RECORD_ID,
+    ),
+    key=("bib_id", "column_name", "value_no"),
 )
 
 CATALOG_HOLDING = Table(
@@ -578,6 +640,10 @@ TABLES = (
     CATALOG_REVIEW,
     CATALOG_JUDGEMENT,
     CATALOG_LINEAGE,
+    CATALOG_REDIRECT,
+    CATALOG_FORMER_RECORD,
+    CATALOG_VERSION,
+    CATALOG_LINK,
     CATALOG_PROVENANCE,
     CATALOG_HOLDING,
     CATALOG_ITEM,

@@ -22,13 +22,13 @@ from harvesters import registry
 from harvesters.registry import Registry
 from schemas.tables import CATALOG_BIB, CATALOG_HOLDING, CATALOG_ITEM, CATALOG_LOAN, CATALOG_PROVENANCE
 from schemas.tables import Table as Contract
-from transforms import identity, judgement, match, merge, review
+from transforms import identity, judgement, links, match, merge, review, versions
 from transforms.judgement import Judgement, Rulings
 from transforms.score import WEIGHTS
 from warehouse import engine, lake
 from warehouse.outcome import EVERY_SOURCE, Outcome, finished_batches
 
-INPUTS = "inputs.json"  # in each build: digest of all that it was made from
+INPUTS = versions.INPUTS
 CHUNK = 100_000  # records merged at once
 ALARM = 50  # records in a bib, and more than there are sources, from which it is looked at
 
@@ -65,7 +65,8 @@ def build(run_id: str, cap: int = match.BLOCK_CAP) -> list[Outcome]:
         try:
             with lake.replacing_folder(lake.catalog_build(build_id)) as folder:
                 notes = _write(con, members, folder, build_id, cap)
-                (folder / INPUTS).write_text(json.dumps({"digest": digest}), "utf-8")
+                told = {"digest": digest, "first_build": versions.first_build(builds, build_id)}
+                (folder / INPUTS).write_text(json.dumps(told), "utf-8")
                 outcomes = _outcomes(con, members, folder, total)
         except Exception as error:
             total.verdict, total.reason = "failed", f"{type(error).__name__}: {error}"
@@ -102,9 +103,12 @@ def _inputs(con: duckdb.DuckDBPyConnection, members: Registry) -> str:
     sizes = [(*file.parts[-3:], file.stat().st_size) for file in files]
     seen.update(repr((index, sizes, members)).encode())
     code = Path(__file__).parent
-    modules = "keys match score components judging judgement identity merge evidence review catalog".split()
+    modules = (
+        "keys match score likeness_kernel components judging judgement identity merge worth links versions evidence "
+        "review catalog"
+    ).split()
     seen.update(repr([file.name for file in lake.judgement_files()]).encode())  # a file never changes
-    for path in (WEIGHTS, *(code / f"{module}.py" for module in modules)):
+    for path in (WEIGHTS, merge.AGENCIES, *(code / f"{module}.py" for module in modules)):
         seen.update(path.read_bytes())
     return seen.hexdigest()
 
@@ -139,16 +143,7 @@ def _write(con: duckdb.DuckDBPyConnection, members: Registry, folder: Path, buil
     clusters = match.cluster(backend, bib, cap=cap, rulings=rulings)
     lake.write_table(folder, "catalog.match", clusters.pairs)
 
-    old = backend.table("bib_record", database="catalog")
-    bib_ids, lineage = identity.assign(
-        _with_old_ids(backend, clusters.records, old),
-        old.select("bib_id").distinct().to_pyarrow()["bib_id"].combine_chunks(),
-        backend.table("lineage", database="catalog").order_by("build_id", "event", "bib_id").to_pyarrow(),
-        build_id,
-    )
-    lake.write_table(folder, "catalog.lineage", lineage)
-    assigned = clusters.records.select(match.POSITION).append_column("bib_id", bib_ids)
-    lake.write_table(folder, "catalog.bib_record", assigned)
+    assigned = _identified(backend, clusters.records, folder, build_id)
 
     codes = {source.source_id: source.member_code for source in members.sources}
     of_source = pc.index_in(assigned["source_id"], pa.array(list(codes)))
@@ -164,6 +159,10 @@ def _write(con: duckdb.DuckDBPyConnection, members: Registry, folder: Path, buil
     lake.write_table(folder, "catalog.member", members.member_table())
     items = backend.read_parquet(folder / "item.parquet")
     lake.write_table(folder, "catalog.loan", _loans(backend.table("loan", database="staged"), items, codes))
+    pairs, bibs = (backend.read_parquet(folder / f"{name}.parquet") for name in ("match", "bib"))
+    records = backend.read_parquet(folder / "bib_record.parquet")
+    lake.write_table(folder, "catalog.link", links.carriers(backend, bib, records, pairs, bibs))
+    lake.write_table(folder, "catalog.version", versions.versions(con, folder, build_id))
     return [*clusters.notes, *map(str, rulings.contradictions), *_giants(assigned, len(lake.staged_sources()))]
 
 
@@ -194,10 +193,29 @@ def _giants(assigned: pa.Table, sources: int) -> list[str]:
     ]
 
 
-def _with_old_ids(backend: BaseBackend, records: pa.Table, old: Table) -> pa.Table:
-    """The records in order of row, with the bib that the last build gave them."""
+def _identified(backend: BaseBackend, records: pa.Table, folder: Path, build_id: str) -> pa.Table:
+    """Write which record belongs to which bib, and the history of bibs; returns the former."""
+    names = ("bib_record", "lineage", "former_record")
+    before, lineage, former = (backend.table(name, database="catalog").to_pyarrow() for name in names)
+    lineage = lineage.sort_by([("build_id", "ascending"), ("event", "ascending"), ("bib_id", "ascending")])
+    living = pc.unique(before["bib_id"])
+    known = identity.remembered(before, former, identity.redirects(living, lineage))
+    bib_ids, lineage = identity.assign(_with_old_ids(backend, records, known), living, lineage, build_id)
+    assigned = records.select(match.POSITION).append_column("bib_id", bib_ids)
+    lake.write_table(folder, "catalog.bib_record", assigned)
+    lake.write_table(folder, "catalog.lineage", lineage)
+    lake.write_table(folder, "catalog.redirect", identity.redirects(pc.unique(bib_ids), lineage))
+    left = identity.left_behind(known, former, records, build_id)
+    lake.write_table(folder, "catalog.former_record", left)
+    return assigned
+
+
+def _with_old_ids(backend: BaseBackend, records: pa.Table, known: pa.Table) -> pa.Table:
+    """The records in order of row, with the bib that they were last in."""
     now = backend.create_table("clustered", ibis.memtable(records), temp=True)
-    before = old.select("source_id", "record_id", old_bib_id=old.bib_id)
+    before = backend.create_table(
+        "known", ibis.memtable(known.rename_columns({"bib_id": "old_bib_id"})), temp=True
+    )
     return now.left_join(before, ["source_id", "record_id"]).order_by("row").to_pyarrow()
 
 

@@ -37,7 +37,7 @@ _DEFAULT_LEADER = "00000nam  2200000   450 "
 _MARC_CONTROLS = "[\x1d-\x1f]"
 _XML_CONTROLS = r"[^\x{9}\x{A}\x{D}\x{20}-\x{D7FF}\x{E000}-\x{FFFD}\x{10000}-\x{10FFFF}]"
 _XML_HEAD = '<?xml version="1.0" encoding="{}"?>\n<collection xmlns="http://www.loc.gov/MARC21/slim">\n'
-_XML_FOOT = "</collection>\n"
+XML_FOOT = "</collection>\n"
 
 
 class ExportError(Exception):
@@ -81,18 +81,23 @@ def export(source_ids: Iterable[str], out: Path, form: str = "iso2709", encoding
     out.parent.mkdir(parents=True, exist_ok=True)
     with lake.replacing_file(out) as scratch, scratch.open("wb") as file:
         if form == "marcxml":
-            file.write(_XML_HEAD.format(encoding.upper()).encode())
+            file.write(xml_head(encoding))
         for source_id in staged:
             with Progress(f"export {source_id}", "records") as progress:
                 for fields in current_fields(source_id):
-                    progress.advance(_write(fields, source_id, form, encoding, file, told))
+                    progress.advance(write_some(fields, source_id, form, encoding, file, told))
         if form == "marcxml":
-            file.write(_XML_FOOT.encode())
+            file.write(XML_FOOT.encode())
         told["bytes"] = file.tell()
     return told
 
 
-def _write(fields: pa.Table, source_id: str, form: str, encoding: str, file: Any, told: dict[str, Any]) -> int:
+def xml_head(encoding: str) -> bytes:
+    """How a MARCXML file begins; it ends with XML_FOOT."""
+    return _XML_HEAD.format(encoding.upper()).encode()
+
+
+def write_some(fields: pa.Table, source_id: str, form: str, encoding: str, file: Any, told: dict[str, Any]) -> int:
     """Write some records and count them; returns how many there were."""
     count = 0
     for written in records(fields, form, encoding):
