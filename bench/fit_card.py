@@ -1,11 +1,15 @@
 """Learn the weights of `schemas/match_weights.csv` from labelled pairs, and say how well they hold on others.
 
-    bench/fit_card.py --records FILE… --pairs LABELS.csv [--folds 10] [--write]
+    bench/fit_card.py --records FILE… --pairs LABELS.csv [--distinct FILE…] [--folds 10] [--write]
 
 An additive card: each level of each kind of evidence has a weight in log-odds.  Weights are fitted by logistic
-regression with a small penalty, and so that more likeness never counts less (a greater gap never more).  Weights of
-identifiers stay as they are: labelled pairs without identifiers say nothing of them.  Cross-validation keeps
-records that are connected by pairs in one fold, fits on the others, and counts at the card's own threshold.
+regression with a small penalty, and so that more likeness never counts less (a greater gap never more).  Weights
+of identifiers stay as they are: labelled pairs without identifiers say nothing of them.  So do those of creators
+who differ (-2.8): where pairs were drawn by title, nearly all have one creator, and another one would count for
+little, though a title with another author is another book.  Labelled pairs may have
+few books of one title by others; `--distinct` files show the fit what meets in blocks and is not one, and count
+as much as all pairs labelled so.  Cross-validation keeps records that are connected by pairs in one fold, fits on
+the others, and counts at the card's own threshold.
 Needs scipy, which the program itself does not.
 """
 
@@ -24,30 +28,58 @@ from scipy.sparse.csgraph import connected_components
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from transforms import match, parse  # noqa: E402
-from transforms.evaluate import read_pairs  # noqa: E402
-from transforms.score import IDENTIFIERS, WEIGHTS, Card, features, load_card, vetoes  # noqa: E402
+from transforms import match, parse
+from transforms.evaluate import read_pairs
+from transforms.score import IDENTIFIERS, WEIGHTS, Card, features, load_card, vetoes
 
 PENALTY = 0.02  # on the square of each step between levels
 Floats = npt.NDArray[np.float64]
+BY_HAND = {("creator", level) for level in ("unlike", "distant", "similar")}
 FALLING = ("year_gap", "coded_gap", "pages_gap", "edition")
+
+
+def compared(records: list[Path]) -> pa.Table:
+    """The columns that matching compares, of all records of some files."""
+    con = ibis.duckdb.connect()
+    return match.prepare(con.create_table("bib", ibis.memtable(parse.parse_files(records)))).to_pyarrow()
+
+
+def side_by_side(table: pa.Table, at: npt.NDArray[np.int64]) -> pa.RecordBatch:
+    """Pairs of rows as `score.features` takes them; each row is a source of its own, without identifiers."""
+    columns = {}
+    for side, name in enumerate(("left", "right")):
+        some = table.take(pa.array(at[:, side]))
+        columns |= {
+            f"{name}_{column}": pa.nulls(len(at), pa.string())
+            if column in IDENTIFIERS
+            else some[column].combine_chunks()
+            for column in match.COMPARED
+        }
+        columns[f"{name}_source_id"] = pa.array(at[:, side].astype(str))
+        columns[f"{name}_identity"] = pa.nulls(len(at), pa.string())
+    return pa.RecordBatch.from_pydict(columns)
 
 
 def labelled(records: list[Path], pairs: Path) -> tuple[pa.RecordBatch, npt.NDArray[np.int64], Floats]:
     """The labelled pairs side by side, the two records' numbers of each, and the labels."""
-    bib = parse.parse_files(records)
-    con = ibis.duckdb.connect()
-    table = match.prepare(con.create_table("bib", ibis.memtable(bib))).to_pyarrow()
+    table = compared(records)
     place = {name: row for row, name in enumerate(table["record_id"].to_pylist())}
     rows = [(place[a], place[b], label) for a, b, label in read_pairs(pairs) if a in place and b in place]
     at = np.array([row[:2] for row in rows])
-    columns = {}
-    for side, name in enumerate(("left", "right")):
-        some = table.take(pa.array(at[:, side]))
-        columns |= {f"{name}_{column}": some[column].combine_chunks() for column in match.COMPARED}
-        columns[f"{name}_source_id"] = pa.array(at[:, side].astype(str))
-        columns[f"{name}_identity"] = pa.nulls(len(rows), pa.string())
-    return pa.RecordBatch.from_pydict(columns), at, np.array([row[2] for row in rows], float)
+    return side_by_side(table, at), at, np.array([row[2] for row in rows], float)
+
+
+def distinct(records: list[Path]) -> pa.RecordBatch:
+    """Pairs that meet in a block, of records that all describe different books."""
+    table = compared(records)
+    con = ibis.duckdb.connect()
+    rows = table.append_column("group", table["row"])
+    groups = con.create_table("record", ibis.memtable(rows))
+    blocked = con.create_table("block", match.blocks(groups))
+    large = con.create_table("large", match.oversize(blocked))
+    placed = con.create_table("place", match.places(blocked, large, groups))
+    met = match.pairs(blocked, large, placed).order_by("left", "right").to_pyarrow()
+    return side_by_side(table, np.stack([met["left"].to_numpy(), met["right"].to_numpy()], axis=1))
 
 
 class Design:
@@ -55,7 +87,8 @@ class Design:
 
     def __init__(self, card: Card, found: dict[str, Floats]):
         self.card, self.names = card, [name for name in card.evidence if name not in IDENTIFIERS]
-        parts, lower, self.places = [np.ones((len(found["title"]), 1))], [-np.inf], {}
+        parts, lower = [np.ones((len(found["title"]), 1))], [-np.inf]
+        self.places: dict[str, tuple[int, int]] = {}
         for name in self.names:
             evidence, values = card.evidence[name], found[name]
             missing = np.isnan(values)
@@ -63,37 +96,41 @@ class Design:
             if name in FALLING:
                 level = len(evidence.bounds) - 1 - level
             steps = (level[:, None] >= np.arange(1, len(evidence.bounds))) & ~missing[:, None]
-            self.places[name] = sum(part.shape[1] for part in parts)
+            self.places[name] = sum(part.shape[1] for part in parts), steps.shape[1]
             parts += [missing[:, None].astype(float), steps.astype(float)]
             lower += [-np.inf] + [0.0] * steps.shape[1]
         self.matrix, self.bounds = np.concatenate(parts, axis=1), [(low, None) for low in lower]
 
-    def fit(self, rows: npt.NDArray[np.bool_], labels: Floats) -> Floats:
-        """Weights of the columns, from some rows."""
-        x, y = self.matrix[rows], labels[rows]
+    def fit(self, rows: npt.NDArray[np.bool_], labels: Floats, counts: Floats) -> Floats:
+        """Weights of the columns, from some rows that count for more or less."""
+        x, y, times = self.matrix[rows], labels[rows], counts[rows]
 
         def loss(weights: Floats) -> tuple[float, Floats]:
             odds = x @ weights
-            value = np.logaddexp(0, odds).sum() - odds @ y + PENALTY * (weights[1:] ** 2).sum()
-            slope = x.T @ (1 / (1 + np.exp(-odds)) - y)
+            value = times @ (np.logaddexp(0, odds) - odds * y) + PENALTY * (weights[1:] ** 2).sum()
+            slope = x.T @ (times * (1 / (1 + np.exp(-odds)) - y))
             slope[1:] += 2 * PENALTY * weights[1:]
             return float(value), slope
 
-        start = np.full(x.shape[1], 0.1)
-        return minimize(loss, start, jac=True, method="L-BFGS-B", bounds=self.bounds, options={"maxiter": 3000}).x
+        start, bounds = np.full(x.shape[1], 0.1), list(self.bounds)
+        for _ in range(4):  # what is missing speaks for nothing: at most half way between the worst and the best
+            start = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500}).x
+            for at, steps in self.places.values():
+                bounds[at] = (None, float(start[at + 1 : at + 1 + steps].sum() / 2))
+        return start
 
     def card_weights(self, weights: Floats) -> dict[tuple[str, str], float]:
         """The weight of each (evidence, level), and of the prior.
 
-        Each kind's best level but for equality of rarer ones stands as it is; the lowest level is nought before
-        the prior, so all are moved by the middle of their range to read as for and against.
+        The fit has the worst level at nought; all are moved by the middle of their range, to read as for and
+        against, and the prior takes it up.
         """
         found = {}
         prior = weights[0]
         for name in self.names:
             levels = self.card.evidence[name].levels
-            at = self.places[name]
-            values = np.concatenate([[0.0], np.cumsum(weights[at + 1 : at + len(levels)])])
+            at, steps = self.places[name]
+            values = np.concatenate([[0.0], np.cumsum(weights[at + 1 : at + 1 + steps])])
             values = values[::-1] if name in FALLING else values
             middle = float(values.max() / 2)
             prior += middle
@@ -117,15 +154,13 @@ def report(name: str, score: Floats, labels: Floats, threshold: float) -> None:
         joined = score >= at
         hit = float((joined * labels).sum())
         star = "  <- the card's" if at == threshold else ""
-        print(
-            f"{name:10} threshold {at:.2f}: precision {hit / joined.sum():.4f}, recall {hit / labels.sum():.4f}{star}"
-        )
+        figures = f"precision {hit / joined.sum():.4f}, recall {hit / labels.sum():.4f}"
+        print(f"{name:10} threshold {at:.2f}: {figures}{star}")
     order = np.argsort(-score)
     precision = np.cumsum(labels[order]) / np.arange(1, len(labels) + 1)
     last = np.flatnonzero(precision >= 0.995)[-1]
-    print(
-        f"{name:10} precision 0.995: recall {labels[order][: last + 1].sum() / labels.sum():.4f} at {score[order][last]:.3f}"
-    )
+    recall = labels[order][: last + 1].sum() / labels.sum()
+    print(f"{name:10} precision 0.995: recall {recall:.4f} at {score[order][last]:.3f}")
 
 
 def write(weights: dict[tuple[str, str], float]) -> None:
@@ -133,7 +168,7 @@ def write(weights: dict[tuple[str, str], float]) -> None:
     with WEIGHTS.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
-        if (key := (row["evidence"], row["level"])) in weights:
+        if (key := (row["evidence"], row["level"])) in weights and key not in BY_HAND:
             row["weight"] = f"{weights[key]:.2f}"
     with WEIGHTS.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
@@ -146,6 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", nargs="+", type=Path, required=True)
     parser.add_argument("--pairs", type=Path, required=True, help="CSV: id1,id2,label")
+    parser.add_argument("--distinct", nargs="*", type=Path, help="files of which no two records are one book")
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument(
         "--write", action="store_true", help="write the weights, fitted on all pairs, into the card"
@@ -155,20 +191,30 @@ def main() -> None:
     batch, at, labels = labelled(given.records, given.pairs)
     found = features(batch)
     apart = np.logical_or.reduce(list(vetoes(batch, found).values()))
-    design = Design(card, found)
-    fold = folds(at, given.folds)
-    score = np.zeros(len(labels))
+    known = len(labels)
+    fold, counts = folds(at, given.folds), np.ones(known)
+    every, truth = found, labels
+    if given.distinct:
+        others = distinct(given.distinct)
+        more = features(others)
+        free = ~np.logical_or.reduce(list(vetoes(others, more).values()))
+        every = {name: np.concatenate([values, more[name][free]]) for name, values in found.items()}
+        truth = np.concatenate([labels, np.zeros(free.sum())])
+        counts = np.concatenate([counts, np.full(free.sum(), (1 - labels).sum() / free.sum())])
+        fold = np.concatenate([fold, np.full(free.sum(), -1)])
+        print(f"{int(free.sum())} pairs of different books beside them")
+    design = Design(card, every)
+    score = np.zeros(known)
     for number in range(given.folds):
-        weights = design.fit(fold != number, labels)
-        score[fold == number] = 1 / (1 + np.exp(-(design.matrix[fold == number] @ weights)))
+        weights = design.fit(fold != number, truth, counts)
+        score[fold[:known] == number] = 1 / (1 + np.exp(-(design.matrix[fold == number] @ weights)))
     print(f"{len(labels)} pairs, {int(labels.sum())} of one book, {int((apart * labels).sum())} of these vetoed")
     report("no vetoes", score, labels, card.match)
     report("vetoes", np.where(apart, 0, score), labels, card.match)
     for reason, flags in vetoes(batch, found).items():
-        print(
-            f"veto {reason:14} {int((flags * labels).sum()):5} of one book, {int((flags * (1 - labels)).sum()):5} not"
-        )
-    weights_all = design.card_weights(design.fit(fold >= 0, labels))
+        one, two = int((flags * labels).sum()), int((flags * (1 - labels)).sum())
+        print(f"veto {reason:14} {one:5} of one book, {two:5} not")
+    weights_all = design.card_weights(design.fit(counts > 0, truth, counts))
     for (name, level), weight in weights_all.items():
         print(f"{name:14} {level:10} {weight:6.2f}")
     if given.write:

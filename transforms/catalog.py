@@ -104,8 +104,8 @@ def _inputs(con: duckdb.DuckDBPyConnection, members: Registry) -> str:
     seen.update(repr((index, sizes, members)).encode())
     code = Path(__file__).parent
     modules = (
-        "keys match score likeness_kernel components judging judgement identity merge worth links versions evidence "
-        "review catalog"
+        "keys match score likeness_kernel components judging judgement identity merge worth links versions "
+        "evidence review catalog"
     ).split()
     seen.update(repr([file.name for file in lake.judgement_files()]).encode())  # a file never changes
     for path in (WEIGHTS, merge.AGENCIES, *(code / f"{module}.py" for module in modules)):

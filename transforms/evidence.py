@@ -16,12 +16,16 @@ from transforms.score import WEIGHTS, Card, contributions, features, vetoes
 BEHIND = {
     "title": "full_title_key",
     "title_start": "full_title_key",
+    "title_kept": "full_title_key",
+    "title_proper": "title_key",
     "title_numbers": "full_title_key",
     "creator": "creators_key",
     "publisher": "publisher_key",
     "place": "place_key",
     "year_gap": "pub_year",
+    "coded_gap": "coded_year",
     "pages_gap": "pages",
+    "edition": "edition_key",
 }
 VETOES = {
     "volume": ("the volume or part differs", "分卷不同"),

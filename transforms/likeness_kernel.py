@@ -1,8 +1,8 @@
 """How alike two columns of folded texts are, pair by pair, compiled.
 
-The measure is the longest common subsequence (LCS) of code points, found 64 at a time (Hyyrö, "Bit-parallel LCS-length
-computation revisited", 2004).  As a share of both lengths, 2·LCS / (m + n), it is the normalised Indel similarity
-that rapidfuzz knows, to which the tests hold it.  Only the first `LONGEST` code points are looked at.
+The measure is the longest common subsequence (LCS) of code points, found 64 at a time (Hyyrö, "Bit-parallel
+LCS-length computation revisited", 2004).  As a share of both lengths, 2·LCS / (m + n), it is the normalised Indel
+similarity that rapidfuzz knows, to which the tests hold it.  Only the first `LONGEST` code points are looked at.
 """
 # numba infers the types of compiled functions
 # mypy: allow-untyped-defs
@@ -122,10 +122,10 @@ def _same(a, a_start, a_end, b, b_start, b_end):
     """Whether two stretches hold the same bytes."""
     if a_end - a_start != b_end - b_start:
         return False
-    for k in range(a_end - a_start):
-        if a[a_start + k] != b[b_start + k]:
-            return False
-    return True
+    k = np.int64(0)
+    while k < a_end - a_start and a[a_start + k] == b[b_start + k]:
+        k += 1
+    return k == a_end - a_start
 
 
 @njit(cache=True, nogil=True)
@@ -234,7 +234,7 @@ def _shared_all(a, a_at, b, b_at, out):
             q = np.int64(b_at[k])
             while q < b_at[k + 1]:
                 q_end = _next_bar(b, q, np.int64(b_at[k + 1]))
-                if _same(a, p, p_end, b, q, q_end):
+                if p_end > p and _same(a, p, p_end, b, q, q_end):
                     out[k] = 1.0
                 q = q_end + 1
             p = p_end + 1

@@ -82,7 +82,8 @@ def prepare(bib: Table) -> Table:
         *POSITION,
         **plain,
         **made,
-        identity=ibis.coalesce(listed["isbn"], bib.calis_id, bib.lccn, bib.oclc, listed["issn"]),
+        # of the several ISBNs of a book, another record may give one
+        identity=ibis.coalesce(listed["isbn"].substr(0, 13), bib.calis_id, bib.lccn, bib.oclc, listed["issn"]),
         row=ibis.row_number().over(order_by=[bib.source_id, bib.record_id]),
     )
 
@@ -113,9 +114,11 @@ def _text(*parts: StringValue) -> StringValue:
 
 def blocks(groups: Table) -> Table:
     """(rule, key, group): the places where groups meet to be compared."""
-    start = groups.title_key.substr(0, 12)
-    surname = groups.creator_key.substr(0, 6)
-    pages, year = groups.pages.cast("string"), groups.pub_year.cast("string")
+    start = groups.full_title_key.substr(0, 12)
+    title = groups.full_title_key
+    end = title.substr(ibis.greatest(title.length() - 12, 0), 12)
+    creator, surname = groups.creator_key.substr(0, 12), groups.creator_key.substr(0, 6)
+    pages, year, coded = (groups[name].cast("string") for name in ("pages", "pub_year", "coded_year"))
     single = {
         "calis_id": groups.calis_id,
         "lccn": groups.lccn,
@@ -123,8 +126,11 @@ def blocks(groups: Table) -> Table:
         "ubsn": groups.ubsn,
         "title, creator": _text(start, surname),
         "title, year": _text(start, year),
+        "title, coded year": _text(start, coded.nullif(year)),
         "title, pages": _text(start, pages),
-        "creator, pages, year": _text(surname, pages, year),
+        "end of title, pages": _text(end, pages),
+        "creator, pages": _text(surname, pages),
+        "creator, year": _text(creator, year),
     }
     tables = [groups.select(rule=ibis.literal(rule), key=key, group=groups.group) for rule, key in single.items()]
     for name in ("isbn", "issn"):
@@ -185,12 +191,20 @@ def _codes(column: pa.ChunkedArray) -> np.ndarray:
     return pc.fill_null(encoded.indices, components.ANY).to_numpy(zero_copy_only=False).astype(np.int64)
 
 
+def _volumes(keys: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Volumes as two attributes: numbers, among which none is a value too, and names, which may be left out."""
+    keys, missing = pc.fill_null(keys, ""), pa.scalar(None, pa.string())
+    named = pc.and_(pc.not_equal(keys, ""), pc.invert(pc.match_substring_regex(keys, "[0-9]")))
+    return pc.if_else(named, missing, keys), pc.if_else(named, keys, missing)
+
+
 def _clusters(groups: pa.Table, members: pa.Table, scored: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     """For each group (by place in `groups`) its cluster, and for each scored pair whether it was refused."""
     number = groups["group"].to_numpy()
     edition = pc.if_else(groups["edition_stated"], groups["edition_key"], pa.scalar(None, pa.string()))
-    volume = pc.fill_null(groups["volume_key"], "")
-    attributes = [volume, edition, *(groups[name] for name in ("carrier", "lang", "orig_lang", "kind"))]
+    # What holds between groups that never met, too.
+    attributes = [*_volumes(groups["volume_key"]), edition]
+    attributes += [groups[name] for name in ("carrier", "lang", "orig_lang", "kind")]
     # every source that has a record in a group
     in_group = np.searchsorted(number, members["group"].to_numpy())
     sources = _codes(members["source_id"])

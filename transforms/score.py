@@ -199,8 +199,7 @@ def vetoes(batch: pa.RecordBatch, found: dict[str, Floats]) -> dict[str, Flags]:
     near_year, no_pages = found["year_gap"] <= 1, np.isnan(found["pages_gap"])
     same_printing = same_year & (same_pages | no_pages)
     same_printing |= (found["isbn"] == 1) & (same_year | near_year & same_pages)
-    # One title on the same pages of the same year is one text: the code of its language is wrong on one side,
-    # or the name of the part was left out on one, which stands in the other's title.
+    # One title on the same pages of the same year is one text: one side left out the name of the part.
     same_text = same_year & (found["pages_gap"] == 0)
     volume = _volumes_differ(pairs, same_text & (found["title_kept"] == 1))
     left_kind, right_kind = (pc.equal(side, "serial") for side in pairs.column("kind"))
@@ -213,7 +212,7 @@ def vetoes(batch: pa.RecordBatch, found: dict[str, Floats]) -> dict[str, Flags]:
         "volume": volume,
         "edition": pairs.differ("edition_key") & (stated | ~same_printing),
         "carrier": pairs.differ("carrier"),
-        "language": pairs.differ("lang") & ~(same_text & (found["title_proper"] == 1)),
+        "language": pairs.differ("lang"),
         "translation": pairs.differ("orig_lang"),
         "serial": serial,
         "kind": ~serial & pairs.differ("kind"),
