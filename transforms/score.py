@@ -194,7 +194,6 @@ def vetoes(batch: pa.RecordBatch, found: dict[str, Floats]) -> dict[str, Flags]:
     """The pairs that may not be one bib whatever their score, by the reason, weightiest reason first."""
     pairs = Pairs(batch)
     # An edition left out is the first, unless two of ISBN, year and pages say that it was only not copied.
-    stated = pc.and_(*pairs.column("edition_stated")).to_numpy(zero_copy_only=False)
     same_year, same_pages = found["year_gap"] == 0, found["pages_gap"] <= 0.01
     near_year, no_pages = found["year_gap"] <= 1, np.isnan(found["pages_gap"])
     same_printing = same_year & (same_pages | no_pages)
@@ -210,7 +209,7 @@ def vetoes(batch: pa.RecordBatch, found: dict[str, Floats]) -> dict[str, Flags]:
     thin = ~same_number & (np.sum(~np.isnan(evidence), axis=0) < 2)
     return {
         "volume": volume,
-        "edition": pairs.differ("edition_key") & (stated | ~same_printing),
+        "edition": (found["edition"] == 2) | (found["edition"] == 1) & ~same_printing,
         "carrier": pairs.differ("carrier"),
         "language": pairs.differ("lang"),
         "translation": pairs.differ("orig_lang"),
