@@ -48,6 +48,7 @@ ONE = {frozenset(["a/000", "b/000"])}
         (HAMLET, {"isbn": [], "creators": ["Shakespeare, William"], "extent": None}),
         (HAMLET, {"edition": "1st ed."}),
         (HAMLET | {"edition": "2nd ed."}, {"extent": "349 p."}),  # the statement was left out
+        (ANALYSIS | {"volume_title": "代数"}, {"volume_title": None}),  # same pages, the part not named
         (HAMLET, {"creators": ["Wells, Stanley", "Shakespeare, William, 1564-1616"]}),
         (HAMLET, {"carrier": None}),  # a record that does not say is of either carrier
         (ANALYSIS, {"title": "数学分析", "creators": ["陈纪修"], "publisher": "高等敎育出版社"}),
@@ -64,6 +65,7 @@ def test_copies_of_one_book_join(record: dict, change: dict) -> None:
         ("veto:volume", ANALYSIS | {"volume_no": "上册"}, {"volume_no": "下册"}),
         ("veto:volume", ANALYSIS, {"volume_no": "2"}),
         ("veto:volume", ANALYSIS | {"volume_title": "代数"}, {"volume_title": "几何"}),
+        ("veto:volume", ANALYSIS | {"volume_title": "代数"}, {"volume_title": None, "extent": "3册"}),  # the set
         ("veto:volume", ANALYSIS | {"title": "数学分析(上册)"}, {"title": "数学分析(下册)"}),
         ("veto:edition", HAMLET | {"edition": "2nd ed."}, {"edition": "3rd ed."}),
         ("veto:edition", HAMLET, {"edition": "2nd ed.", "pub_year": 2003}),
