@@ -43,15 +43,17 @@ _FOREIGN = (
     b"\xd0\xcf\x11\xe0",
 )
 _LEADER = re.compile(rb"\d{5}[ -~]{5}[ -~]{2}[\d ]{5}")
+_WIDE_BIG = re.compile(rb"(?:\x00\d){5}(?:\x00[ -~]){7}|(?:\x00\s)*\x00<(?:\x00[!-~]){2}")
+_WIDE_LITTLE = re.compile(rb"(?:\d\x00){5}(?:[ -~]\x00){7}|(?:\s\x00)*<\x00(?:[!-~]\x00){2}")
 
 
 def utf16(start: bytes) -> str:
-    """The codec of UTF-16 text: by its byte order mark, or by two-byte characters at its start; else ''."""
+    """The codec of UTF-16 text, else '': by its byte order mark, or a leader or tag in two-byte characters."""
     if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return "utf-16"
-    if re.match(rb"(?:\x00\d){5}(?:\x00[ -~]){7}", start):
+    if _WIDE_BIG.match(start):
         return "utf-16-be"
-    return "utf-16-le" if re.match(rb"(?:\d\x00){5}(?:[ -~]\x00){7}", start) else ""
+    return "utf-16-le" if _WIDE_LITTLE.match(start) else ""
 
 
 def opening(stream: BinaryIO) -> bytes:

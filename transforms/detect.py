@@ -77,6 +77,8 @@ def _checked_xml(chunks: Iterator[Chunk], start: bytes, name: str) -> Iterator[C
         found = True
         yield flag_readers(chunk)
     if not found:
+        codec = containers.utf16(start)
+        start = start.decode(codec, "replace").encode() if codec else start
         root = _ROOT.search(re.sub(rb"(?s)<!--.*?-->|<[?!].*?>", b"", start))
         shown = root[1].decode() if root else ""
         if shown not in _EMPTY_ROOTS:

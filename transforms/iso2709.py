@@ -21,10 +21,11 @@ from transforms import iso2709_kernel as kernel
 from transforms import iso2709_rows as listing
 from transforms.chunk import FIELDS, RECORDS, Chunk
 from transforms.field_dictionaries import characters, tags
-from transforms.iso2709_blocks import PADDING, Block, Utf16, blocks, original_positions
+from transforms.iso2709_blocks import PADDING, Block, blocks
 from transforms.iso2709_findings import CNMARC, MARC21, UNIMARC, issues, rejected, status
 from transforms.iso2709_text import CODE_OF, Parsed, Text, decode
 from transforms.overlong import joined
+from transforms.utf16 import Utf16, original_places
 
 FORMATS = pa.array(["marc21", "cnmarc", "unimarc"])
 STATUSES = pa.array(["clean", "mended", "doubtful", "deleted", "rejected"])
@@ -113,8 +114,8 @@ def _chunk(file: _File, block: Block) -> Chunk | None:
     file.charset = known
     if file.utf16:
         text.charsets[:] = CODE_OF[charset.UTF_16]
-        positions = original_positions(block)
-        places = positions[parsed.records[listing.RECEIVED, :-1]] + block.offset
+        of_byte = original_places(block.buffer[: block.size])
+        places = of_byte[parsed.records[listing.RECEIVED, :-1]] + block.offset
         contents = pa.array([file.utf16.original(value) for value in contents.to_pylist()], pa.binary())
     formats = _formats(parsed, text, file.hint)
     file.record_no += parsed.count

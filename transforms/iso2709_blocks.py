@@ -1,7 +1,5 @@
 """Cut a stream of ISO 2709 into blocks of whole records; a stream in UTF-16 is decoded on the way."""
 
-import codecs
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -11,6 +9,7 @@ from numpy.typing import NDArray
 
 from transforms.arena import Memory, kept, passing
 from transforms.iso2709_kernel import RECORD_END
+from transforms.utf16 import Utf16, original_places
 
 JUNK = b" \t\r\n\x00\x1a\xef\xbb\xbf"  # may stand between records
 MAX_RECORD = 16 << 20  # bytes without a terminator that are still held as one record
@@ -36,55 +35,6 @@ class Block:
     too_long: bool = False
 
 
-class Utf16(io.RawIOBase):
-    """A stream of UTF-16 read as UTF-8.  Halves of pairs that stand alone become bytes that are no UTF-8."""
-
-    def __init__(self, head: bytes, stream: BinaryIO):
-        super().__init__()
-        big = head[:2] == b"\xfe\xff" or (head[:2] != b"\xff\xfe" and head[0] == 0)
-        self.codec = "utf-16-be" if big else "utf-16-le"
-        self._decoder = codecs.getincrementaldecoder(self.codec)("surrogatepass")
-        self._head, self._stream = head, stream
-        self._ready = b""
-
-    def readable(self) -> bool:
-        """True."""
-        return True
-
-    def readinto(self, room: memoryview) -> int:  # type: ignore[override]
-        """Fill the room; 0 at the end of the stream."""
-        while not self._ready:
-            data = self._head or self._stream.read(len(room))
-            self._head = b""
-            try:
-                text = self._decoder.decode(data, final=not data)
-            except UnicodeDecodeError:  # an odd number of bytes
-                self._decoder.reset()
-                text = "\ufffd"
-            self._ready = text.encode("utf-8", "surrogatepass")
-            if not data:
-                break
-        count = min(len(room), len(self._ready))
-        room[:count] = self._ready[:count]
-        self._ready = self._ready[count:]
-        return count
-
-    def original(self, content: bytes) -> bytes:
-        """What was received for these bytes."""
-        return content.decode("utf-8", "surrogatepass").encode(self.codec, "surrogatepass")
-
-
-def _utf16_sizes(data: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """How many bytes of UTF-16 each byte of UTF-8 stands for: those that begin a character for all of it."""
-    sizes: NDArray[np.int64] = 2 * (((data & 0xC0) != 0x80).astype(np.int64) + (data >= 0xF0))
-    return sizes
-
-
-def original_positions(block: Block) -> NDArray[np.int64]:
-    """How many bytes of UTF-16 the first n bytes of a block of UTF-8 stand for."""
-    return np.concatenate([[0], np.cumsum(_utf16_sizes(block.buffer[: block.size]))])
-
-
 def _fill(stream: BinaryIO, room: NDArray[np.uint8]) -> int:
     """Read into the room; how many bytes came, 0 at the end of the stream."""
     if hasattr(stream, "readinto"):
@@ -106,10 +56,11 @@ def _after_last(buffer: NDArray[np.uint8], size: int) -> int:
 
 def blocks(head: bytes, stream: BinaryIO, chunk_bytes: int) -> Iterator[Block]:
     """Cut the stream behind record terminators."""
+    wide = isinstance(stream, Utf16)
 
     def received(data: bytes | NDArray[np.uint8]) -> int:
         """How many bytes of the file these are."""
-        return int(_utf16_sizes(np.frombuffer(data, np.uint8)).sum()) if isinstance(stream, Utf16) else len(data)
+        return int(original_places(np.frombuffer(data, np.uint8))[-1]) if wide else len(data)
 
     held, offset = head, 0
     while True:

@@ -17,7 +17,7 @@ from harvesters.containers import utf16
 from transforms import charset
 from transforms.chunk import Chunk
 from transforms.field_columns import Columns, Field
-from transforms.iso2709_blocks import Utf16
+from transforms.utf16 import Utf16
 
 CHUNK_RECORDS = 2000
 CHUNK_BYTES = 4 << 20

@@ -83,7 +83,7 @@ def _records(
     control_numbers = _control_numbers(rows, told[kernel.ID_ROW])
     columns = [
         pa.array(np.arange(first_no, first_no + len(found), dtype=np.int32)),
-        pa.array(found.starts + found.offset),
+        pa.array(found.places),
         pc.coalesce(trimmed(STRIP, identifiers), control_numbers),
         control_numbers,
         _formats(format_hint).take(pa.array(which)),

@@ -2,13 +2,14 @@
 
 The bytes are cut at record elements (`xml_units`), under a root that repeats the namespaces declared before the
 first of them, so memory stays flat, every record has a byte offset, and one that is not well-formed is set aside
-alone.  MARCXML is read by a compiled kernel (`marcxml`); what that leaves is parsed by lxml here, which also says
-what is right.  Elements are known by local name, whatever their namespace.
+alone.  What came in UTF-16 is read as UTF-8, and kept as it came.  MARCXML is read by a compiled kernel
+(`marcxml`); what that leaves is parsed by lxml here, which also says what is right.  Elements are known by local
+name, whatever their namespace.
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, BinaryIO
 
@@ -18,7 +19,7 @@ from lxml import etree
 from numpy.typing import NDArray
 
 from transforms import charset, marcxml, xml_metadata
-from transforms.chunk import NO_ISSUES, NONE_REJECTED, Chunk
+from transforms.chunk import ISSUES, NO_ISSUES, NONE_REJECTED, RECORDS, Chunk
 from transforms.field_columns import Columns, Field
 from transforms.xml_units import MAX_RECORD, Units, units
 
@@ -30,6 +31,7 @@ _DECLARATION = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9_\-]+)[\
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _MARC_CHILDREN = ("{*}leader", "{*}controlfield", "{*}datafield")
 _BETWEEN = b"<?next?>"  # stands between records that are parsed together
+_WIDE = ("utf-16", "utf-16le", "utf-16be", "ucs-2", "iso-10646-ucs-2")  # as documents declare UTF-16
 _OTHERS = (charset.UTF_8, charset.GB18030, charset.BIG5)  # what a record may be in that belies its declaration
 
 
@@ -74,6 +76,10 @@ def root_of(head: bytes, encoding: str = "") -> Root:
     except (etree.XMLSyntaxError, LookupError):
         compiled = False
     return Root(start + b">", b"</root>", encoding, np.frombuffer(prefixes, np.uint8), compiled)
+
+
+def _root(found: Units) -> Root:
+    return root_of(found.head, charset.UTF_8 if found.wide else "")
 
 
 def _local(tag: object) -> str:
@@ -202,14 +208,15 @@ def parsed(found: Units, which: NDArray[np.int64], digests: NDArray[np.uint64], 
         hint: the source's format.
     """
     columns, hinted = Columns(), "unknown" if hint == "auto" else hint
-    root, needs_header = root_of(found.head), found.layout.mark == b"header"
+    root, needs_header = _root(found), found.layout.mark == b"header"
     contents = [found.content(unit) for unit in which.tolist()]
     elements = [f"more than {MAX_RECORD} bytes without an end"] if found.too_long else _elements(contents, root)
     for unit, content, element in zip(which.tolist(), contents, elements, strict=True):
-        offset = found.offset + int(found.starts[unit])
-        row = columns.record(first_no + unit, offset, content, root.encoding, hinted, int(digests[unit]))
+        received = found.wide.original(content) if found.wide else content
+        place, digest = int(found.places[unit]), int(digests[unit])
+        row = columns.record(first_no + unit, place, received, root.encoding, hinted, digest)
         readable = not isinstance(element, str)
-        if not found.too_long:
+        if not (found.too_long or found.wide):
             other, row["charset"] = _read_otherwise(content, found.head, root.encoding, readable)
             if other is not None:
                 columns.note("encoding-label", value=root.encoding)
@@ -232,7 +239,7 @@ def _in_order(tables: list[pa.Table]) -> pa.Table:
 
 
 def _chunk(found: Units, first_no: int, hint: str) -> Chunk:
-    root, digests, content = root_of(found.head), found.digests(), found.contents()
+    root, digests, content = _root(found), found.digests(), found.received()
     every = np.arange(len(found))
     if not root.compiled or found.too_long:
         return parsed(found, every, digests, first_no, hint)
@@ -245,6 +252,21 @@ def _chunk(found: Units, first_no: int, hint: str) -> Chunk:
         return rest
     records, fields = _in_order([marc.records, rest.records]), _in_order([marc.fields, rest.fields])
     return Chunk(records, fields, rest.issues, rest.rejected, content)
+
+
+def _from_utf16(chunk: Chunk, head: bytes) -> Chunk:
+    """The chunk with its records called UTF-16, and an issue for each where the document declares another."""
+    names = pa.repeat(pa.scalar(charset.UTF_16), len(chunk.records))
+    place = RECORDS.get_field_index("charset")
+    records, issues = chunk.records.set_column(place, RECORDS.field(place), names), chunk.issues
+    declared = _declared(head)
+    if _DECLARATION.search(head) and declared not in _WIDE:
+        labels = [
+            {"record_no": number, "rule": "encoding-label", "severity": "warn", "value": declared}
+            for number in records["record_no"].to_pylist()
+        ]
+        issues = pa.concat_tables([issues, pa.Table.from_pylist(labels, schema=ISSUES)])
+    return replace(chunk, records=records, issues=issues)
 
 
 def read(
@@ -261,5 +283,6 @@ def read(
     del encoding_hint
     number = first_record_no
     for found in units(stream, READ, CHUNK_RECORDS):
-        yield _chunk(found, number, format_hint)
+        chunk = _chunk(found, number, format_hint)
+        yield _from_utf16(chunk, found.head) if found.wide else chunk
         number += len(found)

@@ -5,16 +5,19 @@ parsed here: what a record's bytes are worth is the reader's to find.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import BinaryIO, cast
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from harvesters.containers import utf16
 from harvesters.xml_layout import PEEK, Layout, layout
 from transforms import xml_cut_kernel as kernel
 from transforms.arena import Memory, kept, passing
+from transforms.utf16 import Utf16, original_places
 
 PADDING = 128  # bytes behind a block that kernels may read
 KEPT_PER_BYTE = 6  # bytes of memory that one byte of a block takes as long as its tables live
@@ -33,11 +36,12 @@ class Units:
 
     buffer: NDArray[np.uint8]
     cuts: NDArray[np.int64]
-    offset: int  # of the buffer's first byte in the stream
+    offset: int  # of the buffer's first byte in the stream as received
     head: bytes  # what stands before the first record of the stream
     layout: Layout
     memory: Memory
     scratch: Memory
+    wide: Utf16 | None = None  # the stream came in UTF-16, and the buffer is what it says in UTF-8
     too_long: bool = False  # the only record is longer than MAX_RECORD, and only its beginning is here
 
     def __len__(self) -> int:
@@ -53,12 +57,22 @@ class Units:
         """Where each record ends in the buffer."""
         return self.cuts[kernel.END]
 
+    @cached_property
+    def places(self) -> NDArray[np.int64]:
+        """Where each record begins in the stream as received."""
+        if self.wide:
+            return self.offset + original_places(self.buffer[: self.ends.max(initial=0)])[self.starts]
+        return self.offset + self.starts
+
     def content(self, unit: int) -> bytes:
         """The bytes of one record."""
         return self.buffer[self.starts[unit] : self.ends[unit]].tobytes()
 
-    def contents(self) -> pa.Array:
-        """The bytes of all records."""
+    def received(self) -> pa.Array:
+        """The bytes of all records as received."""
+        if self.wide:
+            every = (self.wide.original(self.content(unit)) for unit in range(len(self)))
+            return pa.array(every, pa.binary())
         size = int((self.ends - self.starts).sum())
         out, offsets = self.memory.take(size + PADDING, np.uint8), np.empty(len(self) + 1, np.int32)
         kernel.contents(self.buffer, self.cuts, out, offsets)
@@ -73,10 +87,12 @@ class Units:
 
 def units(stream: BinaryIO, block_bytes: int, most: int) -> Iterator[Units]:
     """All records of a stream, about `most` at a time at most; memory is a few times `block_bytes`."""
-    ready = b""
-    while len(ready) < PEEK and (more := stream.read(max(PEEK, block_bytes))):
-        ready += more
-    cutter = _Cutter(layout(ready), most)
+    ready = _beginning(stream, block_bytes)
+    wide = Utf16(ready, stream) if utf16(ready) else None
+    if wide:
+        stream = cast(BinaryIO, wide)
+        ready = _beginning(stream, block_bytes)
+    cutter = _Cutter(layout(ready), most, wide)
     while ready:
         yield from cutter.cut(ready[:block_bytes])
         ready = ready[block_bytes:]
@@ -85,11 +101,19 @@ def units(stream: BinaryIO, block_bytes: int, most: int) -> Iterator[Units]:
     yield from cutter.cut(b"")
 
 
+def _beginning(stream: BinaryIO, block_bytes: int) -> bytes:
+    """The first bytes of a stream, enough of them for `layout`."""
+    ready = b""
+    while len(ready) < PEEK and (more := stream.read(max(PEEK, block_bytes))):
+        ready += more
+    return ready
+
+
 class _Cutter:
     """What is known of a stream between its blocks."""
 
-    def __init__(self, found: Layout, most: int):
-        self._layout, self._most = found, most
+    def __init__(self, found: Layout, most: int, wide: Utf16 | None):
+        self._layout, self._most, self._wide = found, most, wide
         names = b"".join(name + b"\0" for name in found.names) + b"\0"
         prefix = b"*" if found.prefix is None else found.prefix
         parts = (names, found.mark + b"\0", prefix + b"\0")
@@ -117,19 +141,20 @@ class _Cutter:
             cuts = np.ascontiguousarray(cuts[:, :count])
             self._see_head(buffer, size, int(cuts[kernel.START, 0]) if count else None)
             if count:
-                yield Units(buffer, cuts, self._offset, self._head or b"", self._layout, memory, scratch)
+                yield self._units(buffer, cuts, memory, scratch)
         done = self._done() if self._head is not None else 0
         if size - done > MAX_RECORD:
             cuts = np.array([[done], [done + KEPT], [kernel.NONE], [kernel.NONE]], np.int64)
-            yield Units(
-                buffer, cuts, self._offset, self._head or b"", self._layout, memory, scratch, too_long=True
-            )
+            yield replace(self._units(buffer, cuts, memory, scratch), too_long=True)
             self._state[kernel.OPENED] = kernel.NONE
             done = self._done()
         self._held = buffer[done:size].tobytes() if more else b""
-        self._offset += done
+        self._offset += int(original_places(buffer[:done])[-1]) if self._wide else done
         positions = self._state[: kernel.POSITIONS]
         positions[:] = np.where(positions < 0, kernel.NONE, positions - done)
+
+    def _units(self, buffer: NDArray[np.uint8], cuts: NDArray[np.int64], memory: Memory, scratch: Memory) -> Units:
+        return Units(buffer, cuts, self._offset, self._head or b"", self._layout, memory, scratch, self._wide)
 
     def _done(self) -> int:
         """How far the block needs not be seen again."""

@@ -20,6 +20,8 @@ BOM = b"\xef\xbb\xbf"
         (containers.ISO2709, ISO),
         (containers.ISO2709, b"\r\n" + ISO.decode().encode("utf-16")),
         (containers.XML, BOM + b"\n<collection/>"),
+        (containers.XML, "<?xml version='1.0'?><collection/>".encode("utf-16-le")),
+        (containers.XML, "\n<collection/>".encode("utf-16-be")),
         (containers.JSON, b' [ {"leader": "x"'),
         (containers.JSON, '{"fields": []}'.encode("utf-16")),
         (containers.ALEPH, BOM + b"000000001 LDR   L 00000nam"),
@@ -43,7 +45,14 @@ def test_containers(kind, start):
 
 
 @pytest.mark.parametrize(
-    "content", [b"name,card\nx,1\n", b"%PDF-1.4", b"<html><body>404</body></html>", b"\0" * (2 << 20) + ISO]
+    "content",
+    [
+        b"name,card\nx,1\n",
+        b"%PDF-1.4",
+        b"<html><body>404</body></html>",
+        "<html><body>404</body></html>".encode("utf-16"),
+        b"\0" * (2 << 20) + ISO,
+    ],
 )
 def test_unknown_files_are_refused_with_what_to_do(content):
     with pytest.raises(FormatError, match="Export"):

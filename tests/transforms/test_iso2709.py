@@ -217,6 +217,17 @@ def test_endless_record_does_not_fill_memory(monkeypatch):
     assert chunk.records["byte_offset"].to_pylist()[2] == len(GOOD) + 700_001
 
 
+def test_an_endless_record_in_utf16_may_be_cut_within_a_character(monkeypatch):
+    monkeypatch.setattr("transforms.iso2709_blocks.MAX_RECORD", 100_000)
+    monkeypatch.setattr("transforms.iso2709_blocks.KEPT", 1000)
+    for more in ("", "x", "xx"):  # one of them ends between characters
+        content = (GOOD.decode() + more + "書" * 70_000 + "\x1d" + GOOD.decode()).encode("utf-16")
+        chunk = read(content, chunk_bytes=20_000)
+        assert status(chunk) == ["clean", "rejected", "clean"]
+        (kept,) = chunk.rejected["content"].to_pylist()
+        assert kept in content and kept.endswith("書".encode("utf-16-le"))
+
+
 def test_digest_is_of_the_bytes():
     other = GOOD.replace(b"Title", b"Titel")
     first, second, third = read(GOOD + b"\r\n" + GOOD + other).records["digest"].to_pylist()

@@ -306,3 +306,65 @@ def test_recorded_answers(real, name, count, form):
     assert (len(records), len(rejected)) == (count, 0)
     assert {row["format"] for row in records} == {form}
     assert landing.count_records(content) == count
+
+
+MANY = [MARC.format(id=i, title=f"中國古代文學 𠀀 {i}") for i in range(40)]
+DC = (
+    '<oai_dc:dc xmlns:oai_dc="http://www.openarchives.org/OAI/2.0/oai_dc/" '
+    'xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>红楼梦</dc:title></oai_dc:dc>'
+)
+WIDE = {
+    "a collection": collection(*MANY),
+    "a record that is not well-formed": collection(*MANY[:3], MANY[3].replace("文學", "<文學>"), *MANY[4:]),
+    "a lost tag": collection(*MANY[:3], MANY[3].replace("</record>", ""), *MANY[4:]),
+    "a cut file": collection(*MANY).rpartition(b"</datafield>")[0],
+    "oai_dc": oai(*(oai_record(i, DC) for i in range(1, 4)), oai_record(4, "", ' status="deleted"')),
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be-sig", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("document", WIDE)
+@pytest.mark.parametrize("block_bytes", [61, 1 << 20])
+def test_utf16_says_what_its_twin_in_utf8_says(document, encoding, block_bytes, monkeypatch):
+    monkeypatch.setattr(xml_records, "READ", block_bytes)
+    monkeypatch.setattr(xml_units, "PEEK", block_bytes)
+    twin = WIDE[document]
+    mark = "\ufeff" if encoding.endswith("-sig") else ""
+    content = (mark + twin.decode()).encode(encoding.removesuffix("-sig"))
+    (records, fields, rejected), (of_twin, fields_of_twin, rejected_of_twin) = read(content), read(twin)
+    assert landing.count_records(content) == landing.count_records(twin) == len(records)
+    own = ("byte_offset", "charset", "content")
+    assert without(records, own) == without(of_twin, own)
+    assert fields == fields_of_twin
+    assert without(rejected, own) == without(rejected_of_twin, own)
+    assert {row["charset"] for row in records} == {"utf-16"}
+    chunks = list(xml_records.read(io.BytesIO(content)))
+    kept = [value for chunk in chunks for value in chunk.content.to_pylist()]
+    for row, bytes_ in zip(records, kept, strict=True):
+        assert content[row["byte_offset"] :].startswith(bytes_)
+    assert [row["content"] for row in rejected] == [kept[row["record_no"]] for row in rejected]
+    assert not [row for chunk in chunks for row in chunk.issues.to_pylist()]
+
+
+def without(rows, names):
+    return [{name: value for name, value in row.items() if name not in names} for row in rows]
+
+
+def test_utf16_that_calls_itself_utf8_is_told():
+    text = "<?xml version='1.0' encoding='UTF-8'?><collection>" + "".join(MANY[:2]) + "</collection>"
+    (chunk,) = xml_records.read(io.BytesIO(text.encode("utf-16")))
+    assert chunk.records["status"].to_pylist() == ["clean"] * 2
+    assert [(row["record_no"], row["rule"], row["value"]) for row in chunk.issues.to_pylist()] == [
+        (0, "encoding-label", "utf-8"),
+        (1, "encoding-label", "utf-8"),
+    ]
+
+
+def test_half_a_pair_in_utf16_costs_its_record():
+    content = collection(*MANY[:3]).decode().encode("utf-16")
+    half = content.replace("文".encode("utf-16-le"), b"\x00\xd8", 2).replace(
+        b"\x00\xd8", "文".encode("utf-16-le"), 1
+    )
+    records, _, rejected = read(half)
+    assert [row["status"] for row in records] == ["clean", "rejected", "clean"]
+    assert rejected[0]["content"] in half and landing.count_records(half) == 3
