@@ -305,6 +305,11 @@ def _constant(value: str, values: pa.Array) -> pa.Array:
     return pc.if_else(pc.is_valid(values), value, None)
 
 
+def _role(name: str, values: pa.Array) -> pa.Array:
+    """What somebody did, before who it was."""
+    return pc.binary_join_element_wise(name, strip(values), " ")
+
+
 # How a value is narrowed at its ends, after its function where it has one.
 _TRIMS = {
     "strip": kernel.STRIP,
@@ -366,7 +371,8 @@ _FUNCTIONS: dict[str, Clean] = {
 def steps(name: str) -> tuple[Clean | None, int | None]:
     """What is done under that name: a function of whole values, a trim, or the one and then the other.
 
-    `map:NAME` looks up a code, `constant:TEXT` gives a text; an empty name is for values as they are.
+    `map:NAME` looks up a code, `constant:TEXT` gives a text, `role:TEXT` the value behind a text; an empty name is
+    for values as they are.
 
     Raises:
         KeyError: there is no such name.
@@ -376,6 +382,8 @@ def steps(name: str) -> tuple[Clean | None, int | None]:
         return lambda values: each_distinct(values, partial(_meaning, argument)), None
     if kind == "constant":
         return lambda values: _constant(argument, values), None
+    if kind == "role":
+        return lambda values: _role(argument, values), None
     if kind and kind not in _FUNCTIONS and kind not in _TRIMS:
         raise KeyError(f"no cleaning function is called {name!r}")
     return _FUNCTIONS.get(kind), _TRIMS.get(kind)

@@ -33,7 +33,10 @@ from transforms.clean_kernel import trim_spans
 from transforms.text_columns import SLACK, Spans, from_bytes, from_spans, parts, spans_of, together
 
 FOLDER = Path(__file__).resolve().parent.parent / "schemas" / "crosswalks"
-BIB_COLUMNS = {c.name: c.type for c in DESCRIPTION} | {"updated_at": pa.string(), "level": pa.string()}
+# What crosswalks fill: the descriptive columns, and what is said of the record itself.
+BIB_COLUMNS = {c.name: c.type for c in DESCRIPTION} | {
+    "updated_at": pa.string(), "level": pa.string(), "agency_steps": pa.list_(pa.string())
+}  # fmt: skip
 Rows = np.ndarray  # row numbers of the fields table, ascending
 
 

@@ -102,6 +102,8 @@ from transforms.clean import cleaner
         ("format_carrier", "text", None),
         ("constant:thesis", "Thesis (Ph. D.)", "thesis"),
         ("constant:thesis", None, None),
+        ("role:original", " DLC ", "original DLC"),
+        ("role:original", " ", None),
         ("isbd", None, None),
     ],
 )

@@ -138,6 +138,33 @@ def test_cnmarc():
     assert (found["pub_year"], found["lang"]) == (1994, "chi")
 
 
+@pytest.mark.parametrize(
+    ("format_", "fields", "chain", "steps"),
+    [
+        (
+            "cnmarc",  # in the order of the second indicator, not of the fields
+            [
+                ("801", " 2", [("a", "CN"), ("b", "BNU"), ("c", "20240102")]),
+                ("801", " 0", [("a", "CN"), ("b", "BSD"), ("c", "19980926")]),
+                ("801", " 2", [("b", "BNU"), ("c", "20250102")]),
+                ("801", "  ", [("b", "CALIS")]),
+            ],
+            ["BSD", "BNU", "CALIS"],
+            ["original BSD 19980926", "modifying BNU 20240102", "modifying BNU 20250102"],
+        ),
+        (
+            "marc21",
+            [("040", "  ", [("a", "DLC"), ("b", "eng"), ("c", "DLC"), ("d", "OCoLC"), ("d", "ViU")])],
+            ["DLC", "OCoLC", "ViU"],
+            ["original DLC", "transcribing DLC", "modifying OCoLC", "modifying ViU"],
+        ),
+    ],
+)
+def test_who_catalogued_when(format_, fields, chain, steps):
+    found = crosswalk.describe(fields_of(fields), format_)
+    assert (found["agency_chain"][0].as_py(), found["agency_steps"][0].as_py()) == (chain, steps)
+
+
 def test_holdings_by_profile():
     fields = fields_of(PLAIN, CNMARC)
     holding = holdings.attachments(fields, "cnmarc-905", "holding").to_pylist()

@@ -45,6 +45,7 @@ def test_a_print_book_and_its_electronic_edition(real):
     assert printed["title_pinyin"] == "'97 Zhong Guo Fa Zhan Bao Gao"
     assert printed["price"] == "CNY赠90.00"
     assert printed["agency_chain"] == ["BSD", "BNU"]
+    assert printed["agency_steps"] == ["original BSD 19980926", "modifying BNU 20011030", "modifying BNU 20120703"]
     assert printed["subjects"] == ["经济发展--中国--1997", "社会发展--中国--1997"]
     assert (printed["clc"], printed["clc_ed"], printed["lcas"]) == (["F124"], "3", ["28.2"])
     assert record(table, "990001379150203961")["calis_id"] == "CAL 012000518979"
