@@ -20,6 +20,7 @@ from harvesters.landing import utf16
 UTF_8, GB18030, BIG5, MARC_8, KOI8_R, UTF_16 = "utf-8", "gb18030", "big5", "marc-8", "koi8-r", "utf-16"
 CHARSETS = (UTF_8, GB18030, BIG5, MARC_8, KOI8_R, UTF_16)
 ASCII = "ascii"  # what `detect` says of bytes that are the same in all of them
+UNKNOWN = "unknown"  # what is said of a record whose text was not decoded
 _ALIASES = {
     "utf8": UTF_8,
     "unicode": UTF_8,

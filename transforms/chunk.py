@@ -17,7 +17,7 @@ RECORDS = pa.schema(
         pa.field("record_id", pa.string()),
         pa.field("control_number", pa.string()),
         pa.field("format", pa.string(), nullable=False),  # marc21, cnmarc, unimarc, oai_dc …
-        pa.field("charset", pa.string(), nullable=False),
+        pa.field("charset", pa.string(), nullable=False),  # `unknown` where the text was not decoded
         # clean, mended, doubtful: has rows in `fields`; rejected: a row in `rejected`; deleted: a withdrawal;
         # joined: part of a record whose fields are with a later one
         pa.field("status", pa.string(), nullable=False),

@@ -29,7 +29,7 @@ from transforms.utf16 import Utf16, original_places
 
 FORMATS = pa.array(["marc21", "cnmarc", "unimarc"])
 STATUSES = pa.array(["clean", "mended", "doubtful", "deleted", "rejected"])
-CHARSETS = pa.array(charset.CHARSETS)
+CHARSETS = pa.array(list(CODE_OF))
 
 
 @dataclass

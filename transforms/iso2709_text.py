@@ -25,7 +25,7 @@ from transforms.iso2709_rows import (
 )
 
 CHARSETS = charset.CHARSETS
-CODE_OF = {name: code for code, name in enumerate(CHARSETS)}
+CODE_OF = {name: code for code, name in enumerate((*CHARSETS, charset.UNKNOWN))}
 SAMPLED_RECORDS = 50
 _BARE_EACC = re.compile(rb"\$1(?:[!-~]{3})+(?:\(B|[\x1d-\x1f])")
 UNDECODED = 100  # in `refused`: the bytes are in no charset that is known
@@ -77,7 +77,7 @@ class Parsed:
 class Text:
     """What `decode` found: per record its charset and `text` bits, per row its value."""
 
-    charsets: NDArray[np.int8]  # index into CHARSETS
+    charsets: NDArray[np.int8]  # by CODE_OF
     bits: NDArray[np.uint8]
     values: pa.Array
     failures: dict[int, tuple[str, int]] = field(default_factory=dict)  # record: charset tried, byte position
@@ -113,6 +113,8 @@ def decode(parsed: Parsed, known: str | None, hint: str) -> tuple[Text, str | No
     text.bits[bare] |= ESCAPED
     if text.failures:
         _take_out(parsed, text)
+    refused = parsed.records[REFUSED, :-1]
+    text.charsets[(refused > 0) if known is None else (refused == UNDECODED)] = CODE_OF[charset.UNKNOWN]
     return text, known
 
 

@@ -25,6 +25,7 @@ READ = 1 << 20
 MAX_RECORD = 16 << 20  # bytes of a record that are kept and parsed
 SAMPLED_RECORDS = 50
 READER_NAME = "200"
+UNDECODABLE = "encoding-undecodable"  # the rule of a record that is in no known charset
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _MARC_8 = re.compile(rb"\x1b[(,)\-$]")
 Unit = tuple[int, bytes]  # where a record starts, and its bytes
@@ -161,7 +162,7 @@ class _Decoder:
                 text, understood = _decoded(content, used)
             except UnicodeDecodeError as error:
                 raise Refusal(
-                    "encoding-undecodable",
+                    UNDECODABLE,
                     f"its text is in no known charset; as {used} it fails at byte {error.start} of the record",
                     "give the encoding in the source's row, or export the record again as UTF-8",
                 ) from None
@@ -238,6 +239,8 @@ def read(
                 _fill(columns, row, decoder, content, parse, format_hint)
             except Refusal as refusal:
                 columns.reject(refusal.rule, refusal.reason, refusal.advice)
+                if refusal.rule == UNDECODABLE or not decoder.known:
+                    row["charset"] = charset.UNKNOWN
             if wide:
                 row["charset"] = charset.UTF_16
         yield columns.chunk()

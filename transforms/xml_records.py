@@ -184,17 +184,26 @@ def _elements(contents: list[bytes], root: Root) -> list[Any]:
 def _read_otherwise(content: bytes, head: bytes, declared: str, readable: bool) -> tuple[Any, str]:
     """The element of a record that is not in the encoding declared, and the one that its bytes are surely in.
 
-    None where they are in no other, or make no element in it either.  Where they are `readable` as declared, only
-    UTF-8 is believed instead: text in UTF-8 often is text in GB 18030 or Latin-1 too, the reverse hardly ever.
+    None where they are in no other, or make no element in it either; the encoding is unknown where that declared
+    can't be theirs.  Where they are `readable` as declared, only UTF-8 is believed instead: text in UTF-8 often is
+    text in GB 18030 or Latin-1 too, the reverse hardly ever.
     """
     if readable and (declared == charset.UTF_8 or content.isascii()):
         return None, declared
     name, sure = charset.judge(content)
     name = charset.UTF_8 if name == charset.ASCII else name
     if not sure or name not in _OTHERS or name == declared or (readable and name != charset.UTF_8):
-        return None, declared
+        return None, declared if readable or _decodes(content, declared) else charset.UNKNOWN
     element = _elements([content], root_of(head, name))[0]
     return (None, declared) if isinstance(element, str) else (element, name)
+
+
+def _decodes(content: bytes, encoding: str) -> bool:
+    try:
+        content.decode(encoding)
+    except (UnicodeDecodeError, LookupError):
+        return False
+    return True
 
 
 def parsed(found: Units, which: NDArray[np.int64], digests: NDArray[np.uint64], first_no: int, hint: str) -> Chunk:

@@ -2,6 +2,8 @@
 
 import zipfile
 
+import pytest
+
 from tests.transforms.marc_records import build
 from transforms.inspect import inspect
 
@@ -17,3 +19,27 @@ def test_an_archive_of_several_files_is_read_whole(tmp_path):
         archive.writestr("two.mrc", book("3"))
     found = inspect(path)
     assert (found["format"], found["records"], found["accepted"]) == ("marc21", 3, 3)
+
+
+NOISE = b"\xff\xfe\x80\xc3(\xf8\x81"  # in no charset that is known
+UNDECODED = {
+    "iso2709": b"".join(build([("001", str(n)), ("245", "10\x1fa?")]).replace(b"?", b"\x80") for n in range(2)),
+    "lines": b"".join(b"=LDR  00000nam\n=001  %d\n=245  10$a" % n + NOISE + b"\n\n" for n in range(2)),
+    "xml": b"<collection>" + b"<record><leader>" + NOISE + b"</leader></record>" + b"</collection>",
+}
+
+
+@pytest.mark.parametrize("container", UNDECODED)
+def test_the_encoding_of_what_was_not_decoded_is_unknown(container, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(UNDECODED[container])
+    found = inspect(path)
+    assert found["accepted"] == 0 < found["records"]
+    assert (found["encoding"], found["encodings"]) == ("unknown", {"unknown": found["records"]})
+
+
+def test_records_that_are_broken_do_not_hide_the_encoding_of_the_others(tmp_path):
+    whole = build([("001", "1"), ("245", "10\x1fa红楼梦新证")])
+    path = tmp_path / "file"
+    path.write_bytes(whole + b"broken\x1d" * 5)
+    assert inspect(path)["encodings"] == {"utf-8": 6}
