@@ -165,6 +165,26 @@ def test_who_catalogued_when(format_, fields, chain, steps):
     assert (found["agency_chain"][0].as_py(), found["agency_steps"][0].as_py()) == (chain, steps)
 
 
+@pytest.mark.parametrize(
+    ("level", "linked", "volume"),
+    [
+        ("c", ("773", "08", [("t", "Opera"), ("g", "Bd. 2"), ("q", "2")]), "2"),
+        ("b", ("773", "08", [("t", "Opera"), ("g", "Bd. 2")]), "Bd. 2"),
+        ("b", ("830", " 0", [("a", "Opera ;"), ("v", "Bd. 2.")]), "Bd. 2."),
+        # without a leader that says it is part of a set, a number in a series is no volume; nor is an article's
+        (" ", ("830", " 0", [("a", "Monographs ;"), ("v", "12")]), None),
+        (" ", ("773", "0 ", [("t", "Journal"), ("g", "Vol. 3, no. 1 (1999)")]), None),
+        ("a", ("830", " 0", [("a", "Monographs ;"), ("v", "12")]), None),
+    ],
+)
+def test_volume_of_a_part_that_only_its_link_numbers(level, linked, volume):
+    leader = ("LDR", "", [(None, f"01230cam a2200313 a{level}4500")])
+    title = ("245", "10", [("a", "Title")])
+    assert crosswalk.describe(fields_of([leader, title, linked]), "marc21")["volume_no"][0].as_py() == volume
+    own = ("245", "10", [("a", "Title"), ("n", "Part 1")])
+    assert crosswalk.describe(fields_of([leader, own, linked]), "marc21")["volume_no"][0].as_py() == "Part 1"
+
+
 def test_holdings_by_profile():
     fields = fields_of(PLAIN, CNMARC)
     holding = holdings.attachments(fields, "cnmarc-905", "holding").to_pylist()
