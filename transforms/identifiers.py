@@ -6,6 +6,7 @@ valid identifier; the caller keeps the value as given beside it.
 """
 # numba infers the types of compiled functions
 
+import re
 from typing import Any
 
 import numpy as np
@@ -247,14 +248,13 @@ def lccn_of_us(values: pa.Array) -> pa.Array:
 
 def oclc(values: pa.Array) -> pa.Array:
     """OCLC number from `(OCoLC)ocm05853149`, or with its prefix alone; digits without leading zeros."""
-    return _extract(
-        values, r"^\s*(?:\(OCoLC\)\s*(?:oc[mn]|on)?|oc[mn]|on)\s*0*(?P<found>[1-9]\d{0,13})(?:\s|\\|$)"
-    )
+    named = r"\((?i:OCo?LC)\)\s*(?i:oc[mn]|on)?|(?i:oc[mn])|on"
+    return _extract(values, rf"^\s*(?:{named})\s*0*(?P<found>[1-9]\d{{0,13}})(?:\s|\\|$)")
 
 
 def calis(values: pa.Array) -> pa.Array:
     """CALIS control number: `CAL ` and twelve digits."""
-    number = _extract(values, r"^\s*\(?CAL(?:IS)?\)?[\s\-]*(?P<found>\d{12})\s*$")
+    number = _extract(values, r"(?i)^\s*\(?CAL(?:IS)?\)?[\s\-]*(?P<found>\d{12})\s*$")
     return pc.binary_join_element_wise("CAL", number, " ")
 
 
@@ -267,9 +267,9 @@ def doi(values: pa.Array) -> pa.Array:
     return pc.replace_substring_regex(text, r"^(10\.[^?#]+)\?.*$", r"\1")
 
 
-# An iD with its hyphens anywhere in a text, or sixteen digits behind the word.
+# An iD with its hyphens, or dashes or spaces instead, anywhere in a text, or sixteen digits behind the word.
 _ORCID = (
-    r"(?i)(?:^|[^0-9\-])(?P<found>\d{4}-\d{4}-\d{4}-\d{3}[\dx])(?:$|[^0-9a-z\-])"
+    r"(?i)(?:^|[^0-9\-])(?P<found>\d{4}[-‐‑–—\s]\d{4}[-‐‑–—\s]\d{4}[-‐‑–—\s]\d{3}[\dx])(?:$|[^0-9a-z\-])"
     r"|orcid[^0-9]{0,12}(?P<bare>\d{15}[\dx])(?:$|[^0-9a-z])"
 )
 # What ISNI reserved for ORCID, without the check (ORCID: What is the relationship between ISNI and ORCID?, 2023).
@@ -285,7 +285,7 @@ def orcid(values: pa.Array) -> pa.Array:
     given = pc.binary_join_element_wise(pc.struct_field(parts, "found"), pc.struct_field(parts, "bare"), "")
 
     def checked(text: str) -> str | None:
-        digits = text.replace("-", "").upper()
+        digits = re.sub("[^0-9X]", "", text.upper())
         known = any(low <= digits[:15] <= high for low, high in _ORCID_BLOCKS)
         if not known or not mod_11_2.is_valid(digits):
             return None
@@ -295,7 +295,10 @@ def orcid(values: pa.Array) -> pa.Array:
 
 
 def bad_orcid(values: pa.Array) -> pa.Array:
-    """What says that it is an ORCID iD, or has the form of one in ORCID's numbers, and is none."""
+    """What says that it is an ORCID iD, or has the form of one in ORCID's numbers, and is none.
+
+    With spaces it must say so, since that is how an ISNI is written.
+    """
     form = r"(?:^|[^0-9\-])(?:0000-000[123]|0009-00[01]\d)-\d{4}-\d{3}[\dx](?:$|[^0-9a-z\-])"
     claims = pc.match_substring_regex(values, r"(?i)orcid[^0-9]{0,12}\d|" + form)
     bad = pc.and_(claims, pc.is_null(orcid(values)))

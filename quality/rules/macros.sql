@@ -58,6 +58,28 @@ CREATE MACRO ismn_is_valid(text) AS
             ELSE length(d) = 13 AND starts_with(d, '9790') AND mod10_is_right(d)
         END)[1];
 
+-- A Library of Congress control number: up to three letters, year and serial (LC, LCCN Namespace).
+-- Most are digits among spaces, and looked at no further.
+CREATE MACRO lccn_is_valid(text) AS
+    CASE
+        WHEN regexp_matches(text, '^ *[0-9]{8,10} *$') THEN true
+        ELSE regexp_matches(regexp_replace(text, '\s|/.*$', '', 'g'),
+            '^[a-z]{0,3}([0-9]{8,10}|([0-9]{2}|[0-9]{4})-[0-9]{1,6})$')
+    END;
+
+-- An OCLC number behind its prefix; and what says that it is one.
+CREATE MACRO oclc_is_valid(text) AS
+    regexp_matches(text,
+        '^\s*(\((?i:OCo?LC)\)\s*(?i:oc[mn]|on)?|(?i:oc[mn])|on)\s*0*[1-9][0-9]{0,13}(\s|\\|$)');
+CREATE MACRO says_oclc(text) AS
+    regexp_matches(text, '^\s*(?i:\(OCo?LC\)|oc[mn]\s*[0-9])');
+
+-- A CALIS control number, CAL and twelve digits; and what says that it is one.
+CREATE MACRO calis_is_valid(text) AS
+    regexp_matches(text, '^\s*\(?(?i:CAL(IS)?)\)?[\s\-]*[0-9]{12}\s*$');
+CREATE MACRO says_calis(text) AS
+    regexp_matches(text, '^\s*\(?(?i:CAL(IS)?)\)?[\s\-]*[0-9]');
+
 -- A DOI, alone or behind an address or name (ISO 26324); and what says that it is one.
 CREATE MACRO doi_is_valid(text) AS
     regexp_matches(lower(text),

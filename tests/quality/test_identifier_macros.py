@@ -24,6 +24,24 @@ PLACES: dict[str, tuple[Column, list[str]]] = {
             "182|a/b|数| |",
         ],
     ),
+    "lccn": (
+        identifiers.lccn,
+        ["|  |sn |agrx|N", "85|2001|1|８５", "-|| -|—", "000002|12|0000012", "|/AC/r86| //r85|x|-"],
+    ),
+    "oclc": (
+        identifiers.oclc,
+        [
+            "|(OCoLC)|(OCLC) |(ocolc)|(DLC)",
+            "|ocm|OCN|on|ON",
+            "|0| 00",
+            "5853149|0|123456789012345|12a",
+            "|\\\\| x",
+        ],
+    ),
+    "calis": (
+        identifiers.calis,
+        ["|CAL|cal|(CALIS)|CALX", "| |-| - |:", "012000518979|01200051897|0120005189790|O12000518979", "| |x"],
+    ),
     "ubsn": (
         identifiers.ubsn,
         [

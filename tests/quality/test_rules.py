@@ -62,6 +62,18 @@ EXAMPLES: dict[str, tuple[Change, Change]] = {
         {"fields": [("091", {"a": "CN 11-123/G2"})]},
         {"fields": [("091", {"a": "CN11-1234/G2"}), ("091", {"a": "31-1108"})]},
     ),
+    "bad-lccn": (
+        {"format": "marc21", "fields": [("010", {"a": "   8500002 "})]},
+        {"format": "marc21", "fields": [("010", {"a": "sn 85-2 /AC", "z": "x"})]},
+    ),
+    "bad-oclc": (
+        {"format": "marc21", "fields": [("035", {"a": "(OCoLC)ocmX"})]},
+        {"format": "marc21", "fields": [("035", {"a": "(OCoLC)ocm05853149"}), ("035", {"a": "(DLC)X"})]},
+    ),
+    "bad-calis-number": (
+        {"fields": [("099", {"a": "CAL 0120005189"})]},
+        {"fields": [("099", {"a": "cal 012000518979"}), ("099", {"a": "X 1"})]},
+    ),
     "bad-doi": (
         {"format": "marc21", "fields": [("024", "7 ", {"a": "10.1000", "2": "doi"})]},
         {

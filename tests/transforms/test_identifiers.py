@@ -97,7 +97,14 @@ def test_issn_agrees_with_stdnum(text):
         ("calis", "(CALIS)012000518979", "CAL 012000518979"),
         ("oclc", "ocm7049616", "7049616"),
         ("oclc", "(OCoLC)on1234567890", "1234567890"),
+        ("oclc", "(OCLC)5853149", "5853149"),
+        ("oclc", "(OcoLC) OCM05853149", "5853149"),
+        ("oclc", "OCN123456789", "123456789"),
+        ("oclc", "ON 5", None),
+        ("oclc", "(OCoLC-M)5853149", None),
         ("oclc", "once 5", None),
+        ("calis", "cal 012000518979", "CAL 012000518979"),
+        ("calis", "Calis-012000518979", "CAL 012000518979"),
         ("lccn_of_us", "US sn 88028613", "sn88028613"),
         ("lccn_of_us", "FR 29601162", None),
         ("issn", "ＩＳＳＮ", None),
@@ -117,6 +124,9 @@ def test_issn_agrees_with_stdnum(text):
         ("orcid", "orcid::0009-0001-5055-9262", "0009-0001-5055-9262"),
         ("orcid", "Carberry, Josiah [0000-0002-1825-0097]", "0000-0002-1825-0097"),
         ("orcid", "0000-0002-1694-233x", "0000-0002-1694-233X"),
+        ("orcid", "orcid 0000 0002 1825 0097", "0000-0002-1825-0097"),
+        ("orcid", "0000–0002‐1694—233x", "0000-0002-1694-233X"),
+        ("orcid", "0000 0001 2103 2683", None),  # right, but an ISNI
         ("orcid", "0000-0002-1825-0098", None),
         ("orcid", "0000-0001-2103-2683", None),  # right, but an ISNI
         ("orcid", "000000021694233X", None),  # says neither what it is
@@ -125,6 +135,8 @@ def test_issn_agrees_with_stdnum(text):
         ("bad_orcid", "0000-0002-1825-0098", "0000-0002-1825-0098"),
         ("bad_orcid", "https://orcid.org/0000-0002-1825-009", "https://orcid.org/0000-0002-1825-009"),
         ("bad_orcid", "0000-0002-1825-0097", None),
+        ("bad_orcid", "orcid 0000 0002 1825 0098", "orcid 0000 0002 1825 0098"),
+        ("bad_orcid", "0000 0001 2103 2683", None),
         ("bad_orcid", "http://isni.org/isni/0000000121032683", None),
         ("bad_orcid", "(DLC)n 79021164", None),
         ("orcid", "https://d-nb.info/gnd/118540238", None),
