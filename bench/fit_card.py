@@ -28,9 +28,10 @@ from scipy.sparse.csgraph import connected_components
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from transforms import match, parse
+from transforms import candidates, match, parse
 from transforms.evaluate import read_pairs
-from transforms.score import IDENTIFIERS, WEIGHTS, Card, features, load_card, vetoes
+from transforms.score import IDENTIFIERS, WEIGHTS, Card, Pairs, features, load_card, vetoes
+from warehouse import engine
 
 PENALTY = 0.02  # on the square of each step between levels
 Floats = npt.NDArray[np.float64]
@@ -41,7 +42,8 @@ FALLING = ("year_gap", "coded_gap", "pages_gap", "edition")
 def compared(records: list[Path]) -> pa.Table:
     """The columns that matching compares, of all records of some files."""
     con = ibis.duckdb.connect()
-    return match.prepare(con.create_table("bib", ibis.memtable(parse.parse_files(records)))).to_pyarrow()
+    bib = con.create_table("bib", ibis.memtable(parse.parse_files(records)))
+    return candidates.numbered(candidates.prepare(bib)).order_by("row").to_pyarrow()
 
 
 def side_by_side(table: pa.Table, at: npt.NDArray[np.int64]) -> pa.RecordBatch:
@@ -53,7 +55,7 @@ def side_by_side(table: pa.Table, at: npt.NDArray[np.int64]) -> pa.RecordBatch:
             f"{name}_{column}": pa.nulls(len(at), pa.string())
             if column in IDENTIFIERS
             else some[column].combine_chunks()
-            for column in match.COMPARED
+            for column in candidates.COMPARED
         }
         columns[f"{name}_source_id"] = pa.array(at[:, side].astype(str))
         columns[f"{name}_identity"] = pa.nulls(len(at), pa.string())
@@ -72,13 +74,9 @@ def labelled(records: list[Path], pairs: Path) -> tuple[pa.RecordBatch, npt.NDAr
 def distinct(records: list[Path]) -> pa.RecordBatch:
     """Pairs that meet in a block, of records that all describe different books."""
     table = compared(records)
-    con = ibis.duckdb.connect()
-    rows = table.append_column("group", table["row"])
-    groups = con.create_table("record", ibis.memtable(rows))
-    blocked = con.create_table("block", match.blocks(groups))
-    large = con.create_table("large", match.oversize(blocked))
-    placed = con.create_table("place", match.places(blocked, large, groups))
-    met = match.pairs(blocked, large, placed).order_by("left", "right").to_pyarrow()
+    con = ibis.duckdb.from_connection(engine.connect())
+    groups = con.create_table("record", ibis.memtable(table.rename_columns({"row": "group"})))
+    met = match.worth_comparing(con, groups)[0].order_by("left", "right").to_pyarrow()
     return side_by_side(table, np.stack([met["left"].to_numpy(), met["right"].to_numpy()], axis=1))
 
 
@@ -189,13 +187,14 @@ def main() -> None:
     given = parser.parse_args()
     card = load_card()
     batch, at, labels = labelled(given.records, given.pairs)
-    found = features(batch)
-    apart = np.logical_or.reduce(list(vetoes(batch, found).values()))
+    pairs = Pairs.of(batch)
+    found = features(pairs)
+    apart = np.logical_or.reduce(list(vetoes(pairs, found).values()))
     known = len(labels)
     fold, counts = folds(at, given.folds), np.ones(known)
     every, truth = found, labels
     if given.distinct:
-        others = distinct(given.distinct)
+        others = Pairs.of(distinct(given.distinct))
         more = features(others)
         free = ~np.logical_or.reduce(list(vetoes(others, more).values()))
         every = {name: np.concatenate([values, more[name][free]]) for name, values in found.items()}
@@ -211,7 +210,7 @@ def main() -> None:
     print(f"{len(labels)} pairs, {int(labels.sum())} of one book, {int((apart * labels).sum())} of these vetoed")
     report("no vetoes", score, labels, card.match)
     report("vetoes", np.where(apart, 0, score), labels, card.match)
-    for reason, flags in vetoes(batch, found).items():
+    for reason, flags in vetoes(pairs, found).items():
         one, two = int((flags * labels).sum()), int((flags * (1 - labels)).sum())
         print(f"veto {reason:14} {one:5} of one book, {two:5} not")
     weights_all = design.card_weights(design.fit(counts > 0, truth, counts))

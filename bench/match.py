@@ -132,14 +132,14 @@ def run_splink(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
     import splink.comparison_library as cl
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
-    from transforms import match
+    from transforms import candidates
 
     clock = Clock()
     start, cpu = clock.wall, clock.cpu
     backend = _connection(folder, memory_limit, threads)
-    records = match.collapse(match.prepare(backend.read_parquet(folder / "bib.parquet")))
-    records = backend.create_table("records", records)
-    groups = backend.create_table("groups", records.filter(records.row == records.group))
+    records = candidates.prepare(backend.read_parquet(folder / "bib.parquet"))
+    members = backend.create_table("members", candidates.grouped(candidates.collapse(records)))
+    groups = backend.create_table("groups", candidates.groups(records, members))
     clock.done("collapse")
     title = "substr(title_key, 1, 12)"
     settings = SettingsCreator(
@@ -174,7 +174,7 @@ def run_splink(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
     clock.done("components")
     found = backend.con.execute(
         f"""SELECT r.record_no, dense_rank() OVER (ORDER BY c.cluster_id) - 1 AS cluster
-        FROM records r JOIN {clusters.physical_name} c ON r."group" = c."group" ORDER BY r.record_no"""
+        FROM members r JOIN {clusters.physical_name} c ON r."group" = c."group" ORDER BY r.record_no"""
     ).to_arrow_table()
     pq.write_table(found, folder / "found.parquet")
     pairs = backend.con.execute(f"SELECT count(*) FROM {predicted.physical_name}").fetchall()[0][0]

@@ -22,7 +22,7 @@ from harvesters import registry
 from harvesters.registry import Registry
 from schemas.tables import CATALOG_BIB, CATALOG_HOLDING, CATALOG_ITEM, CATALOG_LOAN, CATALOG_PROVENANCE
 from schemas.tables import Table as Contract
-from transforms import identity, judgement, links, match, merge, review, versions
+from transforms import candidates, identity, judgement, links, match, merge, review, versions
 from transforms.judgement import Judgement, Rulings
 from transforms.score import WEIGHTS
 from warehouse import engine, lake
@@ -37,7 +37,7 @@ class CatalogError(Exception):
     """The catalogue can't be built; says what to do."""
 
 
-def build(run_id: str, cap: int = match.BLOCK_CAP) -> list[Outcome]:
+def build(run_id: str, cap: int = candidates.BLOCK_CAP) -> list[Outcome]:
     """Build the union catalogue from what is staged now.
 
     Args:
@@ -201,7 +201,7 @@ def _identified(backend: BaseBackend, records: pa.Table, folder: Path, build_id:
     living = pc.unique(before["bib_id"])
     known = identity.remembered(before, former, identity.redirects(living, lineage))
     bib_ids, lineage = identity.assign(_with_old_ids(backend, records, known), living, lineage, build_id)
-    assigned = records.select(match.POSITION).append_column("bib_id", bib_ids)
+    assigned = records.select(candidates.POSITION).append_column("bib_id", bib_ids)
     lake.write_table(folder, "catalog.bib_record", assigned)
     lake.write_table(folder, "catalog.lineage", lineage)
     lake.write_table(folder, "catalog.redirect", identity.redirects(pc.unique(bib_ids), lineage))

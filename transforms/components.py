@@ -263,3 +263,18 @@ def within_reach(left: Ints, right: Ints, edge_left: Ints, edge_right: Ints, att
         if _find(parent, left[pair]) == _find(parent, right[pair]):
             found[pair] = not _attributes_conflict(left[pair], right[pair], attributes)
     return found
+
+
+@numba.njit(cache=True)
+def share_source(left: Ints, right: Ints, starts: Ints, sources: Ints) -> Flags:
+    """Which pairs of groups have a source in common; arguments as of `join`, sources of a group in order."""
+    found = np.zeros(len(left), np.bool_)
+    for pair in range(len(left)):
+        i, j = starts[left[pair]], starts[right[pair]]
+        while i < starts[left[pair] + 1] and j < starts[right[pair] + 1] and not found[pair]:
+            found[pair] = sources[i] == sources[j]
+            if sources[i] < sources[j]:
+                i += 1
+            else:
+                j += 1
+    return found

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from transforms.score import WEIGHTS, Card, contributions, features, vetoes
+from transforms.score import WEIGHTS, Card, Pairs, contributions, features, vetoes
 
 # The compared column behind an evidence of another name.
 BEHIND = {
@@ -62,21 +62,22 @@ def veto_text(rule: str) -> tuple[str, str]:
 
 
 def weigh(batch: pa.RecordBatch, card: Card) -> list[Weighed]:
-    """Every line of the score card for each pair of a batch of `transforms.match.compared`."""
-    found = features(batch)
+    """Every line of the score card for each pair of a batch of `transforms.candidates.compared`."""
+    pairs = Pairs.of(batch)
+    found = features(pairs)
     weights, levels = contributions(found, card)
-    scores = 1 / (1 + np.exp(-(card.prior + weights.sum(axis=1))))
-    flags = vetoes(batch, found)
+    scores = 1 / (1 + np.exp(-(card.prior + weights.sum(axis=0))))
+    flags = vetoes(pairs, found)
     values = {name: batch.column(name).to_pylist() for name in batch.schema.names}
     weighed = []
     for at in range(batch.num_rows):
         lines = []
         for column, (name, evidence) in enumerate(card.evidence.items()):
-            level = evidence.levels[levels[at, column]] if levels[at, column] >= 0 else "missing"
+            level = evidence.levels[levels[column, at]] if levels[column, at] >= 0 else "missing"
             english, chinese = texts().get((name, level), ("nothing to compare", "无可比较"))
             sides = (values.get(f"{side}_{BEHIND.get(name, name)}") for side in ("left", "right"))
             left, right = (None if side is None or side[at] is None else str(side[at]) for side in sides)
-            weight = round(float(weights[at, column]), 4)
+            weight = round(float(weights[column, at]), 4)
             lines.append(
                 {"name": name, "left": left, "right": right, "level": level, "weight": weight}
                 | {"english": english, "chinese": chinese}

@@ -13,7 +13,7 @@ import ibis
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
-from transforms import judgement, judging, match, review
+from transforms import candidates, judgement, judging, review
 from transforms.evidence import veto_text
 from transforms.judgement import IN_FORCE, MUST_JOIN, MUST_NOT_JOIN, RECORD, Judgement, Record, Rulings
 from transforms.judgement_csv import present
@@ -114,12 +114,13 @@ def _groups(
     """The first record of each record's group of equal ones, under which pairs are named in `catalog.match`."""
     rulings = _rulings_of_build(con)
     judged = {record for pair in (*rulings.must_join, *rulings.must_not_join) for record in pair}
-    titles = match.prepare(bib).semi_join(_listed(sorted({*records, *judged})), RECORD).select("title_key")
+    titles = candidates.prepare(bib).semi_join(_listed(sorted({*records, *judged})), RECORD).select("title_key")
     alike = bib.filter(bib.title_key.isin(titles.title_key) | bib.title_key.isnull())
-    collapsed = backend.create_table("collapsed", match.collapse(match.prepare(alike)), temp=True)
-    pulled, _ = judging.apply(collapsed, rulings)
-    groups = pulled.semi_join(_listed(records), RECORD).select("source_id", "record_id", "group")
-    first = pulled.select(group="row", first_source="source_id", first_record="record_id")
+    collapsed = backend.create_table("collapsed", candidates.collapse(candidates.prepare(alike)), temp=True)
+    members = candidates.grouped(judging.apply(collapsed, rulings))
+    groups = members.semi_join(_listed(records), RECORD).select("source_id", "record_id", "group")
+    leaders = members.filter(members.leads)
+    first = leaders.select("group", first_source="source_id", first_record="record_id")
     rows = groups.join(first, "group").to_pyarrow().to_pylist()
     return {(row["source_id"], row["record_id"]): (row["first_source"], row["first_record"]) for row in rows}
 
@@ -151,8 +152,8 @@ def _row(con: duckdb.DuckDBPyConnection, left: Record, right: Record) -> Found |
 
 def _blocks(backend: BaseBackend, bib: Table, left: Record, right: Record) -> Found:
     """The blocks of both records, and the size of those that they share."""
-    prepared = match.prepare(bib.semi_join(_listed([left, right]), RECORD))
-    blocked = match.blocks(prepared.mutate(group=prepared.row)).to_pyarrow().to_pylist()
+    prepared = candidates.numbered(candidates.prepare(bib.semi_join(_listed([left, right]), RECORD)))
+    blocked = candidates.blocks(prepared.rename(group="row")).to_pyarrow().to_pylist()
     of: dict[int, set[tuple[str, str]]] = defaultdict(set)
     for row in blocked:
         of[row["group"]].add((row["rule"], row["key"]))
@@ -163,21 +164,22 @@ def _blocks(backend: BaseBackend, bib: Table, left: Record, right: Record) -> Fo
         "left": [{"rule": rule, "key": key} for rule, key in sorted(of[rows.index(left)])],
         "right": [{"rule": rule, "key": key} for rule, key in sorted(of[rows.index(right)])],
         "shared": [
-            {"rule": rule, "key": key, "groups": sizes[rule, key], "cut": sizes[rule, key] > match.BLOCK_CAP}
+            {"rule": rule, "key": key, "groups": sizes[rule, key], "cut": sizes[rule, key] > candidates.BLOCK_CAP}
             for rule, key in shared
         ],
-        "cap": match.BLOCK_CAP,
+        "cap": candidates.BLOCK_CAP,
     }
 
 
 def _sizes(bib: Table, shared: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
     """How many groups are in each of some blocks."""
-    records = match.prepare(bib)
+    records = candidates.numbered(candidates.prepare(bib))
     wanted = ibis.memtable({"rule": [rule for rule, _ in shared], "key": [key for _, key in shared]})
-    members = match.blocks(records.mutate(group=records.row)).semi_join(wanted, ["rule", "key"])
+    members = candidates.blocks(records.mutate(group=records.row)).semi_join(wanted, ["rule", "key"])
     # groups lie within a block as a whole, since equal records have equal keys
-    collapsed = match.collapse(records.semi_join(members.select(row=members.group), "row"))
-    counted = members.join(collapsed.select("row", of="group"), members.group == collapsed.row)
+    there = records.semi_join(members.select(row=members.group), "row")
+    collapsed = candidates.collapse(there).join(there.select(*RECORD, at="row"), RECORD)
+    counted = members.join(collapsed.select(group="at", of="said"), "group")
     rows = counted.group_by("rule", "key").agg(groups=counted.of.nunique()).to_pyarrow().to_pylist()
     return {(row["rule"], row["key"]): row["groups"] for row in rows}
 
@@ -230,7 +232,7 @@ def _conflicts(
     linked = "SELECT source_id, record_id FROM catalog.bib_record WHERE bib_id = ? ORDER BY ALL"
     members = [con.execute(linked, [bib_id]).fetchall() for bib_id in (left_bib, right_bib)]
     wanted = backend.create_table("explained", _listed([*members[0], *members[1]]), temp=True)
-    prepared = match.prepare(bib.semi_join(wanted, RECORD))
+    prepared = candidates.prepare(bib.semi_join(wanted, RECORD))
     columns = [*RECORD, "identity", "edition_key", "edition_stated", *WITHIN]
     values = {(r["source_id"], r["record_id"]): r for r in prepared.select(columns).to_pyarrow().to_pylist()}
     sides = [[values[record] for record in side if record in values] for side in members]

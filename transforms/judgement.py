@@ -73,6 +73,16 @@ class Rulings:
     contradictions: tuple[Contradiction, ...] = ()
     effects: tuple[str, ...] = field(default=())  # of each judgement, in their order
 
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """Every pair that is judged."""
+        return (*self.must_join, *self.must_not_join)
+
+    @property
+    def records(self) -> list[Record]:
+        """Every record that is judged."""
+        return sorted({record for pair in self.pairs for record in pair})
+
 
 # --- the store -------------------------------------------------------------------------------------------
 

@@ -1,91 +1,51 @@
 """Judgements brought to bear on matching: groups pulled apart, pairs decided, whatever else was found."""
 
-from collections import defaultdict
-from typing import NamedTuple
-
 import ibis
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from ibis.expr.types import Table
 
-from transforms.judgement import MUST_JOIN, MUST_NOT_JOIN, Record, Rulings
-from transforms.score import MATCH, SEPARATE
+from transforms import candidates
+from transforms.candidates import RECORD
+from transforms.judgement import Record, Rulings
+from transforms.score import BY_FORCE, FORBIDDEN, MATCH, SEPARATE, having, ruled
 
-RULE = "judgement:"
-BY_FORCE, FORBIDDEN = RULE + MUST_JOIN, RULE + MUST_NOT_JOIN
 # A pair with too little to compare is not one that contradicts: two thin records may both fit a full one.
 LACKING = ("veto:title_only",)
 DECIDED = pa.schema([("left", pa.int64()), ("right", pa.int64()), ("rule", pa.string())])
 
 
-class _Place(NamedTuple):
-    """Where a judged record stands."""
+def apply(collapsed: Table, rulings: Rulings) -> Table:
+    """`transforms.candidates.collapse`, where the judged records of broken groups stand alone.
 
-    row: int
-    group: int
-
-
-def apply(records: Table, rulings: Rulings) -> tuple[Table, pa.Table]:
-    """Pull groups apart where judgements need it, and name the groups that are judged.
-
-    Args:
-        records: `transforms.match.collapse`, computed.
-        rulings: what is in force.
-
-    Returns:
-        The records, some with another group; and left, right, rule of each judged pair of groups.
+    A group is broken that, as it is, would join what must not be joined.
     """
-    if not rulings.must_join and not rulings.must_not_join:
-        return records, DECIDED.empty_table()
-    named = sorted({record for pair in (*rulings.must_join, *rulings.must_not_join) for record in pair})
-    wanted = ibis.memtable({"source_id": [one for one, _ in named], "record_id": [one for _, one in named]})
-    found = records.semi_join(wanted, ["source_id", "record_id"]).select("source_id", "record_id", "row", "group")
-    rows = found.to_pyarrow().to_pylist()
-    places = {(row["source_id"], row["record_id"]): _Place(row["row"], row["group"]) for row in rows}
-    alone = _to_stand_alone(places, rulings)
-    if alone:
-        moved = _moved(records, alone)
-        changed = records.left_join(moved, "row")
-        records = changed.mutate(group=ibis.coalesce(changed.moved, changed.group)).select(records.columns)
-    group = {record: place.row if place in alone else place.group for record, place in places.items()}
-    return records, _decided(group, rulings)
+    if not rulings.pairs:
+        return collapsed
+    said = _of_judged(collapsed, rulings, "said")
+    parent = {value: value for value in said.values()}
 
-
-def _to_stand_alone(places: dict[Record, _Place], rulings: Rulings) -> set[_Place]:
-    """The judged records of groups that, as they are, would join what must not be joined."""
-    parent = {place.group: place.group for place in places.values()}
-
-    def root(group: int) -> int:
-        while parent[group] != group:
-            parent[group] = group = parent[parent[group]]
-        return group
+    def root(value: int) -> int:
+        while parent[value] != value:
+            parent[value] = value = parent[parent[value]]
+        return value
 
     for one, other in rulings.must_join:
-        a, b = root(places[one].group), root(places[other].group)
+        a, b = root(said[one]), root(said[other])
         parent[max(a, b)] = min(a, b)
-    pairs = ((root(places[one].group), root(places[other].group)) for one, other in rulings.must_not_join)
+    pairs = ((root(said[one]), root(said[other])) for one, other in rulings.must_not_join)
     broken = {one for one, other in pairs if one == other}
-    return {place for place in places.values() if root(place.group) in broken}
+    singled = _listed([record for record, value in said.items() if root(value) in broken])
+    moved = collapsed.left_join(singled.mutate(singled=True), list(RECORD))
+    said_now = ibis.cases((moved.singled, candidates.alone(collapsed)), else_=moved.said)
+    return moved.mutate(said=said_now).select(collapsed.columns)
 
 
-def _moved(records: Table, alone: set[_Place]) -> Table:
-    """(row, moved): the records whose group gets another name; it is always that of its first record."""
-    groups = ibis.memtable({"group": sorted({place.group for place in alone})})
-    rows = records.semi_join(groups, "group").select("row", "group").to_pyarrow().to_pylist()
-    singled = {place.row for place in alone}
-    rest: dict[int, list[int]] = defaultdict(list)
-    for row in rows:
-        if row["row"] not in singled:
-            rest[row["group"]].append(row["row"])
-    moved = {row: row for row in singled} | {row: min(members) for members in rest.values() for row in members}
-    return ibis.memtable(
-        pa.table({"row": pa.array(moved.keys(), pa.int64()), "moved": pa.array(moved.values(), pa.int64())})
-    )
-
-
-def _decided(group: dict[Record, int], rulings: Rulings) -> pa.Table:
-    """The judged pairs of groups, each once; records of one group are joined already."""
+def decided(members: Table, rulings: Rulings) -> pa.Table:
+    """left, right, rule of the judged pairs of groups, each once; records of one group are joined already."""
+    if not rulings.pairs:
+        return DECIDED.empty_table()
+    group = _of_judged(members, rulings, "group")
     rules: dict[tuple[int, int], str] = {}
     for rule, pairs in ((BY_FORCE, rulings.must_join), (FORBIDDEN, rulings.must_not_join)):
         for one, other in pairs:
@@ -94,6 +54,19 @@ def _decided(group: dict[Record, int], rulings: Rulings) -> pa.Table:
                 rules[left, right] = rule
     rows = [{"left": left, "right": right, "rule": rule} for (left, right), rule in sorted(rules.items())]
     return pa.Table.from_pylist(rows, schema=DECIDED)
+
+
+def _of_judged(records: Table, rulings: Rulings, column: str) -> dict[Record, int]:
+    """A value of each judged record."""
+    rows = (
+        records.semi_join(_listed(rulings.records), list(RECORD)).select(*RECORD, column).to_pyarrow().to_pylist()
+    )
+    return {(row["source_id"], row["record_id"]): row[column] for row in rows}
+
+
+def _listed(records: list[Record]) -> Table:
+    columns = {name: pa.array([record[at] for record in records], pa.string()) for at, name in enumerate(RECORD)}
+    return ibis.memtable(pa.table(columns))
 
 
 def with_pairs(candidates: Table, decided: pa.Table) -> Table:
@@ -105,26 +78,16 @@ def with_pairs(candidates: Table, decided: pa.Table) -> Table:
 
 def decide(scored: pa.Table, decided: pa.Table) -> pa.Table:
     """Scored pairs, ordered by left and right, with rule and decision of those that are judged."""
-    if not len(decided):
-        return scored
     left, right = scored["left"].to_numpy(), scored["right"].to_numpy()
-    joined, separated = np.zeros(len(scored), bool), np.zeros(len(scored), bool)
+    at: dict[str, list[int]] = {BY_FORCE: [], FORBIDDEN: []}
     for row in decided.to_pylist():
         first, end = np.searchsorted(left, row["left"]), np.searchsorted(left, row["left"], side="right")
-        at = first + np.searchsorted(right[first:end], row["right"])
-        (joined if row["rule"] == BY_FORCE else separated)[at] = True
-    columns = {"rule": (BY_FORCE, FORBIDDEN), "decision": (MATCH, SEPARATE)}
-    for name, values in columns.items():
-        column = scored[name]
-        for mask, value in zip((joined, separated), values, strict=True):
-            column = pc.if_else(pa.array(mask), value, column)
-        place = scored.schema.get_field_index(name)
-        scored = scored.set_column(place, scored.schema.field(name), column)
+        at[row["rule"]].append(int(first + np.searchsorted(right[first:end], row["right"])))
+    for rule, decision in ((BY_FORCE, MATCH), (FORBIDDEN, SEPARATE)):
+        scored = ruled(scored, np.array(at[rule], np.int64), rule, decision)
     return scored
 
 
 def vetoed(scored: pa.Table) -> np.ndarray:
     """Whether each scored pair was found to contradict itself, so that no chain may join it either."""
-    veto = pc.starts_with(scored["rule"], "veto:")
-    lacking = pc.is_in(scored["rule"], pa.array(LACKING))
-    return pc.and_not(veto, lacking).to_numpy()
+    return having(scored, lambda rule: rule.startswith("veto:") and rule not in LACKING)

@@ -139,21 +139,30 @@ def _share(a, a_start, a_end, b, b_start, b_end, work):
 
 
 @njit(cache=True, nogil=True)
-def _alike_all(a, a_at, b, b_at, out):
-    work = _work()
+def _same_all(a, a_at, left, b, b_at, right, out):
     for k in range(len(out)):
-        out[k] = _share(a, a_at[k], a_at[k + 1], b, b_at[k], b_at[k + 1], work)
+        i, j = left[k], right[k]
+        out[k] = 1.0 if _same(a, a_at[i], a_at[i + 1], b, b_at[j], b_at[j + 1]) else 0.0
 
 
 @njit(cache=True, nogil=True)
-def _titles_all(a, a_at, b, b_at, whole, start, kept):
+def _alike_all(a, a_at, left, b, b_at, right, out):
+    work = _work()
+    for k in range(len(out)):
+        i, j = left[k], right[k]
+        out[k] = _share(a, a_at[i], a_at[i + 1], b, b_at[j], b_at[j + 1], work)
+
+
+@njit(cache=True, nogil=True)
+def _titles_all(a, a_at, left, b, b_at, right, whole, start, kept):
     work = _work()
     for k in range(len(whole)):
+        i, j = left[k], right[k]
         whole[k] = start[k] = kept[k] = 1.0
-        if _same(a, a_at[k], a_at[k + 1], b, b_at[k], b_at[k + 1]):
+        if _same(a, a_at[i], a_at[i + 1], b, b_at[j], b_at[j + 1]):
             continue
-        first = _decode(a, a_at[k], a_at[k + 1], work.left)
-        second = _decode(b, b_at[k], b_at[k + 1], work.right)
+        first = _decode(a, a_at[i], a_at[i + 1], work.left)
+        second = _decode(b, b_at[j], b_at[j + 1], work.right)
         shorter = min(first, second)
         common = _lcs(work.left, first, work.right, second, work)
         whole[k] = 2.0 * common / (first + second)
@@ -171,16 +180,17 @@ def _next_bar(data, start, end):
 
 
 @njit(cache=True, nogil=True)
-def _nearest_all(a, a_at, b, b_at, out):
+def _nearest_all(a, a_at, left, b, b_at, right, out):
     work = _work()
     for k in range(len(out)):
+        i, j = left[k], right[k]
         best = 0.0
-        p = np.int64(a_at[k])
-        while p <= a_at[k + 1] and best < 1.0:
-            p_end = _next_bar(a, p, np.int64(a_at[k + 1]))
-            q = np.int64(b_at[k])
-            while q <= b_at[k + 1] and best < 1.0:
-                q_end = _next_bar(b, q, np.int64(b_at[k + 1]))
+        p = np.int64(a_at[i])
+        while p <= a_at[i + 1] and best < 1.0:
+            p_end = _next_bar(a, p, np.int64(a_at[i + 1]))
+            q = np.int64(b_at[j])
+            while q <= b_at[j + 1] and best < 1.0:
+                q_end = _next_bar(b, q, np.int64(b_at[j + 1]))
                 best = max(best, _share(a, p, p_end, b, q, q_end, work))
                 q = q_end + 1
             p = p_end + 1
@@ -214,10 +224,11 @@ def _has_all(a, a_start, a_end, b, b_start, b_end):
 
 
 @njit(cache=True, nogil=True)
-def _numbers_all(a, a_at, b, b_at, out):
+def _numbers_all(a, a_at, left, b, b_at, right, out):
     for k in range(len(out)):
-        start, end = np.int64(a_at[k]), np.int64(a_at[k + 1])
-        other, other_end = np.int64(b_at[k]), np.int64(b_at[k + 1])
+        i, j = left[k], right[k]
+        start, end = np.int64(a_at[i]), np.int64(a_at[i + 1])
+        other, other_end = np.int64(b_at[j]), np.int64(b_at[j + 1])
         none = _next_number(a, start, end)[0] == end and _next_number(b, other, other_end)[0] == other_end
         into = _has_all(a, start, end, b, other, other_end)
         back = _has_all(b, other, other_end, a, start, end)
@@ -225,63 +236,86 @@ def _numbers_all(a, a_at, b, b_at, out):
 
 
 @njit(cache=True, nogil=True)
-def _shared_all(a, a_at, b, b_at, out):
+def _shared_all(a, a_at, left, b, b_at, right, out):
     for k in range(len(out)):
+        i, j = left[k], right[k]
         out[k] = 0.0
-        p = np.int64(a_at[k])
-        while p < a_at[k + 1] and out[k] == 0.0:
-            p_end = _next_bar(a, p, np.int64(a_at[k + 1]))
-            q = np.int64(b_at[k])
-            while q < b_at[k + 1]:
-                q_end = _next_bar(b, q, np.int64(b_at[k + 1]))
+        p = np.int64(a_at[i])
+        while p < a_at[i + 1] and out[k] == 0.0:
+            p_end = _next_bar(a, p, np.int64(a_at[i + 1]))
+            q = np.int64(b_at[j])
+            while q < b_at[j + 1]:
+                q_end = _next_bar(b, q, np.int64(b_at[j + 1]))
                 if p_end > p and _same(a, p, p_end, b, q, q_end):
                     out[k] = 1.0
                 q = q_end + 1
             p = p_end + 1
 
 
-def _known(left: pa.Array, right: pa.Array, *found: Floats) -> None:
-    """NaN where a side is null."""
-    null = left.is_null().to_numpy(zero_copy_only=False) | right.is_null().to_numpy(zero_copy_only=False)
+class Texts(NamedTuple):
+    """A column of texts for compiled functions: the bytes, where each value starts, and which are not null."""
+
+    data: NDArray[np.uint8]
+    offsets: NDArray[np.int32]
+    known: NDArray[np.bool_]
+
+
+class Side(NamedTuple):
+    """One side of some pairs: a column, and which of its values stands in each pair."""
+
+    texts: Texts
+    at: NDArray[np.int64]
+
+
+def texts(values: pa.Array) -> Texts:
+    """A string array for comparison."""
+    return Texts(*parts(values), values.is_valid().to_numpy(zero_copy_only=False))
+
+
+def known(left: Side, right: Side) -> NDArray[np.bool_]:
+    """Where both sides have a value."""
+    return left.texts.known[left.at] & right.texts.known[right.at]
+
+
+def _compared(kernel, left: Side, right: Side, views: int = 1) -> list[Floats]:
+    found = [np.empty(len(left.at), np.float64) for _ in range(views)]
+    kernel(left.texts.data, left.texts.offsets, left.at, right.texts.data, right.texts.offsets, right.at, *found)
+    missing = ~known(left, right)
     for one in found:
-        one[null] = np.nan
+        one[missing] = np.nan
+    return found
 
 
-def _compared(kernel, left: pa.Array, right: pa.Array) -> Floats:
-    out = np.empty(len(left), np.float64)
-    kernel(*parts(left), *parts(right), out)
-    _known(left, right, out)
-    return out
+def same(left: Side, right: Side) -> Floats:
+    """1 for equal texts, 0 for others; NaN where one is null."""
+    return _compared(_same_all, left, right)[0]
 
 
-def alike(left: pa.Array, right: pa.Array) -> Floats:
+def alike(left: Side, right: Side) -> Floats:
     """Similarity of each pair of texts, 0 to 1; NaN where one is null."""
-    return _compared(_alike_all, left, right)
+    return _compared(_alike_all, left, right)[0]
 
 
-def titles(left: pa.Array, right: pa.Array) -> tuple[Floats, Floats, Floats]:
+def titles(left: Side, right: Side) -> list[Floats]:
     """Three views of each pair of titles, 0 to 1; NaN where one is null.
 
     Returns:
         The similarity of the whole; that of the beginnings of the shorter one's length, for a subtitle may be
         left out; and how much of the shorter one is in the longer, which a word put for another lowers.
     """
-    whole, start, kept = (np.empty(len(left), np.float64) for _ in range(3))
-    _titles_all(*parts(left), *parts(right), whole, start, kept)
-    _known(left, right, whole, start, kept)
-    return whole, start, kept
+    return _compared(_titles_all, left, right, 3)
 
 
-def nearest(left: pa.Array, right: pa.Array) -> Floats:
+def nearest(left: Side, right: Side) -> Floats:
     """The best similarity between any of the one's names and any of the other's, lists joined by |."""
-    return _compared(_nearest_all, left, right)
+    return _compared(_nearest_all, left, right)[0]
 
 
-def numbers(left: pa.Array, right: pa.Array) -> Floats:
+def numbers(left: Side, right: Side) -> Floats:
     """2 where two texts hold the same numbers, 1 where one has more, 0 where each has its own; NaN without any."""
-    return _compared(_numbers_all, left, right)
+    return _compared(_numbers_all, left, right)[0]
 
 
-def shared(left: pa.Array, right: pa.Array) -> Floats:
+def shared(left: Side, right: Side) -> Floats:
     """1 where two lists joined by | share an entry, 0 where they don't; NaN where one is null."""
-    return _compared(_shared_all, left, right)
+    return _compared(_shared_all, left, right)[0]

@@ -21,41 +21,30 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.backends import BaseBackend
-from ibis.expr.types import StringValue, Table
+from ibis.expr.types import Table
 from ibis.util import gen_name
 
-from transforms import components, judging
+from transforms import candidates, components, judging
+from transforms.candidates import RECORD
 from transforms.judgement import Rulings
-from transforms.score import IDENTIFIERS, MATCH, REVIEW, SCORED, Card, load_card, score
-
-BLOCK_CAP = 500  # groups in a block that are still compared all with all
-NOT_JUDGED = Rulings()
-NEIGHBOURS = 8  # in a larger block each group is compared with the next ones by title, creator and year
-
-# Records that agree in all of these are the same to every later step.
-COMPARED = (
-    *IDENTIFIERS,
-    "title_key",
-    "full_title_key",
-    "volume_key",
-    "edition_key",
-    "edition_stated",
-    "creator_key",
-    "creators_key",
-    "publisher_key",
-    "place_key",
-    "pages",
-    "pub_year",
-    "coded_year",
-    "lang",
-    "orig_lang",
-    "carrier",
-    "kind",
+from transforms.score import (
+    BY_FORCE,
+    FORBIDDEN,
+    MATCH,
+    REFUSED,
+    REVIEW,
+    SAME_SOURCE,
+    SEPARATE,
+    Card,
+    decided_as,
+    having,
+    load_card,
+    ruled,
+    score_groups,
 )
-# Values that name no language: they agree with every other.
-NO_LANGUAGE = ("und", "mul", "zxx", "mis", "|||", "xxx", "")
-LISTS = ("isbn", "issn", "creators_key")
-POSITION = ("source_id", "record_id", "batch_id", "record_no")
+from warehouse import engine
+
+NOT_JUDGED = Rulings()
 
 
 @dataclass(frozen=True)
@@ -65,124 +54,6 @@ class Clusters:
     records: pa.Table  # POSITION, row, cluster; ordered by (source_id, record_id), row counts from 0
     pairs: pa.Table  # catalog.match
     notes: list[str]  # what was left out or cut, for the outcome
-
-
-def prepare(bib: Table) -> Table:
-    """The compared columns of `staged.bib`, lists of identifiers as sorted text, and a row number."""
-    listed = {name: bib[name].sort().join("|").nullif("") for name in LISTS}
-    made = {
-        **listed,
-        "edition_stated": bib.edition.notnull(),
-        "lang": ibis.cases((bib.lang.notin(NO_LANGUAGE), bib.lang)),
-        # a thesis, or a kit of book and disc, is catalogued as a book by the next library
-        "kind": ibis.cases((bib.kind.isin(("thesis", "mixed")), "book"), else_=bib.kind),
-    }
-    plain = {name: bib[name] for name in COMPARED if name not in made}
-    return bib.select(
-        *POSITION,
-        **plain,
-        **made,
-        # of the several ISBNs of a book, another record may give one
-        identity=ibis.coalesce(listed["isbn"].substr(0, 13), bib.calis_id, bib.lccn, bib.oclc, listed["issn"]),
-        row=ibis.row_number().over(order_by=[bib.source_id, bib.record_id]),
-    )
-
-
-def collapse(records: Table) -> Table:
-    """Add `group`: the smallest row of those that are equal in everything compared.
-
-    Records that say too little to be equal to another (no identifier, and not both creator and year) stay
-    alone; two records of one source without an identifier never share a group.
-    """
-    identified = ibis.or_(*(records[name].notnull() for name in IDENTIFIERS))
-    telling = records.title_key.notnull() & (
-        identified | (records.creator_key.notnull() & records.pub_year.notnull())
-    )
-    twin = ibis.row_number().over(group_by=[*COMPARED, "source_id"], order_by="row")
-    # -1: shares; 0 and more: the n-th of its source; beyond all of these: alone
-    apart = ibis.cases((~telling, records.row + 1_000_000_000_000), (identified, -1), else_=twin)
-    marked = records.mutate(apart=apart.cast("int64"))
-    return marked.mutate(group=marked.row.min().over(group_by=[*COMPARED, "apart"])).drop("apart")
-
-
-def _text(*parts: StringValue) -> StringValue:
-    key = parts[0]
-    for part in parts[1:]:
-        key = key + "/" + part
-    return key
-
-
-def blocks(groups: Table) -> Table:
-    """(rule, key, group): the places where groups meet to be compared."""
-    start = groups.full_title_key.substr(0, 12)
-    title = groups.full_title_key
-    end = title.substr(ibis.greatest(title.length() - 12, 0), 12)
-    creator, surname = groups.creator_key.substr(0, 12), groups.creator_key.substr(0, 6)
-    pages, year, coded = (groups[name].cast("string") for name in ("pages", "pub_year", "coded_year"))
-    single = {
-        "calis_id": groups.calis_id,
-        "lccn": groups.lccn,
-        "oclc": groups.oclc,
-        "ubsn": groups.ubsn,
-        "title, creator": _text(start, surname),
-        "title, year": _text(start, year),
-        "title, coded year": _text(start, coded.nullif(year)),
-        "title, pages": _text(start, pages),
-        "end of title, pages": _text(end, pages),
-        "creator, pages": _text(surname, pages),
-        "creator, year": _text(creator, year),
-    }
-    tables = [groups.select(rule=ibis.literal(rule), key=key, group=groups.group) for rule, key in single.items()]
-    for name in ("isbn", "issn"):
-        listed = groups.filter(groups[name].notnull())
-        number = listed[name].split("|").unnest()
-        tables.append(listed.select(rule=ibis.literal(name), key=number, group=listed.group))
-    together = ibis.union(*tables)
-    return together.filter(together.key.notnull()).distinct()
-
-
-def oversize(blocked: Table, cap: int = BLOCK_CAP) -> Table:
-    """(rule, key, size) of the blocks with more groups than the cap."""
-    sizes = blocked.group_by("rule", "key").agg(size=blocked.group.count())
-    return sizes.filter(sizes.size > cap)
-
-
-def places(blocked: Table, large: Table, groups: Table) -> Table:
-    """(rule, key, group, place): the groups of large blocks, set in order of title, creator and year."""
-    member = blocked.semi_join(large, ["rule", "key"]).join(groups, "group")
-    order = [member.full_title_key, member.creator_key, member.pub_year, member.group]
-    place = ibis.row_number().over(group_by=[member.rule, member.key], order_by=order)
-    return member.select("rule", "key", "group", place=place)
-
-
-def pairs(blocked: Table, large: Table, placed: Table) -> Table:
-    """(left, right): the groups to compare, left < right, each pair once."""
-    small = blocked.anti_join(large, ["rule", "key"])
-    other = small.view()
-    same_block = [small.rule == other.rule, small.key == other.key, small.group < other.group]
-    all_pairs = small.join(other, same_block).select(left=small.group, right=other.group)
-
-    step = ibis.array(list(range(1, NEIGHBOURS + 1))).unnest()
-    steps = placed.select(
-        near_rule=placed.rule, near_key=placed.key, near=placed.group, first=placed.place, step=step
-    )
-    steps = steps.mutate(at=steps.first + steps.step)
-    neighbours = placed.join(steps, [("rule", "near_rule"), ("key", "near_key"), ("place", "at")])
-    neighbours = neighbours.select(
-        left=ibis.least(neighbours.group, neighbours.near), right=ibis.greatest(neighbours.group, neighbours.near)
-    )
-    return ibis.union(all_pairs, neighbours, distinct=True)
-
-
-def compared(candidates: Table, groups: Table) -> Table:
-    """Each pair with the columns of both sides, as `left_…` and `right_…`: what `score` reads."""
-    columns = ("group", "source_id", "identity", *COMPARED)
-    sides = {}
-    for side in ("left", "right"):
-        sides[side] = groups.select(**{f"{side}_{name}": groups[name] for name in columns})
-    joined = candidates.join(sides["left"], candidates.left == sides["left"].left_group)
-    joined = joined.join(sides["right"], joined.right == sides["right"].right_group)
-    return joined.drop("left", "right")
 
 
 def _codes(column: pa.ChunkedArray) -> np.ndarray:
@@ -198,66 +69,78 @@ def _volumes(keys: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
     return pc.if_else(named, missing, keys), pc.if_else(named, keys, missing)
 
 
-def _clusters(groups: pa.Table, members: pa.Table, scored: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    """For each group (by place in `groups`) its cluster, and for each scored pair whether it was refused."""
-    number = groups["group"].to_numpy()
+def _sources(members: pa.Table, groups: int) -> tuple[np.ndarray, np.ndarray]:
+    """The sources of group g, as `sources[starts[g]:starts[g + 1]]` in ascending order."""
+    sources = _codes(members["source_id"])
+    count = int(sources.max(initial=0)) + 1
+    held = np.unique(members["group"].to_numpy() * count + sources)
+    return np.searchsorted(held, np.arange(groups + 1) * count), held % count
+
+
+def _apart_in_source(scored: pa.Table, starts: np.ndarray, sources: np.ndarray, identity: np.ndarray) -> pa.Table:
+    """Scored pairs, where likely ones of which a source has both, as two different records, are separate."""
+    likely = np.flatnonzero(~decided_as(scored, SEPARATE))
+    left, right = (scored[side].to_numpy()[likely] for side in ("left", "right"))
+    differ = (identity[left] != identity[right]) | (identity[left] == components.ANY)
+    likely, left, right = likely[differ], left[differ], right[differ]
+    return ruled(scored, likely[components.share_source(left, right, starts, sources)], SAME_SOURCE, SEPARATE)
+
+
+def _clusters(
+    groups: pa.Table, starts: np.ndarray, sources: np.ndarray, identity: np.ndarray, scored: pa.Table
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each group its cluster, and the places of the scored pairs that were refused.
+
+    Args:
+        groups: `candidates.groups`, ordered by group.
+        starts, sources: as from `_sources`.
+        identity: a code for each group, or `ANY`.
+    """
     edition = pc.if_else(groups["edition_stated"], groups["edition_key"], pa.scalar(None, pa.string()))
     # What holds between groups that never met, too.
     attributes = [*_volumes(groups["volume_key"]), edition]
     attributes += [groups[name] for name in ("carrier", "lang", "orig_lang", "kind")]
-    # every source that has a record in a group
-    in_group = np.searchsorted(number, members["group"].to_numpy())
-    sources = _codes(members["source_id"])
-    held = np.unique(np.stack([in_group, sources], axis=1), axis=0)
-    starts = np.searchsorted(held[:, 0], np.arange(len(number) + 1))
-
-    left, right = (np.searchsorted(number, scored[side].to_numpy()) for side in ("left", "right"))
+    left, right = (scored[side].to_numpy() for side in ("left", "right"))
     codes = np.stack([_codes(column) for column in attributes], axis=1)
-    tried = np.flatnonzero(pc.equal(scored["decision"], MATCH).to_numpy())
-    forced = pc.equal(scored["rule"], judging.BY_FORCE).to_numpy()[tried]
-    order = np.lexsort((right[tried], left[tried], -scored["score"].to_numpy()[tried], ~forced))
-    tried, ends = tried[order], np.unique(np.stack([left, right])[:, tried[forced]])
+    forced = having(scored, lambda rule: rule == BY_FORCE)
+    tried = np.flatnonzero(decided_as(scored, MATCH))
+    order = np.lexsort((right[tried], left[tried], -scored["score"].to_numpy()[tried], ~forced[tried]))
+    tried, ends = tried[order], np.unique(np.concatenate([left[forced], right[forced]]))
     apart = np.flatnonzero(judging.vetoed(scored))
     # what people joined is one, so a veto on a part of it no longer speaks for the whole
     if len(ends):
         apart = apart[~np.isin(left[apart], ends) & ~np.isin(right[apart], ends)]
     apart = apart[components.within_reach(left[apart], right[apart], left[tried], right[tried], codes)]
-    apart = np.append(apart, np.flatnonzero(pc.equal(scored["rule"], judging.FORBIDDEN).to_numpy()))
+    apart = np.append(apart, np.flatnonzero(having(scored, lambda rule: rule == FORBIDDEN)))
     cluster, refused = components.join(
-        left[tried],
-        right[tried],
-        codes,
-        starts,
-        np.ascontiguousarray(held[:, 1]),
-        _codes(groups["identity"]),
-        int(forced.sum()),
-        (left[apart], right[apart]),
+        left[tried], right[tried], codes, starts, sources, identity, int(forced.sum()), (left[apart], right[apart])
     )
-    was_refused = np.zeros(len(scored), bool)
-    was_refused[tried[refused]] = True
-    return cluster, was_refused
+    return cluster, tried[refused]
 
 
-def _pair_rows(scored: pa.Table, refused: np.ndarray, members: pa.Table) -> pa.Table:
+def _pair_rows(scored: pa.Table, leaders: pa.Table) -> pa.Table:
     """`catalog.match`: scored pairs under the names of each group's first record."""
-    rule = pc.if_else(pa.array(refused), "veto:cluster", scored["rule"])
-    decision = pc.if_else(pa.array(refused), REVIEW, scored["decision"])
     names: dict[str, pa.ChunkedArray] = {}
     for side in ("left", "right"):
-        rows = members.take(scored[side])
-        names |= {f"{side}_{name}": rows[name] for name in ("source_id", "record_id")}
-    return pa.table({**names, "score": scored["score"], "rule": rule, "decision": decision})
+        names |= {f"{side}_{name}": leaders[name].take(scored[side]) for name in RECORD}
+    return pa.table(names | {name: scored[name] for name in ("score", "rule", "decision")})
 
 
-def _notes(large: Table, cap: int) -> list[str]:
+def _notes(con: BaseBackend, large: Table, groups: Table, cap: int) -> list[str]:
     """What the outcome says about blocks over the cap; the largest by name."""
-    rows = large.order_by(ibis.desc("size"), "rule", "key").to_pyarrow().to_pylist()
-    if not rows:
+    sized = large.mutate(size=large.groups.length(), one=large.groups[0])
+    totals = sized.agg(blocks=sized.count(), places=sized.size.sum()).to_pyarrow().to_pylist()[0]
+    count, members = totals["blocks"], totals["places"]
+    if not count:
         return []
-    members = sum(row["size"] for row in rows)
-    named = ", ".join(f"{row['rule']} = {row['key']!r} with {row['size']}" for row in rows[:3])
+    first = sized.order_by(ibis.desc("size"), "block").limit(3).select("block", "size", "one").to_pyarrow()
+    ones = groups.semi_join(ibis.memtable(first.select(["one"]).rename_columns(["group"])), "group")
+    keys = candidates.blocks(_kept(con, "large", ones))
+    names = keys.mutate(block=candidates.block(keys)).to_pyarrow().to_pylist()
+    text = {row["block"]: f"{row['rule']} = {row['key']!r}" for row in names}
+    named = ", ".join(f"{text[row['block']]} with {row['size']}" for row in first.to_pylist())
     return [
-        f"{len(rows)} blocks over the cap of {cap} groups ({members} places), compared with their neighbours "
+        f"{count} blocks over the cap of {cap} groups ({members} places), compared with their neighbours "
         f"by title only; the largest: {named}"
     ]
 
@@ -267,11 +150,18 @@ def _kept(con: BaseBackend, name: str, expression: Table) -> Table:
     return con.create_table(gen_name(f"match_{name}"), expression, temp=True)
 
 
+def worth_comparing(con: BaseBackend, groups: Table, cap: int = candidates.BLOCK_CAP) -> tuple[Table, Table]:
+    """Pairs of groups that meet in a block (left, right), and the blocks that are over the cap (block, groups)."""
+    met = _kept(con, "block", candidates.met(candidates.blocks(groups)))
+    large, small = met.filter(met.groups.length() > cap), met.filter(met.groups.length() <= cap)
+    return candidates.pairs(small, _kept(con, "place", candidates.places(large, groups))), large
+
+
 def cluster(
     con: BaseBackend,
     bib: Table,
     card: Card | None = None,
-    cap: int = BLOCK_CAP,
+    cap: int = candidates.BLOCK_CAP,
     rulings: Rulings = NOT_JUDGED,
     done: Callable[[str], None] = lambda stage: None,
 ) -> Clusters:
@@ -280,28 +170,31 @@ def cluster(
     The result depends on the records and the judgements alone, not on their order.  `done` is told each stage as
     it ends.
     """
-    records, decided = judging.apply(_kept(con, "record", collapse(prepare(bib))), rulings)
-    groups = _kept(con, "group", records.filter(records.row == records.group))
+    engine.prepare(con)
+    records = candidates.prepare(bib)
+    collapsed = judging.apply(_kept(con, "collapsed", candidates.collapse(records)), rulings)
+    members = _kept(con, "record", candidates.grouped(collapsed))
+    decided = judging.decided(members, rulings)
+    groups = _kept(con, "group", candidates.groups(records, members))
     done("collapse")
-    blocked = _kept(con, "block", blocks(groups))
-    large = _kept(con, "large", oversize(blocked, cap))
-    placed = _kept(con, "place", places(blocked, large, groups))
+    worth, large = worth_comparing(con, groups, cap)
     done("blocks")
-    candidates = _kept(con, "pair", judging.with_pairs(pairs(blocked, large, placed), decided))
+    pairs = judging.with_pairs(worth, decided).order_by("left", "right").to_pyarrow()
     done("pairs")
-    batches = compared(candidates, groups).to_pyarrow_batches(chunk_size=65_536)
-    scored = pa.Table.from_batches(score(batches, card or load_card()), schema=SCORED)
-    scored = judging.decide(scored.sort_by([("left", "ascending"), ("right", "ascending")]), decided)
+    described = groups.order_by("group").to_pyarrow()
+    scored = score_groups(described, pairs, card or load_card(), engine.threads(con))
     done("score")
 
-    members = records.select(*POSITION, "group", "row").order_by("row").to_pyarrow()
-    needed = ("group", "volume_key", "edition_key", "edition_stated", "carrier", "lang", "orig_lang", "kind")
-    found = groups.select(*needed, "identity").order_by("group").to_pyarrow()
-    clusters, refused = _clusters(found, members, scored)
+    record_rows = members.order_by("row").to_pyarrow()
+    starts, sources = _sources(record_rows, len(described))
+    identity = _codes(described["identity"])
+    scored = judging.decide(_apart_in_source(scored, starts, sources, identity), decided)
+    clusters, refused = _clusters(described, starts, sources, identity, scored)
+    scored = ruled(scored, refused, REFUSED, REVIEW)
     done("components")
-    number = found["group"].to_numpy()
-    of_record = number[clusters[np.searchsorted(number, members["group"].to_numpy())]]
-    records_out = members.drop_columns(["group"]).append_column("cluster", pa.array(of_record))
-    pair_rows = _pair_rows(scored, refused, members)
+    leaders = record_rows.filter(record_rows["leads"])
+    of_record = leaders["row"].to_numpy()[clusters[record_rows["group"].to_numpy()]]
+    records_out = record_rows.drop_columns(["group", "leads"]).append_column("cluster", pa.array(of_record))
+    pair_rows = _pair_rows(scored, leaders)
     done("records out")
-    return Clusters(records_out, pair_rows, _notes(large, cap))
+    return Clusters(records_out, pair_rows, _notes(con, large, groups, cap))

@@ -14,7 +14,7 @@ from ibis.expr.types import Table
 from ibis.util import gen_name
 
 from schemas.tables import CATALOG_REVIEW
-from transforms import match
+from transforms import candidates
 from transforms.evidence import Weighed, weigh
 from transforms.judgement import IN_FORCE, MUST_NOT_JOIN, RECORD, Record
 from transforms.score import REVIEW, Card, load_card
@@ -98,18 +98,17 @@ def compare(
         return []
     wanted = ibis.memtable({name: [one[at] for one in named] for at, name in enumerate(RECORD)})
     records = backend.create_table(gen_name("review_record"), bib.semi_join(wanted, RECORD), temp=True)
-    numbered = match.prepare(records)
-    numbered = numbered.mutate(group=numbered.row)
-    prepared = backend.create_table(gen_name("review_group"), numbered, temp=True)
+    numbered = candidates.numbered(candidates.prepare(records))
+    prepared = backend.create_table(gen_name("review_group"), numbered.rename(group="row"), temp=True)
     rows = {
-        (row["source_id"], row["record_id"]): row["row"]
-        for row in prepared.select(*RECORD, "row").to_pyarrow().to_pylist()
+        (row["source_id"], row["record_id"]): row["group"]
+        for row in prepared.select(*RECORD, "group").to_pyarrow().to_pylist()
     }
     ends = [(rows[left], rows[right]) for left, right in pairs]
     schema = pa.schema([("left", pa.int64()), ("right", pa.int64())])
     distinct = [{"left": left, "right": right} for left, right in dict.fromkeys(ends)]
-    candidates = ibis.memtable(pa.Table.from_pylist(distinct, schema=schema))
-    table = match.compared(candidates, prepared).to_pyarrow().combine_chunks()
+    asked = ibis.memtable(pa.Table.from_pylist(distinct, schema=schema))
+    table = candidates.compared(asked, prepared).to_pyarrow().combine_chunks()
     batch = table.to_batches()[0]
     keys = zip(table["left_group"].to_pylist(), table["right_group"].to_pylist(), strict=True)
     weighed = dict(zip(keys, weigh(batch, card), strict=True))

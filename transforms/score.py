@@ -5,34 +5,46 @@ log-odds; a pair's score is the logistic function of their sum.  So each decisio
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from numba import njit
 
-from transforms.likeness_kernel import alike, nearest, numbers, shared, titles
+from transforms.likeness_kernel import Side, Texts, alike, nearest, numbers, same, shared, texts, titles
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "schemas" / "match_weights.csv"
-MATCH, REVIEW, SEPARATE = "match", "review", "separate"
+DECISIONS = MATCH, REVIEW, SEPARATE = "match", "review", "separate"
+REASONS = (  # of vetoes
+    "volume", "edition", "carrier", "language", "translation", "serial", "kind", "isbn_conflict", "same_source",
+    "title_only",
+)  # fmt: skip
+# Rules beside the levels of evidence and the vetoes on pairs.
+EARLY_PRINT, REFUSED, SAME_SOURCE = "early_print", "veto:cluster", "veto:same_source"
+BY_FORCE, FORBIDDEN = "judgement:must_join", "judgement:must_not_join"
 IDENTIFIERS = ("calis_id", "isbn", "lccn", "oclc", "issn", "ubsn")
 UNLIKE = 0.5  # titles less alike than this contradict a shared ISBN
+BATCH = 65_536  # pairs scored at once
 EARLY = 1800  # books printed before this differ by copy and state; a title is no evidence there
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
 
 SCORED = pa.schema(
     [
         pa.field("left", pa.int64(), nullable=False),
         pa.field("right", pa.int64(), nullable=False),
         pa.field("score", pa.float64(), nullable=False),
-        pa.field("rule", pa.string(), nullable=False),
-        pa.field("decision", pa.string(), nullable=False),
+        pa.field("rule", pa.dictionary(pa.int16(), pa.string()), nullable=False),
+        pa.field("decision", pa.dictionary(pa.int8(), pa.string()), nullable=False),
     ]
 )
 
@@ -55,6 +67,12 @@ class Card:
     match: float
     review: float
     evidence: dict[str, Evidence]
+
+    @cached_property
+    def rules(self) -> list[str]:
+        """What a decision may rest on: levels of evidence, as 'isbn shared', in the card's order, and vetoes."""
+        levels = [f"{name} {level}" for name, one in self.evidence.items() for level in (*one.levels, "missing")]
+        return [*levels, EARLY_PRINT, *(f"veto:{reason}" for reason in REASONS), REFUSED, BY_FORCE, FORBIDDEN]
 
 
 @lru_cache(maxsize=4)
@@ -95,42 +113,104 @@ def load_card(path: Path = WEIGHTS) -> Card:
 # --- evidence --------------------------------------------------------------------------------------------
 
 
+class Described:
+    """What pairs are made of, column by column, each made ready for comparison when it is first asked for."""
+
+    def __init__(self, columns: dict[str, pa.Array]):
+        self.columns = columns
+        self._ready: dict[tuple[str, str], Any] = {}
+
+    @classmethod
+    def of(cls, table: pa.Table) -> "Described":
+        """The columns of a table in one piece each."""
+        return cls({name: table[name].combine_chunks() for name in table.column_names})
+
+    def _once(self, kind: str, name: str, make: Callable[[pa.Array], Any]) -> Any:
+        if (kind, name) not in self._ready:
+            self._ready[kind, name] = make(self.columns[name])
+        return self._ready[kind, name]
+
+    def texts(self, name: str) -> Texts:
+        """A column of texts."""
+        made: Texts = self._once("texts", name, texts)
+        return made
+
+    def numbers(self, name: str) -> Floats:
+        """A column of numbers, NaN where null."""
+        made: Floats = self._once(
+            "numbers", name, lambda values: values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        )
+        return made
+
+    def matching(self, name: str, pattern: str) -> Flags:
+        """Where a text has something of a regular expression."""
+        made: Flags = self._once(
+            pattern,
+            name,
+            lambda values: pc.fill_null(pc.match_substring_regex(values, pattern), False).to_numpy(
+                zero_copy_only=False
+            ),
+        )
+        return made
+
+
 class Pairs:
-    """A batch of pairs, column by column."""
+    """Pairs of what is described: the places of the left and of the right one."""
 
-    def __init__(self, batch: pa.RecordBatch):
-        self.batch = batch
+    def __init__(self, left: Described, right: Described, left_at: Ints, right_at: Ints):
+        self.ends = (left, left_at), (right, right_at)
 
-    def column(self, name: str) -> tuple[pa.Array, pa.Array]:
-        """Both sides of a column."""
-        return self.batch.column(f"left_{name}"), self.batch.column(f"right_{name}")
+    @classmethod
+    def of(cls, batch: pa.RecordBatch) -> "Pairs":
+        """A batch of `transforms.match.compared`, where each row has both sides."""
+        at = np.arange(batch.num_rows)
+        left, right = (
+            Described(
+                {
+                    name.removeprefix(side): batch.column(name)
+                    for name in batch.schema.names
+                    if name.startswith(side)
+                }
+            )
+            for side in ("left_", "right_")
+        )
+        return cls(left, right, at, at)
 
-    def known(self, name: str) -> Flags:
-        """Where both sides have a value."""
-        left, right = self.column(name)
-        return pc.and_(left.is_valid(), right.is_valid()).to_numpy(zero_copy_only=False)
+    def __len__(self) -> int:
+        return len(self.ends[0][1])
 
-    def equal(self, name: str) -> Flags:
-        """Where both sides have the same value."""
-        return pc.fill_null(pc.equal(*self.column(name)), False).to_numpy(zero_copy_only=False)
-
-    def differ(self, name: str) -> Flags:
-        """Where both sides have a value and not the same."""
-        return self.known(name) & ~self.equal(name)
+    def texts(self, name: str) -> tuple[Side, Side]:
+        """Both sides of a column of texts."""
+        left, right = (Side(described.texts(name), at) for described, at in self.ends)
+        return left, right
 
     def numbers(self, name: str) -> tuple[Floats, Floats]:
         """Both sides as numbers, NaN where null."""
-        left, right = (side.cast(pa.float64()).to_numpy(zero_copy_only=False) for side in self.column(name))
+        left, right = (described.numbers(name)[at] for described, at in self.ends)
         return left, right
 
+    def matching(self, name: str, pattern: str) -> tuple[Flags, Flags]:
+        """Which of both sides have something of a regular expression."""
+        left, right = (described.matching(name, pattern)[at] for described, at in self.ends)
+        return left, right
+
+    def known(self, name: str) -> tuple[Flags, Flags]:
+        """Which of both sides have a value."""
+        left, right = (side.texts.known[side.at] for side in self.texts(name))
+        return left, right
+
+    def equal(self, name: str) -> Flags:
+        """Where both sides have the same value."""
+        return same(*self.texts(name)) == 1
+
+    def differ(self, name: str) -> Flags:
+        """Where both sides have a value and not the same."""
+        return same(*self.texts(name)) == 0
+
     @cached_property
-    def titles(self) -> tuple[Floats, Floats, Floats]:
+    def titles(self) -> list[Floats]:
         """`likeness_kernel.titles` of the full titles."""
-        return titles(*self.column("full_title_key"))
-
-
-def _same(pairs: Pairs, name: str) -> Floats:
-    return np.where(pairs.known(name), pairs.equal(name).astype(float), np.nan)
+        return titles(*self.texts("full_title_key"))
 
 
 def _gap(pairs: Pairs, name: str) -> Floats:
@@ -146,25 +226,25 @@ def _pages_gap(pairs: Pairs) -> Floats:
 
 def _edition(pairs: Pairs) -> Floats:
     """0 for the same edition, 1 where only one says which, 2 where each says another."""
-    stated = pc.and_(*pairs.column("edition_stated")).to_numpy(zero_copy_only=False)
-    return pairs.differ("edition_key") * (1.0 + stated)
+    left, right = pairs.numbers("edition_stated")
+    return pairs.differ("edition_key") * (1.0 + ((left == 1) & (right == 1)))
 
 
 FEATURES: dict[str, Callable[[Pairs], Floats]] = {
-    "calis_id": lambda pairs: _same(pairs, "calis_id"),
-    "isbn": lambda pairs: shared(*pairs.column("isbn")),
-    "lccn": lambda pairs: _same(pairs, "lccn"),
-    "oclc": lambda pairs: _same(pairs, "oclc"),
-    "issn": lambda pairs: shared(*pairs.column("issn")),
-    "ubsn": lambda pairs: _same(pairs, "ubsn"),
+    "calis_id": lambda pairs: same(*pairs.texts("calis_id")),
+    "isbn": lambda pairs: shared(*pairs.texts("isbn")),
+    "lccn": lambda pairs: same(*pairs.texts("lccn")),
+    "oclc": lambda pairs: same(*pairs.texts("oclc")),
+    "issn": lambda pairs: shared(*pairs.texts("issn")),
+    "ubsn": lambda pairs: same(*pairs.texts("ubsn")),
     "title": lambda pairs: pairs.titles[0],
     "title_start": lambda pairs: pairs.titles[1],
     "title_kept": lambda pairs: pairs.titles[2],
-    "title_proper": lambda pairs: alike(*pairs.column("title_key")),
-    "title_numbers": lambda pairs: numbers(*pairs.column("full_title_key")),
-    "creator": lambda pairs: nearest(*pairs.column("creators_key")),
-    "publisher": lambda pairs: alike(*pairs.column("publisher_key")),
-    "place": lambda pairs: alike(*pairs.column("place_key")),
+    "title_proper": lambda pairs: alike(*pairs.texts("title_key")),
+    "title_numbers": lambda pairs: numbers(*pairs.texts("full_title_key")),
+    "creator": lambda pairs: nearest(*pairs.texts("creators_key")),
+    "publisher": lambda pairs: alike(*pairs.texts("publisher_key")),
+    "place": lambda pairs: alike(*pairs.texts("place_key")),
     "year_gap": lambda pairs: _gap(pairs, "pub_year"),
     "coded_gap": lambda pairs: _gap(pairs, "coded_year"),
     "pages_gap": _pages_gap,
@@ -172,9 +252,8 @@ FEATURES: dict[str, Callable[[Pairs], Floats]] = {
 }
 
 
-def features(batch: pa.RecordBatch) -> dict[str, Floats]:
+def features(pairs: Pairs) -> dict[str, Floats]:
     """The evidence of each pair by name; NaN where there is nothing to compare."""
-    pairs = Pairs(batch)
     return {name: feature(pairs) for name, feature in FEATURES.items()}
 
 
@@ -183,16 +262,20 @@ def features(batch: pa.RecordBatch) -> dict[str, Floats]:
 
 def _volumes_differ(pairs: Pairs, same_text: Flags) -> Flags:
     """Where volumes differ, or one side has none; a part known by name alone may be left out of the same text."""
-    left, right = (pc.fill_null(side, "") for side in pairs.column("volume_key"))
-    differ = pc.not_equal(left, right).to_numpy(zero_copy_only=False)
-    numbered = pc.match_substring_regex(pc.binary_join_element_wise(left, right, ""), "[0-9]")
-    left_out = ~pairs.known("volume_key") & ~numbered.to_numpy(zero_copy_only=False)
-    return differ & ~(left_out & same_text)
+    left, right = pairs.known("volume_key")
+    numbered = np.logical_or(*pairs.matching("volume_key", "[0-9]"))
+    return pairs.differ("volume_key") | (left != right) & ~(~numbered & same_text)
 
 
-def vetoes(batch: pa.RecordBatch, found: dict[str, Floats]) -> dict[str, Flags]:
+def _of_one_source(pairs: Pairs) -> Flags:
+    """Where both are of one source, and not the same book twice; groups, which are of many, are not asked here."""
+    if "source_id" not in pairs.ends[0][0].columns:
+        return np.zeros(len(pairs), bool)
+    return pairs.equal("source_id") & ~pairs.equal("identity")
+
+
+def vetoes(pairs: Pairs, found: dict[str, Floats]) -> dict[str, Flags]:
     """The pairs that may not be one bib whatever their score, by the reason, weightiest reason first."""
-    pairs = Pairs(batch)
     # An edition left out is the first, unless two of ISBN, year and pages say that it was only not copied.
     same_year, same_pages = found["year_gap"] == 0, found["pages_gap"] <= 0.01
     near_year, no_pages = found["year_gap"] <= 1, np.isnan(found["pages_gap"])
@@ -201,8 +284,7 @@ def vetoes(batch: pa.RecordBatch, found: dict[str, Floats]) -> dict[str, Flags]:
     # One title on the same pages of the same year is one text: one side left out the name of the part.
     same_text = same_year & (found["pages_gap"] == 0)
     volume = _volumes_differ(pairs, same_text & (found["title_kept"] == 1))
-    left_kind, right_kind = (pc.equal(side, "serial") for side in pairs.column("kind"))
-    serial = pc.fill_null(pc.not_equal(left_kind, right_kind), False).to_numpy(zero_copy_only=False)
+    serial = pairs.differ("kind") & np.logical_xor(*pairs.matching("kind", "^serial$"))
     same_number = np.logical_or.reduce([found[name] == 1 for name in IDENTIFIERS])
     year = np.fmin(found["year_gap"], found["coded_gap"])
     evidence = [year, *(found[name] for name in ("creator", "publisher", "place", "pages_gap"))]
@@ -216,7 +298,7 @@ def vetoes(batch: pa.RecordBatch, found: dict[str, Floats]) -> dict[str, Flags]:
         "serial": serial,
         "kind": ~serial & pairs.differ("kind"),
         "isbn_conflict": (found["isbn"] == 1) & (np.fmax(found["title"], found["title_start"]) < UNLIKE),
-        "same_source": pairs.equal("source_id") & ~pairs.equal("identity"),
+        "same_source": _of_one_source(pairs),
         "title_only": thin,
     }
 
@@ -224,58 +306,119 @@ def vetoes(batch: pa.RecordBatch, found: dict[str, Floats]) -> dict[str, Flags]:
 # --- score -----------------------------------------------------------------------------------------------
 
 
-def contributions(found: dict[str, Floats], card: Card) -> tuple[Floats, npt.NDArray[np.int64]]:
-    """Each pair's weights and the levels that gave them (pairs × evidence, in the card's order).
+@njit(cache=True, nogil=True)
+def _weigh_all(found, bounds, weights, missing, weight, level):  # type: ignore[no-untyped-def]
+    """One kind of evidence: the weight of each pair's level, and the level, -1 where it is missing."""
+    for k in range(len(found)):
+        if np.isnan(found[k]):
+            weight[k], level[k] = missing, -1
+            continue
+        at = 0
+        while at + 1 < len(bounds) and found[k] >= bounds[at + 1]:
+            at += 1
+        weight[k], level[k] = weights[at], at
+
+
+def contributions(found: dict[str, Floats], card: Card) -> tuple[Floats, Ints]:
+    """Each pair's weights and the levels that gave them (evidence × pairs, in the card's order).
 
     A level is its place in `Evidence.levels`, or -1 where there was nothing to compare.
     """
-    weights, levels = [], []
-    for name, evidence in card.evidence.items():
-        missing = np.isnan(found[name])
-        at = np.clip(np.searchsorted(evidence.bounds, found[name], side="right") - 1, 0, len(evidence.bounds) - 1)
-        weights.append(np.where(missing, evidence.missing, evidence.weights[at]))
-        levels.append(np.where(missing, -1, at))
-    return np.stack(weights, axis=1), np.stack(levels, axis=1)
+    count = len(next(iter(found.values())))
+    weights, levels = np.empty((len(card.evidence), count)), np.empty((len(card.evidence), count), np.int64)
+    for (name, evidence), weight, level in zip(card.evidence.items(), weights, levels, strict=True):
+        _weigh_all(found[name], evidence.bounds, evidence.weights, evidence.missing, weight, level)
+    return weights, levels
 
 
-def _strongest(weights: Floats, levels: npt.NDArray[np.int64], card: Card) -> npt.NDArray[np.object_]:
-    """The evidence that spoke most for each pair, as 'isbn shared'; a shared identifier comes first."""
-    names = list(card.evidence)
-    first = np.array([100.0 if name in IDENTIFIERS else 0.0 for name in names])
-    best = (weights + first * (weights > 0)).argmax(axis=1)
-    rule = np.empty(len(best), dtype=object)
-    for column, name in enumerate(names):
-        for level, label in enumerate((*card.evidence[name].levels, "missing")):
-            at = level if level < len(card.evidence[name].levels) else -1
-            rule[(best == column) & (levels[:, column] == at)] = f"{name} {label}"
-    return rule
+def _strongest(weights: Floats, levels: Ints, card: Card) -> Ints:
+    """The evidence that spoke most, as a place in `Card.rules`; a shared identifier comes first."""
+    first = np.array([100.0 if name in IDENTIFIERS else 0.0 for name in card.evidence])[:, None]
+    best = (weights + first * (weights > 0)).argmax(axis=0)
+    counts = np.array([len(evidence.levels) + 1 for evidence in card.evidence.values()])
+    level = np.take_along_axis(levels, best[None], axis=0)[0]
+    return (np.cumsum(counts) - counts)[best] + np.where(level < 0, counts[best] - 1, level)
 
 
-def decisions(batch: pa.RecordBatch, card: Card) -> pa.RecordBatch:
-    """Score and decide one batch of `transforms.match.compared` pairs; columns as in `SCORED`."""
-    found = features(batch)
+def decisions(pairs: Pairs, card: Card) -> tuple[Floats, Ints, Ints]:
+    """Score, rule (a place in `Card.rules`) and decision (a place in `DECISIONS`) of each pair."""
+    found = features(pairs)
     weights, levels = contributions(found, card)
-    score = 1 / (1 + np.exp(-(card.prior + weights.sum(axis=1))))
-    strongest = _strongest(weights, levels, card)
-    decision = np.where(score >= card.match, MATCH, np.where(score >= card.review, REVIEW, SEPARATE)).astype(
-        object
-    )
-    years = np.fmin(*Pairs(batch).numbers("pub_year"))
-    early = (years < EARLY) & ~(found["pages_gap"] == 0) & (decision == MATCH)
-    decision[early] = REVIEW
-    strongest[early] = "early_print"
-    for reason, flags in reversed(list(vetoes(batch, found).items())):
-        decision[flags] = SEPARATE
-        strongest[flags] = f"veto:{reason}"
-    return pa.record_batch(
-        [batch.column("left_group"), batch.column("right_group"), np.round(score, 6), strongest, decision],
-        schema=SCORED,
-    )
+    score = 1 / (1 + np.exp(-(card.prior + weights.sum(axis=0))))
+    rule = _strongest(weights, levels, card)
+    decision = np.where(score >= card.match, 0, np.where(score >= card.review, 1, 2))
+    years = np.fmin(*pairs.numbers("pub_year"))
+    early = (years < EARLY) & ~(found["pages_gap"] == 0) & (decision == 0)
+    decision[early] = 1
+    rule[early] = card.rules.index(EARLY_PRINT)
+    for reason, flags in reversed(list(vetoes(pairs, found).items())):
+        decision[flags] = 2
+        rule[flags] = card.rules.index(f"veto:{reason}")
+    return np.round(score, 6), rule, decision
+
+
+def _scored(left: pa.Array, right: pa.Array, decided: Sequence[npt.NDArray[Any]], card: Card) -> list[pa.Array]:
+    score, rule, decision = decided
+    rules = pa.DictionaryArray.from_arrays(pa.array(rule, pa.int16()), pa.array(card.rules))
+    decisions = pa.DictionaryArray.from_arrays(pa.array(decision, pa.int8()), pa.array(DECISIONS))
+    return [left, right, pa.array(score), rules, decisions]
 
 
 def score(batches: Iterable[pa.RecordBatch], card: Card | None = None) -> Iterator[pa.RecordBatch]:
-    """Score batches of pairs one after another; no state between them, so any engine may call it."""
+    """Score batches of pairs one after another; no state between them, so any engine may call it.
+
+    Args:
+        batches: `transforms.candidates.compared`, each row a pair.
+        card: weights; those of the file if none.
+    """
     card = card or load_card()
     for batch in batches:
         if batch.num_rows:
-            yield decisions(batch, card)
+            ends = batch.column("left_group"), batch.column("right_group")
+            yield pa.record_batch(_scored(*ends, decisions(Pairs.of(batch), card), card), schema=SCORED)
+
+
+def score_groups(groups: pa.Table, pairs: pa.Table, card: Card, threads: int = 1) -> pa.Table:
+    """The same for pairs of groups that are in memory, without putting them side by side.
+
+    Args:
+        groups: `transforms.candidates.groups`; group is the place in the table.
+        pairs: left, right.
+    """
+    described = Described.of(groups.drop_columns(["group"]))
+    left, right = (pairs[side].to_numpy() for side in ("left", "right"))
+
+    def some(start: int) -> tuple[Floats, Ints, Ints]:
+        ends = left[start : start + BATCH], right[start : start + BATCH]
+        return decisions(Pairs(described, described, *ends), card)
+
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(some, range(0, len(left), BATCH)))
+    decided = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [left[:0]] * 3
+    return pa.Table.from_arrays(_scored(pa.array(left), pa.array(right), decided, card), schema=SCORED)
+
+
+def ruled(scored: pa.Table, at: Ints, rule: str, decision: str) -> pa.Table:
+    """Scored pairs, where those at some places have another rule and decision."""
+    if not len(at):
+        return scored
+    for name, value in (("rule", rule), ("decision", decision)):
+        column = scored[name].combine_chunks()
+        codes = column.indices.to_numpy().copy()
+        codes[at] = column.dictionary.index(value).as_py()
+        changed = pa.DictionaryArray.from_arrays(codes, column.dictionary)
+        place = scored.schema.get_field_index(name)
+        scored = scored.set_column(place, scored.schema.field(name), changed)
+    return scored
+
+
+def having(scored: pa.Table, wanted: Callable[[str], bool]) -> Flags:
+    """Whether the rule of each scored pair is one that is wanted."""
+    rule = scored["rule"].combine_chunks()
+    return np.array([wanted(text) for text in rule.dictionary.to_pylist()])[rule.indices.to_numpy()]
+
+
+def decided_as(scored: pa.Table, decision: str) -> Flags:
+    """Whether each scored pair was decided so."""
+    column = scored["decision"].combine_chunks()
+    return np.asarray(column.indices.to_numpy() == DECISIONS.index(decision))

@@ -3,10 +3,16 @@
 from pathlib import Path
 
 import duckdb
+from ibis.backends import BaseBackend
 
 from schemas.tables import TABLES
 from warehouse import lake
 
+# What `transforms.candidates` calls: 60 bits of the MD5 of a text, and a fast hash of the engine's own.
+FUNCTIONS = (
+    "CREATE OR REPLACE TEMP MACRO digest(text) AS (md5_number_upper(text) >> 4)::BIGINT",
+    "CREATE OR REPLACE TEMP MACRO bucket(text) AS (hash(text) >> 1)::BIGINT",
+)
 SETTINGS = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 
 
@@ -19,7 +25,20 @@ def connect(
         config["memory_limit"] = memory_limit
     con = duckdb.connect(str(database) if database else ":memory:", read_only=read_only, config=config)
     con.execute("SET TimeZone = 'UTC'")
+    for function in FUNCTIONS:
+        con.execute(function)
     return con
+
+
+def prepare(con: BaseBackend) -> None:
+    """Give an ibis backend the functions that the catalogue's expressions call."""
+    for function in FUNCTIONS:
+        con.raw_sql(function)
+
+
+def threads(con: BaseBackend) -> int:
+    """How many threads work for a backend on this machine."""
+    return int(con.raw_sql("SELECT current_setting('threads')").fetchall()[0][0])
 
 
 def view(con: duckdb.DuckDBPyConnection, name: str, files: list[Path]) -> None:

@@ -56,6 +56,7 @@ def bibs(source_id: str, records: list[dict[str, Any]], batch_id: str = "b1") ->
             "charset": "utf-8",
             "status": "clean",
             "level": "",
+            "agency_steps": [],
         }
         rows.append(row | record)
     names = [name for name in STAGED_BIB.schema.names if rows == [] or name in rows[0]]

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 import cli
-from transforms import catalog, judgement, match
+from transforms import candidates, catalog, judgement
 from transforms.explain import ExplainError, explain
 from transforms.score import load_card
 
@@ -18,7 +18,7 @@ from .test_judgement import OTHER, judged, record
 DOUBTFUL = HAMLET | {"pub_year": 2000, "isbn": [], "publisher": None, "extent": None}
 
 
-def told(*records: dict[str, Any], cap: int = match.BLOCK_CAP, of: str = "a b") -> dict[str, Any]:
+def told(*records: dict[str, Any], cap: int = candidates.BLOCK_CAP, of: str = "a b") -> dict[str, Any]:
     """Build a catalogue of one record a source, and explain two of them."""
     register(dict.fromkeys("abcdef"[: len(records)], "M1"))
     for name, one in zip("abcdef", records, strict=False):
@@ -73,7 +73,7 @@ def test_records_that_were_never_compared(lake_home: Path) -> None:
 
 
 def test_a_block_cut_by_the_cap(lake_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(match, "BLOCK_CAP", 3)
+    monkeypatch.setattr(candidates, "BLOCK_CAP", 3)
     plain = HAMLET | {"isbn": [], "extent": None}
     many = [plain | {"creators": [f"{name}, X"], "publisher": name} for name in "abcdefghijklmnopqrstuvwxyz"]
     register({"a": "M1"})

@@ -15,12 +15,20 @@ TEXTS = st.none() | st.text(LETTERS, max_size=12) | st.text(LETTERS, min_size=60
 PAIRS = st.lists(st.tuples(TEXTS, TEXTS), max_size=6)
 
 
-def columns(pairs: list[tuple[str | None, str | None]]) -> tuple[pa.Array, pa.Array]:
-    return pa.array([a for a, _ in pairs], pa.string()), pa.array([b for _, b in pairs], pa.string())
+def columns(pairs: list[tuple[str | None, str | None]]) -> tuple[kernel.Side, kernel.Side]:
+    """Both sides; the right one's column stands the other way round."""
+    at = np.arange(len(pairs))
+    left, right = pa.array([a for a, _ in pairs], pa.string()), pa.array([b for _, b in pairs[::-1]], pa.string())
+    return kernel.Side(kernel.texts(left), at), kernel.Side(kernel.texts(right), at[::-1].copy())
 
 
 def expected(pairs: list[tuple[str | None, str | None]], measure) -> list[float]:
     return [np.nan if a is None or b is None else measure(a, b) for a, b in pairs]
+
+
+@given(PAIRS)
+def test_same_is_equality(pairs: list) -> None:
+    np.testing.assert_array_equal(kernel.same(*columns(pairs)), expected(pairs, lambda a, b: float(a == b)))
 
 
 @given(PAIRS)

@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from transforms import components, match
+from transforms import candidates, components, match
 from transforms.score import SCORED, WEIGHTS, load_card, score
 
 from .staged_records import ANALYSIS, HAMLET, bibs
 
 
-def clusters(*sources: list[dict], cap: int = match.BLOCK_CAP) -> match.Clusters:
+def clusters(*sources: list[dict], cap: int = candidates.BLOCK_CAP) -> match.Clusters:
     """Match the records of sources a, b, c …"""
     tables = [bibs(name, records) for name, records in zip("abcdefgh", sources, strict=False)]
     con = ibis.duckdb.connect()
@@ -198,12 +198,11 @@ def test_pairs_are_distinct_and_ordered() -> None:
 def test_score_does_not_depend_on_how_pairs_are_cut_into_batches() -> None:
     con = ibis.duckdb.connect()
     records = pa.concat_tables([bibs(name, [HAMLET, ANALYSIS, HAMLET | {"publisher": name}]) for name in "abcd"])
-    bib = match.collapse(match.prepare(con.create_table("bib", ibis.memtable(records))))
-    rows = con.create_table("rows", bib)
-    groups = rows.mutate(group=rows.row)
+    bib = candidates.prepare(con.create_table("bib", ibis.memtable(records)))
+    groups = con.create_table("rows", candidates.numbered(bib).rename(group="row"))
     other = groups.view()
     every = groups.join(other, groups.group < other.group).select(left=groups.group, right=other.group)
-    table = match.compared(every, groups).order_by("left_group", "right_group").to_pyarrow()
+    table = candidates.compared(every, groups).order_by("left_group", "right_group").to_pyarrow()
     whole = pa.Table.from_batches(score(table.to_batches()), schema=SCORED)
     pieces = pa.Table.from_batches(score(table.to_batches(max_chunksize=5)), schema=SCORED)
     assert len(whole) == 66

@@ -1,0 +1,209 @@
+"""From records to the pairs worth comparing: collapse records that say the same, and block.
+
+Ibis expressions, written to mean the same on every engine; `digest` and `bucket` are functions that
+`warehouse.engine` gives to each.
+"""
+
+import ibis
+from ibis.expr.types import IntegerValue, StringValue, Table
+
+from transforms.score import IDENTIFIERS
+
+BLOCK_CAP = 500  # groups in a block that are still compared all with all
+NEIGHBOURS = 8  # in a larger block each group is compared with the next ones by title, creator and year
+
+# Records that agree in all of these are the same to every later step.
+COMPARED = (
+    *IDENTIFIERS,
+    "title_key",
+    "full_title_key",
+    "volume_key",
+    "edition_key",
+    "edition_stated",
+    "creator_key",
+    "creators_key",
+    "publisher_key",
+    "place_key",
+    "pages",
+    "pub_year",
+    "coded_year",
+    "lang",
+    "orig_lang",
+    "carrier",
+    "kind",
+)
+# Values that name no language: they agree with every other.
+NO_LANGUAGE = ("und", "mul", "zxx", "mis", "|||", "xxx", "")
+LISTS = ("isbn", "issn", "creators_key")
+RECORD = ("source_id", "record_id")
+POSITION = (*RECORD, "batch_id", "record_no")
+SHARED, ONE_OF_SOURCE, ALONE = 0, 1, 2  # which records may be in one group with another
+
+
+@ibis.udf.scalar.builtin
+def digest(text: str) -> int:  # type: ignore[empty-body]
+    """60 bits of the MD5 of a text, the same on every engine and for ever."""
+
+
+@ibis.udf.scalar.builtin
+def bucket(text: str) -> int:  # type: ignore[empty-body]
+    """A hash of a text, of the engine's own."""
+
+
+def prepare(bib: Table) -> Table:
+    """The compared columns of `staged.bib`, lists as sorted text."""
+    listed = {name: bib[name].sort().join("|").nullif("") for name in LISTS}
+    made = {
+        **listed,
+        "edition_stated": bib.edition.notnull(),
+        "lang": ibis.cases((bib.lang.notin(NO_LANGUAGE), bib.lang)),
+        # a thesis, or a kit of book and disc, is catalogued as a book by the next library
+        "kind": ibis.cases((bib.kind.isin(("thesis", "mixed")), "book"), else_=bib.kind),
+    }
+    plain = {name: bib[name] for name in COMPARED if name not in made}
+    return bib.select(
+        *POSITION,
+        **plain,
+        **made,
+        # of the several ISBNs of a book, another record may give one
+        identity=ibis.coalesce(listed["isbn"].substr(0, 13), bib.calis_id, bib.lccn, bib.oclc, listed["issn"]),
+    )
+
+
+def numbered(records: Table) -> Table:
+    """Add `row`: the place of each record among all, by source and identifier, from 0."""
+    return records.mutate(row=ibis.row_number().over(order_by=[records.source_id, records.record_id]))
+
+
+def collapse(records: Table) -> Table:
+    """(POSITION, row, said): `said` is a digest of all that is compared; those who share it are one group.
+
+    Records that say too little to be equal to another (no identifier, and not both creator and year) stay
+    alone; two records of one source without an identifier never share a group.
+    """
+    identified = ibis.or_(*(records[name].notnull() for name in IDENTIFIERS))
+    telling = records.title_key.notnull() & (
+        identified | (records.creator_key.notnull() & records.pub_year.notnull())
+    )
+    values = [records[name].cast("string").fill_null("\x1e") for name in COMPARED]
+    described = records.select(
+        *POSITION,
+        content=digest(ibis.literal("\x1f").join(values)),
+        sharing=ibis.cases((~telling, ALONE), (identified, SHARED), else_=ONE_OF_SOURCE),
+    )
+    table = numbered(described)
+    first = table.row == table.row.min().over(group_by=["content", "source_id"])
+    shares = (table.sharing == SHARED) | (table.sharing == ONE_OF_SOURCE) & first
+    said = ibis.cases((shares, table.content), else_=alone(table))
+    return table.select(*POSITION, "row", said=said)
+
+
+def alone(records: Table) -> IntegerValue:
+    """What stands for `said` where a record is in a group of its own."""
+    return digest(ibis.literal("\x1f").join([records.source_id, records.record_id]))
+
+
+def grouped(collapsed: Table) -> Table:
+    """(POSITION, row, group, leads): groups numbered from 0 in the order of their first records, which lead."""
+    firsts = collapsed.group_by("said").agg(first=collapsed.row.min())
+    firsts = firsts.mutate(group=ibis.row_number().over(order_by=firsts.first))
+    members = collapsed.join(firsts, "said")
+    return members.select(*POSITION, "row", "group", leads=members.row == members.first)
+
+
+def groups(records: Table, members: Table) -> Table:
+    """(group, COMPARED, identity): what each group's records all say.
+
+    Args:
+        records: `prepare`.
+        members: `grouped`, computed.
+    """
+    leaders = members.filter(members.leads).select(*RECORD, "group")
+    return records.inner_join(leaders, list(RECORD)).select("group", "identity", *COMPARED)
+
+
+def _text(*parts: StringValue) -> StringValue:
+    key = parts[0]
+    for part in parts[1:]:
+        key = key + "/" + part
+    return key
+
+
+def blocks(groups: Table) -> Table:
+    """(rule, key, group): the places where groups meet to be compared."""
+    start = groups.full_title_key.substr(0, 12)
+    title = groups.full_title_key
+    end = title.substr(ibis.greatest(title.length() - 12, 0), 12)
+    creator, surname = groups.creator_key.substr(0, 12), groups.creator_key.substr(0, 6)
+    pages, year, coded = (groups[name].cast("string") for name in ("pages", "pub_year", "coded_year"))
+    single = {
+        "calis_id": groups.calis_id,
+        "lccn": groups.lccn,
+        "oclc": groups.oclc,
+        "ubsn": groups.ubsn,
+        "title, creator": _text(start, surname),
+        "title, year": _text(start, year),
+        "title, coded year": _text(start, coded.nullif(year)),
+        "title, pages": _text(start, pages),
+        "end of title, pages": _text(end, pages),
+        "creator, pages": _text(surname, pages),
+        "creator, year": _text(creator, year),
+    }
+    tables = [groups.select(rule=ibis.literal(rule), key=key, group=groups.group) for rule, key in single.items()]
+    for name in ("isbn", "issn"):
+        listed = groups.filter(groups[name].notnull())
+        number = listed[name].split("|").unique().unnest()
+        tables.append(listed.select(rule=ibis.literal(name), key=number, group=listed.group))
+    together = ibis.union(*tables)
+    return together.filter(together.key.notnull())
+
+
+def block(blocked: Table) -> IntegerValue:
+    """The number of a block."""
+    return bucket(_text(blocked.rule, blocked.key))
+
+
+def met(blocked: Table) -> Table:
+    """(block, groups): who meets in each block of two or more; the block as a number."""
+    placed = blocked.select(block=block(blocked), group=blocked.group)
+    listed = placed.group_by("block").agg(groups=placed.group.collect(), size=placed.group.count())
+    return listed.filter(listed.size > 1).select("block", "groups")
+
+
+def places(large: Table, groups: Table) -> Table:
+    """(block, group, place): the groups of large blocks, set in order of title, creator and year."""
+    member = large.select("block", group=large.groups.unnest()).join(groups, "group")
+    order = [member.full_title_key, member.creator_key, member.pub_year, member.group]
+    place = ibis.row_number().over(group_by=[member.block], order_by=order)
+    return member.select("block", "group", place=place)
+
+
+def pairs(small: Table, placed: Table) -> Table:
+    """(left, right): the groups to compare, left < right, each pair once.
+
+    Args:
+        small: `met` of the blocks in which all are compared with all.
+        placed: `places` of the others.
+    """
+    lefts = small.select("groups", left=small.groups.unnest())
+    every = lefts.select("left", right=lefts.groups.unnest())
+    every = every.filter(every.left < every.right)
+
+    step = ibis.array(list(range(1, NEIGHBOURS + 1))).unnest()
+    steps = placed.select(near_block=placed.block, near=placed.group, first=placed.place, step=step)
+    steps = steps.mutate(at=steps.first + steps.step)
+    neighbours = placed.join(steps, [("block", "near_block"), ("place", "at")])
+    neighbours = neighbours.select(
+        left=ibis.least(neighbours.group, neighbours.near), right=ibis.greatest(neighbours.group, neighbours.near)
+    )
+    return ibis.union(every, neighbours, distinct=True)
+
+
+def compared(candidates: Table, groups: Table) -> Table:
+    """Each pair with the columns of both sides, as `left_…` and `right_…`: what `score` reads."""
+    sides = {}
+    for side in ("left", "right"):
+        sides[side] = groups.select(**{f"{side}_{name}": groups[name] for name in groups.columns})
+    joined = candidates.join(sides["left"], candidates.left == sides["left"].left_group)
+    joined = joined.join(sides["right"], joined.right == sides["right"].right_group)
+    return joined.drop("left", "right")
