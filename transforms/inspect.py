@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harvesters.compressed import contents
+from transforms import holdings
 from transforms.detect import Hints
 from transforms.parse import staged_parts
 from transforms.staged_files import StagedFiles
@@ -30,9 +31,11 @@ def inspect(path: Path, hints: Hints | None = None, out: Path | None = None) -> 
 
     Returns:
         format and encoding (the most frequent ones), formats and encodings with counts, records, accepted,
-        rejected, deleted, status counts, issues {rule: count}, and examples {rule: rows}.
+        rejected, deleted, status counts, issues {rule: count}, examples {rule: rows}, and a `note` where fields
+        that may hold holdings were left, since no profile is named.
     """
-    counts: dict[str, Counter[str]] = {name: Counter() for name in ("format", "charset", "status", "rule")}
+    hints = hints or Hints()
+    counts: dict[str, Counter[str]] = {name: Counter() for name in ("format", "charset", "status", "rule", "tag")}
     examples: dict[str, list[dict[str, Any]]] = defaultdict(list)
     reasons: dict[tuple[int, str], str] = {}
     source_id = path.name.split(".")[0]
@@ -43,9 +46,10 @@ def inspect(path: Path, hints: Hints | None = None, out: Path | None = None) -> 
         StagedFiles(folder, source_id, BATCH) as files,
         Progress(f"inspect {path.name}", "records") as progress,
     ):
-        for part in staged_parts(contents(path), hints or Hints(), source_id, BATCH):
+        for part in staged_parts(contents(path), hints, source_id, BATCH):
             for name in ("format", "charset", "status"):
                 _count(counts[name], part.records[name])
+            _count_fields(counts["tag"], part.tables["field"])
             rejected = part.tables["rejected"]
             reasons |= {(row["record_no"], row["rule"]): row["reason"] for row in rejected.to_pylist()}
             files.write(part.tables)
@@ -56,6 +60,7 @@ def inspect(path: Path, hints: Hints | None = None, out: Path | None = None) -> 
             _count(counts["rule"], issues["rule"])
             _collect(examples, issues, reasons)
     status = counts["status"]
+    note = "" if hints.holdings else _note(counts["format"], counts["tag"])
     return {
         "file": path.name,
         "format": _most(counts["format"]),
@@ -69,7 +74,15 @@ def inspect(path: Path, hints: Hints | None = None, out: Path | None = None) -> 
         "status": dict(status),
         "issues": dict(counts["rule"].most_common()),
         "examples": dict(examples),
-    }
+    } | ({"note": note} if note else {})
+
+
+def _note(formats: Counter[str], tags: Counter[str]) -> str:
+    profile, found = holdings.fitting(formats, tags)
+    if not profile:
+        return ""
+    fields = ", ".join(f"{count:,} of {tag}" for tag, count in found.items())
+    return f"no holdings were read, but there may be some: {fields}; try --holdings {profile}"
 
 
 def _most(counter: Counter[str]) -> str | None:
@@ -79,6 +92,11 @@ def _most(counter: Counter[str]) -> str | None:
 def _count(counter: Counter[str], column: pa.ChunkedArray) -> None:
     for row in pc.value_counts(column).to_pylist():
         counter[row["values"]] += row["counts"]
+
+
+def _count_fields(counter: Counter[str], fields: pa.Table) -> None:
+    """How many fields of each tag there are."""
+    _count(counter, fields.filter(pc.equal(fields["subfield_no"], 0))["tag"])
 
 
 def _collect(

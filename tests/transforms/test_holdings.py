@@ -43,7 +43,11 @@ def test_a_range_is_never_longer_than_its_cap():
 
 BNU = [
     ("001", "", [(None, "b1")]),
-    ("905", "  ", [("a", "BNU"), ("d", "F124"), ("e", "26"), ("s", "F124/26"), ("f", "4")]),
+    (
+        "905",
+        "  ",
+        [("a", "BNU"), ("d", "F124"), ("e", "26"), ("s", "F124/26"), ("f", "4"), ("c", "L1"), ("v", "v.1")],
+    ),
     ("906", "  ", [("a", "211260"), ("b", "1683011"), ("d", "F124"), ("e", "26"), ("r", "CNY80.00")]),
     ("920", "  ", [("a", "211260"), ("z", "0")]),
     ("935", "  ", [("a", "211260"), ("b", "1683011-3"), ("b", "1805012"), ("d", "F124"), ("e", "26")]),
@@ -86,6 +90,11 @@ SERIAL = [
     ("profile", "level", "expected"),
     [
         ("cnmarc-920", "holding", [{"institution": "211260"}]),
+        (
+            "cnmarc-906",
+            "holding",
+            [{"institution": "BNU", "location": "L1", "call_number": "F124/26", "coverage": "v.1", "copies": 4}],
+        ),
         ("cnmarc-906", "item", [{"barcode": "1683011", "call_number": "F124/26", "price": "CNY80.00"}]),
         (
             "marc21-852",
@@ -97,8 +106,13 @@ SERIAL = [
             "marc21-852-876",
             "holding",
             [
-                {"institution": "X", "location": "MAIN STACKS", "call_number": "QA1 .B2", "copies": 2},
-                {"coverage": "v.1-20 (1980-1999) v.3 missing"},
+                {
+                    "institution": "X",
+                    "location": "MAIN STACKS",
+                    "call_number": "QA1 .B2",
+                    "coverage": "v.1-20 (1980-1999) v.3 missing",
+                    "copies": 2,
+                }
             ],
         ),
         (
@@ -138,6 +152,52 @@ def test_profiles(profile, level, expected):
     assert found == expected
 
 
+@pytest.mark.parametrize(
+    ("owners", "said", "expected"),
+    [
+        ([(1, "")], [(0, ""), (2, "5"), (3, "")], [0, 0, 0]),
+        ([(1, ""), (3, "")], [(2, "1"), (4, "1")], [0, 1]),  # the links of these are to others
+        ([(1, ""), (3, "")], [(2, "")], [0]),
+        ([(1, ""), (2, "")], [(3, ""), (4, "")], [0, 1]),
+        ([(1, ""), (2, "")], [(3, "")], [None]),
+        ([(1, ""), (2, "")], [(3, ""), (4, ""), (5, "")], [None] * 3),
+        ([(1, ""), (3, "")], [(0, ""), (2, "")], [None] * 2),  # before the first: the order is another one
+        ([(1, "1"), (2, "2")], [(3, "2"), (4, "1"), (5, "2")], [1, 0, 1]),
+        ([(1, "1"), (2, "1")], [(3, "1"), (4, "2")], [None] * 2),
+        ([(1, "1"), (3, "2")], [(2, "2"), (4, "")], [1, 1]),
+        ([], [(1, "")], [None]),
+    ],
+)
+def test_what_a_field_of_textual_holdings_is_said_of(owners, said, expected):
+    assert holdings.places(owners, said) == expected
+
+
+def test_textual_holdings_join_the_row_of_their_field():
+    linked = [
+        ("852", "  ", [("8", "1"), ("b", "A")]),
+        ("852", "  ", [("8", "2"), ("b", "B")]),
+        ("866", "  ", [("8", "2.1\\x"), ("a", "v.5")]),
+        ("866", "  ", [("8", "1.1"), ("a", "v.1")]),
+        ("866", "  ", [("8", "2.2"), ("a", "v.6")]),
+        ("867", "  ", [("8", "2"), ("a", "Suppl.")]),
+        ("866", "  ", [("8", "3"), ("a", "elsewhere")]),
+    ]
+    ordered = [
+        ("852", "  ", [("b", "C")]),
+        ("866", "  ", [("8", "1"), ("a", "v.7")]),
+        ("852", "  ", [("b", "D")]),
+        ("866", "  ", [("8", "1"), ("a", "v.8")]),
+    ]
+    rows = holdings.attachments(fields_of(linked, ordered), "marc21-866-999", "holding").to_pylist()
+    assert [(row["record"], row["institution"], row["coverage"]) for row in rows] == [
+        (0, "A", "v.1"),
+        (0, "B", "v.5; v.6; Suppl."),
+        (0, None, "elsewhere"),
+        (1, "C", "v.7"),
+        (1, "D", "v.8"),
+    ]
+
+
 def test_every_profile_gives_rows_of_its_contract():
     for profile in holdings.profiles():
         for level in ("holding", "item"):
@@ -151,7 +211,7 @@ def test_every_profile_gives_rows_of_its_contract():
         ("unimarc/sru-cnmarcxml-response.xml", "cnmarc-905-935", 9, 17),
         ("unimarc/sru-cnmarcxml-response.xml", "cnmarc-906", 9, 7),
         ("unimarc/serials.mrc", "unimarc-955", 1740, 0),
-        ("marc21/uva-marc8-with-items.mrc", "marc21-866-999", 267, 2903),
+        ("marc21/uva-marc8-with-items.mrc", "marc21-866-999", 99, 2903),
     ],
 )
 def test_real_holdings(real, name, profile, holding, item):

@@ -2,9 +2,11 @@
 
 import zipfile
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.transforms.marc_records import build
+from transforms.detect import Hints
 from transforms.inspect import inspect
 
 
@@ -43,3 +45,16 @@ def test_records_that_are_broken_do_not_hide_the_encoding_of_the_others(tmp_path
     path = tmp_path / "file"
     path.write_bytes(whole + b"broken\x1d" * 5)
     assert inspect(path)["encodings"] == {"utf-8": 6}
+
+
+def test_holdings_that_no_profile_reads_are_told(tmp_path):
+    held = [("001", "1"), ("245", "10\x1faTitle"), ("852", "  \x1faX\x1fhQA1"), ("866", "  \x1fav.1")]
+    path = tmp_path / "file"
+    path.write_bytes(build(held) + build([*held, ("852", "  \x1faY")]))
+    note = inspect(path)["note"]
+    assert "3 of 852, 2 of 866;" in note
+    profile = note.rsplit(" ", 1)[1]
+    assert "note" not in inspect(path, Hints(holdings=profile), tmp_path / "out")
+    assert pq.read_table(tmp_path / "out" / "holding.parquet")["coverage"].to_pylist() == ["v.1", "v.1", None]
+    path.write_bytes(book("1"))
+    assert "note" not in inspect(path)
