@@ -1,9 +1,11 @@
 """Staged records written again: as ISO 2709 or MARCXML, in UTF-8 or GB18030.
 
 A record that came in clean goes out byte for byte, except for what says how long and how it is encoded: leader
-0-4 and 12-16 are computed, and leader 9 of MARC 21 says `a` where the text is Unicode.  100$a/26-29 of CNMARC
-is data and stays as it is.  Records are joined to text as whole columns and encoded at once, since the bytes
-1D, 1E and 1F occur in no character of either encoding.
+0-4 and 12-16 are computed, and leader 9 of MARC 21 says `a` where the text is Unicode.  In CNMARC and UNIMARC that
+place means nothing, so an `a` there goes only where it would be believed wrongly, in GB18030.  100$a/26-29 is
+data; it is made to say the encoding written where it says another and the record came in another.  Records are
+joined to text as whole columns and encoded at once, since the bytes 1D, 1E and 1F occur in no character of either
+encoding.
 
 A record that is too long for ISO 2709 is split as the Platform for Open Data (POD) splits them (see
 `transforms.overlong`).  POD repeats only the 001; here every part repeats the description too, so that each can be
@@ -25,6 +27,7 @@ from numpy.typing import NDArray
 
 from harvesters import registry
 from schemas.tables import STAGED_RECORD
+from transforms.charset import label_fits
 from transforms.overlong import ENTRY, MAX_FIELD, MAX_RECORD, is_holding
 from warehouse import lake
 from warehouse.progress import Progress
@@ -33,6 +36,7 @@ ENCODINGS = ("utf-8", "gb18030")
 NOT_MARC = ("oai_dc", "loans")
 BATCH_ROWS = 1 << 18
 SHOWN = 20  # refused or split records named one by one
+_LABELS = {"utf-8": "50  ", "gb18030": "0110"}  # 100$a/26-29: ISO 10646; ISO 646 with GB 2312
 _DEFAULT_LEADER = "00000nam  2200000   450 "
 _MARC_CONTROLS = "[\x1d-\x1f]"
 _XML_CONTROLS = r"[^\x{9}\x{A}\x{D}\x{20}-\x{D7FF}\x{E000}-\x{FFFD}\x{10000}-\x{10FFFF}]"
@@ -114,7 +118,7 @@ def write_some(fields: pa.Table, source_id: str, form: str, encoding: str, file:
 
 
 def current_fields(source_id: str) -> Iterator[pa.Table]:
-    """The `staged.field` rows of a source's current records, whole records, some at a time."""
+    """The `staged.field` rows of a source's current records and their `charset`, whole records, some at a time."""
     batches = lake.staged_batches(source_id)
     index = lake.read_table(
         STAGED_RECORD.full_name, [lake.staged_batch(source_id, batches[-1]) / "record.parquet"]
@@ -122,10 +126,13 @@ def current_fields(source_id: str) -> Iterator[pa.Table]:
     index = index.filter(pc.invert(index["deleted"]))
     for batch_id in pc.unique(index["batch_id"]).sort().to_pylist():
         numbers = index.filter(pc.equal(index["batch_id"], batch_id))["record_no"].combine_chunks()
-        rest: list[pa.Table] = []
-        with pq.ParquetFile(lake.staged_batch(source_id, batch_id) / "field.parquet") as file:
+        folder, rest = lake.staged_batch(source_id, batch_id), list[pa.Table]()
+        bib = pq.read_table(folder / "bib.parquet", columns=["record_no", "charset"])
+        with pq.ParquetFile(folder / "field.parquet") as file:
             for batch in file.iter_batches(BATCH_ROWS):
                 rows = pa.Table.from_batches([batch])
+                of_bib = pc.index_in(rows["record_no"], bib["record_no"])
+                rows = rows.append_column("charset", bib["charset"].take(of_bib))
                 rest.append(rows.filter(pc.is_in(rows["record_no"], numbers)))
                 # the last record may go on in the next batch
                 last = batch["record_no"][-1].as_py()
@@ -138,7 +145,10 @@ def current_fields(source_id: str) -> Iterator[pa.Table]:
 
 
 def records(fields: pa.Table, form: str = "iso2709", encoding: str = "utf-8") -> Iterator[Written]:
-    """Each record of a table of `staged.field` rows (whole records, in order), as `form` in `encoding`."""
+    """Each record of a table of `staged.field` rows (whole records, in order), as `form` in `encoding`.
+
+    A column `charset` may say what each came in, null that it is none that matters; else it is taken for UTF-8.
+    """
     if not len(fields):
         return
     rows = _Rows(fields)
@@ -174,22 +184,41 @@ class _Rows:
         new[1:] |= np.diff(fields["field_no"].to_numpy()) != 0
         self.first, self.last = new, np.append(new[1:], True)
         self.is_leader = pc.equal(self.tag, "LDR").to_numpy(zero_copy_only=False)
+        self.marc21 = np.zeros(self.count, bool)
+        self.marc21[self.record[pc.equal(self.tag, "245").to_numpy(zero_copy_only=False)]] = True
+        self.charset = fields["charset"] if "charset" in fields.column_names else None
         named = fields["record_id"] if "record_id" in fields.column_names else fields["record_no"]
         self.record_ids = [str(value) for value in named.take(pa.array(self.starts)).to_pylist()]
 
-    def leaders(self, unicode: bool) -> list[str]:
+    def leaders(self, encoding: str) -> list[str]:
         """The leader of each record, 24 characters, its 9 saying how MARC 21 is encoded."""
         leaders = [_DEFAULT_LEADER] * self.count
         found = np.flatnonzero(self.is_leader)
         for record, value in zip(self.record[found], self.value.take(pa.array(found)).to_pylist(), strict=True):
             leaders[record] = value[:24].ljust(24)
-        marc21 = np.zeros(self.count, bool)
-        marc21[self.record[pc.equal(self.tag, "245").to_numpy(zero_copy_only=False)]] = True
+        unicode = encoding == "utf-8"
         coding = "a" if unicode else " "
         return [
-            leader[:9] + coding + leader[10:] if is_marc21 else leader
-            for leader, is_marc21 in zip(leaders, marc21, strict=True)
+            leader[:9] + coding + leader[10:] if is_marc21 or (leader[9] == "a" and not unicode) else leader
+            for leader, is_marc21 in zip(leaders, self.marc21.tolist(), strict=True)
         ]
+
+    def labelled(self, encoding: str) -> pa.Array:
+        """The values; 100$a/26-29 of CNMARC and UNIMARC true where a record came in another encoding."""
+        there = pc.fill_null(pc.and_(pc.equal(self.tag, "100"), pc.equal(self.code, "a")), False)
+        rows = np.flatnonzero(there.to_numpy(zero_copy_only=False) & ~self.marc21[self.record])
+        came = ["utf-8"] * len(rows) if self.charset is None else self.charset.take(pa.array(rows)).to_pylist()
+        values = self.value.take(pa.array(rows)).to_pylist()
+        wrong = [
+            name != encoding and value[26:30].strip(" #|") != "" and not label_fits(encoding, False, value[26:30])
+            for name, value in zip(came, values, strict=True)
+        ]
+        if not any(wrong):
+            return self.value
+        mask = np.zeros(len(self.value), bool)
+        mask[rows[wrong]] = True
+        made = [f"{v[:26]}{_LABELS[encoding]}{v[30:]}" for v, bad in zip(values, wrong, strict=True) if bad]
+        return pc.replace_with_mask(self.value, pa.array(mask), pa.array(made, pa.string()))
 
 
 def _text(column: pa.ChunkedArray) -> pa.Array:
@@ -241,7 +270,7 @@ def _iso2709(rows: _Rows, encoding: str) -> Iterator[Written]:
     first, last = rows.first & body, rows.last & body
     texts = _joined(
         (rows.ind1, first), (rows.ind2, first), ("\x1f", coded & body),
-        (rows.code, body), (rows.value, body), ("\x1e", last),
+        (rows.code, body), (rows.labelled(encoding), body), ("\x1e", last),
     )  # fmt: skip
     data = bytes(_bytes(texts))
     if encoding != "utf-8":
@@ -254,7 +283,7 @@ def _iso2709(rows: _Rows, encoding: str) -> Iterator[Written]:
     tags = rows.tag.take(pa.array(np.flatnonzero(first)))
     lengths = ends - starts
     directory = _directory(tags, lengths, starts - np.repeat(at[:-1], per_record)).tobytes()
-    leaders = rows.leaders(encoding == "utf-8")
+    leaders = rows.leaders(encoding)
     too_long = np.zeros(rows.count, bool)
     too_long[np.repeat(np.arange(rows.count), per_record)[lengths > MAX_FIELD]] = True
     for record, leader in enumerate(leaders):
@@ -329,9 +358,9 @@ def _escaped(values: pa.Array) -> pa.Array:
 
 
 def _marcxml(rows: _Rows, encoding: str) -> Iterator[Written]:
-    values = rows.value
+    values = rows.labelled("utf-8")  # a document is Unicode whatever its bytes are
     found = np.flatnonzero(rows.is_leader)
-    leaders = rows.leaders(unicode=True)
+    leaders = rows.leaders("utf-8")
     if len(found):
         changed = pa.array([leaders[record] for record in rows.record[found]], pa.string())
         values = pc.replace_with_mask(values, pa.array(rows.is_leader), changed)

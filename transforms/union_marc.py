@@ -45,6 +45,7 @@ FIELDS = pa.schema(
         ("ind2", pa.string()),
         ("code", pa.string()),
         ("value", pa.string()),
+        ("charset", pa.string()),  # null: fields of records in several may be together
     ]
 )
 Subfields = list[tuple[str | None, str]]
@@ -118,7 +119,7 @@ def _table(records: Iterable[tuple[str, list[Line]]]) -> pa.Table:
         for field_no, line in enumerate(lines):
             for code, value in line.subfields:
                 ind = line.ind or (None, None)
-                made = (record_no, record_id, field_no, line.tag, ind[0], ind[1], code, value)
+                made = (record_no, record_id, field_no, line.tag, ind[0], ind[1], code, value, None)
                 for name, cell in zip(FIELDS.names, made, strict=True):
                     columns[name].append(cell)
     return pa.table(columns, schema=FIELDS)

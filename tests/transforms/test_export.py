@@ -79,6 +79,43 @@ def test_leader_9_says_how_marc21_is_encoded_and_nothing_in_cnmarc():
     assert whole(build([("001", "1"), ("200", "1 \x1faA")], CNMARC_LEADER))[9:10] == b" "
 
 
+LABELLED = "20020204d1994    em y0chiy{}    ea"
+
+
+@pytest.mark.parametrize("form", ["iso2709", "marcxml"])
+@pytest.mark.parametrize(
+    ("came", "label", "encoding", "expected"),
+    [
+        ("gb18030", "0110", "utf-8", "50  "),
+        ("gb18030", "0120", "utf-8", "50  "),
+        ("gb18030", "    ", "utf-8", "    "),  # says nothing
+        ("gb18030", "50  ", "gb18030", "50  "),  # wrong as it came: data, with an issue of its own
+        ("utf-8", "0110", "utf-8", "0110"),
+        ("utf-8", "50  ", "gb18030", "0110"),
+        (None, "0110", "utf-8", "50  "),
+    ],
+)
+def test_a_record_in_another_encoding_says_so(form, came, label, encoding, expected):
+    fields = [("001", "1"), ("100", "  \x1fa" + LABELLED.format(label)), ("200", "1 \x1fa红楼梦")]
+    table = read(build(fields, CNMARC_LEADER)).fields
+    table = table.append_column("charset", pa.array([came] * len(table), pa.string()))
+    (out,) = export.records(table, form, encoding)
+    if form == "marcxml":
+        expected = "50  " if came != "utf-8" and label.strip() else label
+    assert LABELLED.format(expected) in out.content.decode(encoding)
+    marc21 = read(build([("001", "1"), ("245", "10\x1fa红"), ("100", "1 \x1fa" + LABELLED.format(label))])).fields
+    (out,) = export.records(marc21.append_column("charset", pa.array([came] * len(marc21), pa.string())), form)
+    assert LABELLED.format(label) in out.content.decode()  # no label in MARC 21
+
+
+def test_an_a_in_the_leader_of_cnmarc_is_no_lie():
+    leader = CNMARC_LEADER[:9] + "a" + CNMARC_LEADER[10:]
+    content = build([("001", "1"), ("200", "1 \x1fa红楼梦")], leader)
+    assert whole(content) == content
+    (record,) = pymarc.MARCReader(io.BytesIO(whole(content, encoding="gb18030")), file_encoding="gb18030")
+    assert (record.leader[9], record["200"]["a"]) == (" ", "红楼梦")
+
+
 def test_others_read_what_is_written():
     content = whole(build(BOOK))
     (record,) = pymarc.MARCReader(content)
@@ -227,7 +264,13 @@ def staged(built_consortium, lake_home):
 def test_the_current_records_of_a_lake_are_exported(staged, tmp_path, monkeypatch, form, encoding):
     with engine.open_lake() as con:
         rows = con.execute("SELECT control_number FROM staged.current_bib ORDER BY 1").fetchall()
+        came = con.execute("SELECT source_id, record_no, charset FROM staged.current_bib").fetchall()
     monkeypatch.setattr(export, "BATCH_ROWS", 1000)  # records lie over the ends of batches
+    pieces = [(name, piece) for name in staged for piece in export.current_fields(name)]
+    columns = [
+        (name, *(piece[column].to_pylist() for column in ("record_no", "charset"))) for name, piece in pieces
+    ]
+    assert {(name, *pair) for name, *pairs in columns for pair in zip(*pairs, strict=True)} == set(came)
     out = tmp_path / "new" / "out"
     told = export.export(staged, out, form, encoding)
     assert told["records"] == told["written"] == len(rows) > 100
