@@ -161,15 +161,18 @@ def inspect(
         summary.print_inspection(found)
 
 
-@app.command(epilog="Example: calis evaluate --records a.mrc --pairs labels.csv --json")
+@app.command(epilog="Example: calis evaluate --records a.mrc --pairs labels.csv --wrong wrong.csv")
 def evaluate(
     records: Annotated[list[Path] | None, typer.Option(help="MARC files.", exists=True)] = None,
     pairs: Annotated[Path | None, typer.Option(help="CSV: id1,id2,label (id = 001).", exists=True)] = None,
+    wrong: Annotated[Path | None, typer.Option(help="Write all wrong pairs into this CSV file.")] = None,
+    most: Annotated[int, typer.Option(help="Of each kind so many wrong pairs are shown.", min=0)] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Precision, recall and F1 of the matching: against labelled pairs, or the sample's truth without any."""
-    from operations import summary
+    """Precision, recall and F1 of the matching, and its wrong pairs: of labelled pairs, or of the sample."""
+    from operations import evaluated
     from transforms import evaluate as evaluation
+    from transforms import wrong_pairs
     from warehouse import lake
 
     if bool(records) != bool(pairs):
@@ -178,10 +181,13 @@ def evaluate(
         found = evaluation.evaluate(records, pairs)
     else:
         found = evaluation.evaluate_truth(lake.sample() / "truth.parquet")
+    told = found.explained(None if wrong or as_json else most)
+    if wrong:
+        wrong_pairs.write(wrong, told)
     if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False))
+        typer.echo(json.dumps(found.figures | {"wrong": told}, ensure_ascii=False))
     else:
-        summary.print_mapping("Matching", found)
+        evaluated.print_evaluation(found.figures, found.counts, told, most)
 
 
 # --- judgements ------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import duckdb
 import ibis
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
+from ibis.util import gen_name
 
 from transforms import candidates, judgement, judging, review
 from transforms.evidence import veto_text
@@ -50,8 +51,8 @@ def explain(left: Record, right: Record) -> Found:
         bib = backend.table("current_bib", database="staged")
         bibs = _bibs(con, (left, right))
         ((fields, weighed),) = review.compare(backend, bib, [(left, right)], card)
-        groups = _groups(con, backend, bib, (left, right))
-        row = _row(con, groups[left], groups[right])
+        group = groups(con, backend, bib, (left, right))
+        row = match_row(con, group[left], group[right])
         found: Found = {
             "left": _named(left, bibs),
             "right": _named(right, bibs),
@@ -62,7 +63,7 @@ def explain(left: Record, right: Record) -> Found:
             "score": weighed.score,
             "thresholds": {"match": card.match, "review": card.review},
             "vetoes": [_veto(rule) for rule in weighed.vetoes],
-            "equal": groups[left] == groups[right],
+            "equal": group[left] == group[right],
             "compared": row,
             "blocks": _blocks(backend, bib, left, right),
             "judgements": _judgements(left, right),
@@ -70,15 +71,20 @@ def explain(left: Record, right: Record) -> Found:
             "conflicts": [],
         }
         if found["together"]:
-            found["path"] = _path(con, bibs[left], groups[left], groups[right])
+            found["path"] = path(con, bibs[left], group[left], group[right])
         else:
-            found["conflicts"] = _conflicts(con, backend, bib, bibs[left], bibs[right])
-    found["why"] = dict(zip(("english", "chinese"), _why(found), strict=True))
+            found["conflicts"] = conflicts(con, backend, bib, bibs[left], bibs[right], in_force())
+    found["why"] = dict(zip(("english", "chinese"), why(found), strict=True))
     return found
 
 
+def name(record: Record) -> str:
+    """`source:record`; of a record that is a source of its own its identifier alone."""
+    return record[1] if record[0] == record[1] else ":".join(record)
+
+
 def _named(record: Record, bibs: dict[Record, str]) -> Found:
-    return {"record": ":".join(record), "bib_id": bibs[record]}
+    return {"record": name(record), "bib_id": bibs[record]}
 
 
 def _veto(rule: str) -> Found:
@@ -90,17 +96,16 @@ def _bibs(con: duckdb.DuckDBPyConnection, records: tuple[Record, ...]) -> dict[R
     """The bib of each record in the current build."""
     bibs = {}
     for record in records:
-        name = ":".join(record)
         staged = "SELECT count(*) FROM staged.current_bib WHERE source_id = ? AND record_id = ?"
         if con.execute(staged, record).fetchall() == [(0,)]:
             raise ExplainError(
-                f"{name}: no such record is staged now; "
+                f"{name(record)}: no such record is staged now; "
                 'look with `calis query "SELECT source_id, record_id FROM catalog.bib_record LIMIT 9"`'
             )
         linked = "SELECT bib_id FROM catalog.bib_record WHERE source_id = ? AND record_id = ?"
         rows = con.execute(linked, record).fetchall()
         if not rows:
-            raise ExplainError(f"{name} is in no catalogue build yet; run `calis catalog` first")
+            raise ExplainError(f"{name(record)} is in no catalogue build yet; run `calis catalog` first")
         bibs[record] = rows[0][0]
     return bibs
 
@@ -108,17 +113,17 @@ def _bibs(con: duckdb.DuckDBPyConnection, records: tuple[Record, ...]) -> dict[R
 # --- what was compared -----------------------------------------------------------------------------------
 
 
-def _groups(
+def groups(
     con: duckdb.DuckDBPyConnection, backend: BaseBackend, bib: Table, records: tuple[Record, ...]
 ) -> dict[Record, Record]:
     """The first record of each record's group of equal ones, under which pairs are named in `catalog.match`."""
     rulings = _rulings_of_build(con)
     judged = {record for pair in (*rulings.must_join, *rulings.must_not_join) for record in pair}
-    titles = candidates.prepare(bib).semi_join(_listed(sorted({*records, *judged})), RECORD).select("title_key")
+    titles = candidates.prepare(bib).semi_join(listed(sorted({*records, *judged})), RECORD).select("title_key")
     alike = bib.filter(bib.title_key.isin(titles.title_key) | bib.title_key.isnull())
-    collapsed = backend.create_table("collapsed", candidates.collapse(candidates.prepare(alike)), temp=True)
+    collapsed = backend.create_table(gen_name("collapsed"), candidates.collapse(candidates.prepare(alike)), temp=True)
     members = candidates.grouped(judging.apply(collapsed, rulings))
-    groups = members.semi_join(_listed(records), RECORD).select("source_id", "record_id", "group")
+    groups = members.semi_join(listed(records), RECORD).select("source_id", "record_id", "group")
     leaders = members.filter(members.leads)
     first = leaders.select("group", first_source="source_id", first_record="record_id")
     rows = groups.join(first, "group").to_pyarrow().to_pylist()
@@ -137,11 +142,12 @@ def _rulings_of_build(con: duckdb.DuckDBPyConnection) -> Rulings:
     return Rulings(tuple(joined), tuple(apart))
 
 
-def _listed(records: tuple[Record, ...] | list[Record]) -> Table:
+def listed(records: tuple[Record, ...] | list[Record]) -> Table:
+    """Records as a table of `RECORD` columns."""
     return ibis.memtable({name: [record[at] for record in records] for at, name in enumerate(RECORD)})
 
 
-def _row(con: duckdb.DuckDBPyConnection, left: Record, right: Record) -> Found | None:
+def match_row(con: duckdb.DuckDBPyConnection, left: Record, right: Record) -> Found | None:
     """The row of `catalog.match` about two groups; none where they were not compared."""
     ends = judgement.pair(left, right)
     sql = """SELECT score, rule, decision FROM catalog.match
@@ -152,7 +158,7 @@ def _row(con: duckdb.DuckDBPyConnection, left: Record, right: Record) -> Found |
 
 def _blocks(backend: BaseBackend, bib: Table, left: Record, right: Record) -> Found:
     """The blocks of both records, and the size of those that they share."""
-    prepared = candidates.numbered(candidates.prepare(bib.semi_join(_listed([left, right]), RECORD)))
+    prepared = candidates.numbered(candidates.prepare(bib.semi_join(listed([left, right]), RECORD)))
     blocked = candidates.blocks(prepared.rename(group="row")).to_pyarrow().to_pylist()
     of: dict[int, set[tuple[str, str]]] = defaultdict(set)
     for row in blocked:
@@ -187,7 +193,7 @@ def _sizes(bib: Table, shared: list[tuple[str, str]]) -> dict[tuple[str, str], i
 # --- what else decided -----------------------------------------------------------------------------------
 
 
-def _in_force() -> list[tuple[Judgement, str]]:
+def in_force() -> list[tuple[Judgement, str]]:
     """Every judgement, oldest first, with what becomes of it in the next build."""
     everything = judgement.load()
     there = present({end for one in everything for end in one.pair})
@@ -196,14 +202,14 @@ def _in_force() -> list[tuple[Judgement, str]]:
 
 def _judgements(left: Record, right: Record) -> list[Found]:
     """Every judgement on the two, oldest first, and whether it is in force."""
-    return [_told(one) | {"effect": effect} for one, effect in _in_force() if one.pair == (left, right)]
+    return [_told(one) | {"effect": effect} for one, effect in in_force() if one.pair == (left, right)]
 
 
 def _told(one: Judgement) -> Found:
     return {"verdict": one.verdict, "who": one.who, "when": one.judged_at.isoformat() + "Z", "why": one.why}
 
 
-def _path(con: duckdb.DuckDBPyConnection, bib_id: str, left: Record, right: Record) -> list[Found]:
+def path(con: duckdb.DuckDBPyConnection, bib_id: str, left: Record, right: Record) -> list[Found]:
     """The matched pairs that lead from one record's group to the other's within a bib."""
     sql = """SELECT m.* FROM catalog.match m
         SEMI JOIN (SELECT * FROM catalog.bib_record WHERE bib_id = $1) l
@@ -220,30 +226,36 @@ def _path(con: duckdb.DuckDBPyConnection, bib_id: str, left: Record, right: Reco
         rows[judgement.pair(one, other)] = {"score": score, "rule": rule}
     path = judgement.shortest_path(edges, left, right) or []
     return [
-        {"left": ":".join(one), "right": ":".join(other), **rows[judgement.pair(one, other)]}
+        {"left": name(one), "right": name(other), **rows[judgement.pair(one, other)]}
         for one, other in pairwise(path)
     ]
 
 
-def _conflicts(
-    con: duckdb.DuckDBPyConnection, backend: BaseBackend, bib: Table, left_bib: str, right_bib: str
+def conflicts(
+    con: duckdb.DuckDBPyConnection,
+    backend: BaseBackend,
+    bib: Table,
+    left_bib: str,
+    right_bib: str,
+    judged: list[tuple[Judgement, str]],
 ) -> list[Found]:
     """What stands between two bibs: for each reason a record of the one and a record of the other."""
     linked = "SELECT source_id, record_id FROM catalog.bib_record WHERE bib_id = ? ORDER BY ALL"
     members = [con.execute(linked, [bib_id]).fetchall() for bib_id in (left_bib, right_bib)]
-    wanted = backend.create_table("explained", _listed([*members[0], *members[1]]), temp=True)
+    wanted = backend.create_table(gen_name("explained"), listed([*members[0], *members[1]]), temp=True)
     prepared = candidates.prepare(bib.semi_join(wanted, RECORD))
     columns = [*RECORD, "identity", "edition_key", "edition_stated", *WITHIN]
     values = {(r["source_id"], r["record_id"]): r for r in prepared.select(columns).to_pyarrow().to_pylist()}
     sides = [[values[record] for record in side if record in values] for side in members]
-    found = [_judged_apart(set(members[0]), set(members[1]))]
+    found = [_judged_apart(judged, set(members[0]), set(members[1]))]
     found += [_attribute(sides, column, rule) for column, rule in (*WITHIN.items(), ("edition_key", "edition"))]
-    found.append(_one_source(sides))
-    return [conflict for conflict in found if conflict]
+    found += [_one_source(sides), _vetoed(con, left_bib, right_bib)]
+    told = [conflict for conflict in found if conflict]
+    return [one for at, one in enumerate(told) if one["rule"] not in {other["rule"] for other in told[:at]}]
 
 
-def _judged_apart(left: set[Record], right: set[Record]) -> Found | None:
-    for one, effect in _in_force():
+def _judged_apart(judged: list[tuple[Judgement, str]], left: set[Record], right: set[Record]) -> Found | None:
+    for one, effect in judged:
         ends = set(one.pair)
         if effect == IN_FORCE and one.verdict == MUST_NOT_JOIN and ends & left and ends & right:
             english, chinese = f"judged apart: {one}, {one.why}", f"人工判定不得合并：{one}，{one.why}"
@@ -275,6 +287,20 @@ def _one_source(sides: list[list[Found]]) -> Found | None:
     return None
 
 
+def _vetoed(con: duckdb.DuckDBPyConnection, left_bib: str, right_bib: str) -> Found | None:
+    """A pair between the bibs that was compared and vetoed, which no chain may join; the likest one."""
+    lacking = ", ".join(f"'{rule}'" for rule in (*judging.LACKING, "veto:cluster"))
+    sql = f"""SELECT rule, left_source_id, left_record_id, right_source_id, right_record_id FROM catalog.match m
+        JOIN catalog.bib_record l ON m.left_source_id = l.source_id AND m.left_record_id = l.record_id
+        JOIN catalog.bib_record r ON m.right_source_id = r.source_id AND m.right_record_id = r.record_id
+        WHERE (l.bib_id, r.bib_id) IN (($1, $2), ($2, $1)) AND rule LIKE 'veto:%' AND rule NOT IN ({lacking})
+        ORDER BY score DESC, 2, 3, 4, 5 LIMIT 1"""
+    for rule, *ends in con.execute(sql, [left_bib, right_bib]).fetchall():
+        rule = rule.removeprefix("veto:")
+        return _between(rule, *veto_text(rule), (ends[0], ends[1]), (ends[2], ends[3]), None, None)
+    return None
+
+
 def _record(row: Found) -> Record:
     return row["source_id"], row["record_id"]
 
@@ -282,14 +308,14 @@ def _record(row: Found) -> Record:
 def _between(
     rule: str, english: str, chinese: str, one: Record, other: Record, left: str | None, right: str | None
 ) -> Found:
-    ends = {"left_record": ":".join(one), "right_record": ":".join(other), "left": left, "right": right}
+    ends = {"left_record": name(one), "right_record": name(other), "left": left, "right": right}
     return {"rule": rule, "english": english, "chinese": chinese, **ends}
 
 
 # --- in a word -------------------------------------------------------------------------------------------
 
 
-def _why(found: Found) -> tuple[str, str]:
+def why(found: Found) -> tuple[str, str]:
     """The reason in one sentence, English and Chinese."""
     row, shared = found["compared"], found["blocks"]["shared"]
     if found["together"]:
