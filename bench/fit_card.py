@@ -36,6 +36,7 @@ from warehouse import engine
 PENALTY = 0.02  # on the square of each step between levels
 Floats = npt.NDArray[np.float64]
 BY_HAND = {("creator", level) for level in ("unlike", "distant", "similar")}
+GIVEN = (*IDENTIFIERS, "team")  # evidence of which the labelled pairs say nothing
 FALLING = ("year_gap", "coded_gap", "pages_gap", "edition")
 
 
@@ -84,7 +85,7 @@ class Design:
     """The card's levels as columns: one for each step to a better level, one for missing."""
 
     def __init__(self, card: Card, found: dict[str, Floats]):
-        self.card, self.names = card, [name for name in card.evidence if name not in IDENTIFIERS]
+        self.card, self.names = card, [name for name in card.evidence if name not in GIVEN]
         parts, lower = [np.ones((len(found["title"]), 1))], [-np.inf]
         self.places: dict[str, tuple[int, int]] = {}
         for name in self.names:

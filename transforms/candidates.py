@@ -146,6 +146,8 @@ def blocks(groups: Table) -> Table:
         "title, coded year": _text(start, coded.nullif(year)),
         "title, pages": _text(start, pages),
         "end of title, pages": _text(end, pages),
+        # articles, and what else is known without pages
+        "end of title, year": groups.pages.isnull().ifelse(_text(end, year), ibis.null("string")),
         "creator, pages": _text(surname, pages),
         "creator, year": _text(creator, year),
     }

@@ -66,7 +66,8 @@ def _share(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
 
 
-def _figures(true_positive: int, predicted: int, actual: int) -> Figures:
+def figures(true_positive: int, predicted: int, actual: int) -> Figures:
+    """{precision, recall, f1} of so many pairs found rightly, found, and true."""
     precision, recall = _share(true_positive, predicted), _share(true_positive, actual)
     f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
     return {"precision": precision, "recall": recall, "f1": f1}
@@ -95,17 +96,18 @@ def evaluate_table(bib: pa.Table, pairs: list[tuple[str, str, bool]]) -> Evaluat
     if missing == labelled:
         some = ", ".join(sorted(labelled)[:3])
         raise EvaluationError(f"none of the labelled ids ({some} …) is the 001 of a record")
-    con, cluster = _matched(bib)
+    con, records = matched(bib)
+    cluster = dict(zip(records["record_id"].to_pylist(), records["cluster"].to_pylist(), strict=True))
     joined = [left in cluster and cluster[left] == cluster.get(right) for left, right, _ in pairs]
     labels = [label for _, _, label in pairs]
     both = sum(a and b for a, b in zip(joined, labels, strict=True))
-    figures = {"pairs": len(pairs), "missing": len(missing), **_figures(both, sum(joined), sum(labels))}
+    measured = {"pairs": len(pairs), "missing": len(missing), **figures(both, sum(joined), sum(labels))}
     wrong = [
         Wrong((left, left), (right, right), JOINED if found else MISSED)
         for (left, right, label), found in zip(pairs, joined, strict=True)
         if found != label and {left, right} <= there
     ]
-    return Evaluation(figures, wrong, con)
+    return Evaluation(measured, wrong, con)
 
 
 def _each_its_own_source(bib: pa.Table) -> pa.Table:
@@ -121,8 +123,8 @@ def _each_its_own_source(bib: pa.Table) -> pa.Table:
     return bib
 
 
-def _matched(bib: pa.Table) -> tuple[duckdb.DuckDBPyConnection, dict[str, int]]:
-    """The cluster of each record_id, and a lake in memory with what was compared and decided."""
+def matched(bib: pa.Table) -> tuple[duckdb.DuckDBPyConnection, pa.Table]:
+    """Match a table of `staged.bib`: a lake in memory with what was decided and why, and `Clusters.records`."""
     con = engine.connect()
     con.execute("CREATE SCHEMA staged; CREATE SCHEMA catalog")
     backend = ibis.duckdb.from_connection(con)
@@ -133,8 +135,7 @@ def _matched(bib: pa.Table) -> tuple[duckdb.DuckDBPyConnection, dict[str, int]]:
     tables = {"match": clusters.pairs, "bib_record": records, "judgement": CATALOG_JUDGEMENT.empty()}
     for name, table in tables.items():
         backend.create_table(name, ibis.memtable(table), database="catalog")
-    found = clusters.records
-    return con, dict(zip(found["record_id"].to_pylist(), found["cluster"].to_pylist(), strict=True))
+    return con, clusters.records
 
 
 def evaluate(records: list[Path], pairs: Path) -> Evaluation:
@@ -156,7 +157,7 @@ def cluster_figures(found: np.ndarray, true: np.ndarray) -> Figures:
     """
     both, overlap = np.unique(np.stack([found, true]), axis=1, return_counts=True)
     found_size, true_size = np.bincount(found), np.bincount(true)
-    pairwise = _figures(_pairs_of(overlap), _pairs_of(found_size), _pairs_of(true_size))
+    pairwise = figures(_pairs_of(overlap), _pairs_of(found_size), _pairs_of(true_size))
     count = max(len(found), 1)
     precision = float((overlap**2 / found_size[both[0]]).sum() / count)
     recall = float((overlap**2 / true_size[both[1]]).sum() / count)
@@ -203,9 +204,9 @@ def evaluate_truth(truth: Path) -> Evaluation:
     ).to_arrow_table()
     if not len(rows):
         raise EvaluationError(f"{truth.name}: none of its records is in the catalogue; run `calis catalog` first")
-    figures = cluster_figures(rows["found"].to_numpy(), rows["book"].to_numpy())
+    measured = cluster_figures(rows["found"].to_numpy(), rows["book"].to_numpy())
     wrong = _between_parts(con, "bib_id", "book_id", JOINED) + _between_parts(con, "book_id", "bib_id", MISSED)
-    return Evaluation(figures, wrong, con, tuple(explain.in_force()))
+    return Evaluation(measured, wrong, con, tuple(explain.in_force()))
 
 
 def _between_parts(con: duckdb.DuckDBPyConnection, whole: str, part: str, wrong: str) -> list[Wrong]:

@@ -20,6 +20,7 @@ BEHIND = {
     "title_proper": "title_key",
     "title_numbers": "full_title_key",
     "creator": "creators_key",
+    "team": "creators_key",
     "publisher": "publisher_key",
     "place": "place_key",
     "year_gap": "pub_year",

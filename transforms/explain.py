@@ -121,7 +121,9 @@ def groups(
     judged = {record for pair in (*rulings.must_join, *rulings.must_not_join) for record in pair}
     titles = candidates.prepare(bib).semi_join(listed(sorted({*records, *judged})), RECORD).select("title_key")
     alike = bib.filter(bib.title_key.isin(titles.title_key) | bib.title_key.isnull())
-    collapsed = backend.create_table(gen_name("collapsed"), candidates.collapse(candidates.prepare(alike)), temp=True)
+    collapsed = backend.create_table(
+        gen_name("collapsed"), candidates.collapse(candidates.prepare(alike)), temp=True
+    )
     members = candidates.grouped(judging.apply(collapsed, rulings))
     groups = members.semi_join(listed(records), RECORD).select("source_id", "record_id", "group")
     leaders = members.filter(members.leads)

@@ -248,6 +248,17 @@ def _is_stripped(byte):
 
 
 @njit(cache=True, nogil=True)
+def _is_letter(byte):
+    return 65 <= byte <= 90 or 97 <= byte <= 122
+
+
+@njit(cache=True, nogil=True)
+def _in_word(byte):
+    """Whether a byte is of a letter, a digit or an underscore; all beyond ASCII count as letters."""
+    return byte >= 0x80 or 48 <= byte <= 57 or byte == 95 or _is_letter(byte)
+
+
+@njit(cache=True, nogil=True)
 def _creator(folds, data, start, end, out, at):
     """A name, surname first: up to its second comma, or a direct name with its last word first."""
     if end - start > LONGEST:
@@ -265,7 +276,7 @@ def _creator(folds, data, start, end, out, at):
             if one == folds[point] & _LETTERS or point == 0x3000:
                 return np.int64(-1)
     commas = words = 0
-    place, initial = 0, False  # in the folded text, whose fourth character counts
+    sentence = initial = False
     last_word = start
     for p in range(start, end):
         byte = data[p]
@@ -277,13 +288,13 @@ def _creator(folds, data, start, end, out, at):
         if byte != 32 and (p == start or data[p - 1] == 32):
             words += 1
             last_word = p
-        if byte == 46 and p + 1 < end and data[p + 1] == 32 and place >= 3:
-            initial = True
-        if byte < 0x80:
-            place += 1
-        elif byte >= 0xC0:
-            place += np.int64(folds[_point(data, p)[0]] >> _LENGTH)
-    if commas == 0 and (words == 2 or words == 3) and ascii_only and not initial:
+        if byte == 46 and p - start >= 1:
+            if data[p - 1] >= 0x80:
+                return np.int64(-1)
+            before = p - start >= 2 and _in_word(data[p - 2])
+            sentence |= before and _in_word(data[p - 1]) and p + 1 < end and data[p + 1] == 32
+            initial |= (p - start == 1 or data[p - 2] == 32) and _is_letter(data[p - 1])
+    if commas == 0 and 2 <= words <= (5 if initial else 3) and ascii_only and not sentence:
         at = _fold(folds, data, last_word, end, out, at)
         end = last_word
     return _fold(folds, data, start, end, out, at)

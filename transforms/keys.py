@@ -85,6 +85,8 @@ _RELATOR = re.compile(
     r",?\s*\b(?:author|editor|ed|eds|tr|trans|translator|joint|comp|compiler|illustrator|illus|ill|creator"
     r"|contributor|degree|advisor)\b\.?(?=$|[\s,.;])"
 )
+_INITIAL = re.compile(r"(?:^| )[a-z]\.")
+_SENTENCE = re.compile(r"\w\w\. ")
 _COMPANY = re.compile(
     r"\b(?:inc|ltd|llc|co|corp|company|gmbh|limited|publishers?|publishing|publications?|pub|press|verlag|books"
     r"|the|and)\b|有限|责任|股份|公司|集团|出版社?"
@@ -251,8 +253,11 @@ def creator(text: str) -> str:
         surname, _, rest = text.partition(",")
         return surname + rest.split(",")[0]
     words = text.split()
-    # 'john smith' becomes 'smith john'; a body's name with a full stop keeps its order
-    direct = len(words) in (2, 3) and all(word.strip(".-'").isascii() for word in words) and ". " not in text[3:]
+    # 'john r. smith' becomes 'smith john r.'; a body's name with a full stop behind a word keeps its order
+    direct = 2 <= len(words) <= (5 if _INITIAL.search(text) else 3) and all(
+        word.strip(".-'").isascii() for word in words
+    )
+    direct = direct and not _SENTENCE.search(text)
     return " ".join([words[-1], *words[:-1]] if direct else words)
 
 

@@ -22,6 +22,7 @@ LONGEST = 512
 _WORDS = LONGEST // 64
 _SLOTS = 2 * LONGEST  # of the table of letters; a power of two
 _BAR = 124
+ONE_NAME = 0.8  # names as alike as this may be one person's
 
 
 class _Work(NamedTuple):
@@ -198,6 +199,25 @@ def _nearest_all(a, a_at, left, b, b_at, right, out):
 
 
 @njit(cache=True, nogil=True)
+def _common_all(a, a_at, left, b, b_at, right, out):
+    work = _work()
+    for k in range(len(out)):
+        i, j = left[k], right[k]
+        out[k] = 0.0
+        p = np.int64(a_at[i])
+        while p <= a_at[i + 1]:
+            p_end = _next_bar(a, p, np.int64(a_at[i + 1]))
+            best = 0.0
+            q = np.int64(b_at[j])
+            while q <= b_at[j + 1] and best < ONE_NAME:
+                q_end = _next_bar(b, q, np.int64(b_at[j + 1]))
+                best = max(best, _share(a, p, p_end, b, q, q_end, work))
+                q = q_end + 1
+            out[k] += best >= ONE_NAME
+            p = p_end + 1
+
+
+@njit(cache=True, nogil=True)
 def _next_number(data, start, end):
     """Where the next digits begin and end."""
     p = start
@@ -309,6 +329,11 @@ def titles(left: Side, right: Side) -> list[Floats]:
 def nearest(left: Side, right: Side) -> Floats:
     """The best similarity between any of the one's names and any of the other's, lists joined by |."""
     return _compared(_nearest_all, left, right)[0]
+
+
+def common(left: Side, right: Side) -> Floats:
+    """How many of the one's names, in a list joined by |, are like one of the other's; NaN where one is null."""
+    return _compared(_common_all, left, right)[0]
 
 
 def numbers(left: Side, right: Side) -> Floats:

@@ -18,7 +18,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
-from transforms.likeness_kernel import Side, Texts, alike, nearest, numbers, same, shared, texts, titles
+from transforms.likeness_kernel import (
+    Side,
+    Texts,
+    alike,
+    common,
+    known,
+    nearest,
+    numbers,
+    same,
+    shared,
+    texts,
+    titles,
+)
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "schemas" / "match_weights.csv"
 DECISIONS = MATCH, REVIEW, SEPARATE = "match", "review", "separate"
@@ -230,6 +242,19 @@ def _edition(pairs: Pairs) -> Floats:
     return pairs.differ("edition_key") * (1.0 + ((left == 1) & (right == 1)))
 
 
+def _team(pairs: Pairs) -> Floats:
+    """Creators in common in papers of one year, that is where neither pages nor publisher can be compared.
+
+    People seldom write twice together under one title in a year; editions of a book have its creators in common.
+    """
+    left, right = pairs.texts("creators_key")
+    paper = np.isnan(_gap(pairs, "pages")) & ~known(*pairs.texts("publisher_key"))
+    asked = np.flatnonzero(paper & (_gap(pairs, "pub_year") == 0))
+    found = np.full(len(pairs), np.nan)
+    found[asked] = common(Side(left.texts, left.at[asked]), Side(right.texts, right.at[asked]))
+    return found
+
+
 FEATURES: dict[str, Callable[[Pairs], Floats]] = {
     "calis_id": lambda pairs: same(*pairs.texts("calis_id")),
     "isbn": lambda pairs: shared(*pairs.texts("isbn")),
@@ -243,6 +268,7 @@ FEATURES: dict[str, Callable[[Pairs], Floats]] = {
     "title_proper": lambda pairs: alike(*pairs.texts("title_key")),
     "title_numbers": lambda pairs: numbers(*pairs.texts("full_title_key")),
     "creator": lambda pairs: nearest(*pairs.texts("creators_key")),
+    "team": _team,
     "publisher": lambda pairs: alike(*pairs.texts("publisher_key")),
     "place": lambda pairs: alike(*pairs.texts("place_key")),
     "year_gap": lambda pairs: _gap(pairs, "pub_year"),

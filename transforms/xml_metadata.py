@@ -13,6 +13,7 @@ dates, $t terms of address; family name first), `subject` ($a topic, $z place, $
 $t title).
 """
 
+import html
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -55,6 +56,8 @@ _IDENTIFIERS = {
     "dim": ("dc.identifier.uri", "dc.identifier"),
     "xoai": ("others.identifier", "others.handle", "dc.identifier.uri", "dc.identifier"),
 }
+# With its semicolon: `AT&T` and `?a=1&copy=2` stay.
+_ESCAPED = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
 _UNIQUE = re.compile(r"(?i)(?:https?|oai|hdl|doi|info|ark):")
 _DESCRIPTIVE = frozenset("title creator identifier leader".split())
 
@@ -121,7 +124,9 @@ def _namespace(element: Any) -> str:
 
 
 def _text(element: Any) -> str:
-    return (element.text or "").strip()
+    """The text of an element; a character that was escaped twice (`J&amp;#246;rg`) is one again."""
+    text = (element.text or "").strip()
+    return html.unescape(text).strip() if _ESCAPED.search(text) else text
 
 
 def _one(tag: str, value: str) -> Field:

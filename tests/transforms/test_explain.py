@@ -82,7 +82,8 @@ def test_a_block_cut_by_the_cap(lake_home: Path, monkeypatch: pytest.MonkeyPatch
     found = explain(record("a/000"), record("a/025"))
     assert found["why"]["english"] == "never compared: every block they share is over the cap"
     assert [(block["rule"], block["groups"], block["cut"]) for block in found["blocks"]["shared"]] == [
-        ("title, year", 26, True)
+        ("end of title, year", 26, True),
+        ("title, year", 26, True),
     ]
 
 

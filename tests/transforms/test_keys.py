@@ -126,6 +126,9 @@ def test_edition(given_text: str, expected: str) -> None:
         ("Smith, John, 1950- author.", "smithjohn"),
         ("Smith, J. R. (John Robert), 1900-1980", "smithjr"), ("张三著", "张三"), ("張三 主編", "张三"),
         ("(美) 史密斯 (Smith, J.) 著", "史密斯"), ("[清] 曹雪芹", "曹雪芹"), ("胡適, 1891-1962", "胡适"),
+        ("David B. Lomet", "lometdavidb"), ("C. J. van Rijsbergen", "rijsbergencjvan"), ("É. Zola", "zolae"),
+        ("Smith Inst. of Art", "smithinstofart"), ("H.-J. Klein", "kleinhj"),
+        ("Felicity A. W. George", "georgefelicityaw"),
         ("馬克·吐溫", "马克吐温"), ("United States. Congress. House.", "unitedstatescongresshouse"),
     ],
 )  # fmt: skip

@@ -73,6 +73,16 @@ def test_lists_joined_by_bars(pairs: list) -> None:
     np.testing.assert_array_equal(kernel.shared(*columns(pairs)), shared)
 
 
+def test_names_in_common_are_counted_once_each() -> None:
+    lists = [
+        ("smithjohn|lihua|doej", "lihua|smithjohnb"),
+        ("smithjohn", "doejane"),
+        ("lihua|lihua", "lihua"),
+        (None, "x"),
+    ]
+    np.testing.assert_array_equal(kernel.common(*columns(lists)), [2, 0, 2, np.nan])
+
+
 def test_letters_beyond_the_basic_plane_count_as_one() -> None:
     left, right = columns([("𠀀𠀁a", "𠀀𠀂a")])
     np.testing.assert_allclose(kernel.alike(left, right), [2 / 3])

@@ -112,6 +112,37 @@ def test_two_books_of_one_title_and_year_by_others_stay_apart() -> None:
     assert together([left | {"creators": ["Woods, Theresa"], "publisher": "Bridgestone"}], [right]) == set()
 
 
+PAPER = {
+    "title": "Using semantic values to facilitate interoperability",
+    "creators": ["Edward Sciore", "Michael D. Siegel", "Arnon Rosenthal"],
+    "pub_year": 1994,
+}
+MISSPELT = {"title": "Using semantic values to falilitate interoperability"}
+
+
+@pytest.mark.parametrize(
+    ("change", "joined"),
+    [
+        (MISSPELT | {"creators": ["Arnon Rosenthal", "Michael Siegel", "Edward Sciore"]}, True),
+        (MISSPELT | {"creators": ["Arnon Rosenthal"]}, False),
+        (MISSPELT | {"pub_year": 1995}, False),
+        (MISSPELT | {"title": "Using semantic nets to describe interoperability"}, False),
+        (
+            {"title": "Usnig semantic values to facilitate interoperability", "creators": PAPER["creators"][::-1]},
+            True,
+        ),
+    ],
+)
+def test_papers_of_several_authors_join_in_spite_of_a_letter(change: dict, joined: bool) -> None:
+    """Without pages and publisher, who wrote together in a year counts; the last meets only by its end."""
+    assert (together([PAPER], [PAPER | change]) == ONE) is joined
+
+
+def test_authors_in_common_say_nothing_of_the_editions_of_a_book() -> None:
+    for known in ({"extent": "300 p."}, {"publisher": "Springer"}):
+        assert together([PAPER | known], [PAPER | known | MISSPELT]) == set()
+
+
 def test_a_chain_cannot_bring_a_source_two_records() -> None:
     """Both records of a match the one of b; only one may have it."""
     plain = HAMLET | {"isbn": []}

@@ -132,6 +132,20 @@ def test_plain_dublin_core_stays():
     )
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("Sch&amp;#246;n", "Schön"),
+        ("Sch&amp;ouml;n &amp;amp; Co", "Schön & Co"),
+        ("AT&amp;T; research", "AT&T; research"),
+        ("?a=1&amp;copy=2", "?a=1&copy=2"),
+    ],
+)
+def test_a_character_escaped_twice_is_one(written, read):
+    fields, _ = flatten(f'<dc xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>{written}</dc:title></dc>')
+    assert fields[1] == ("title", None, None, [(None, read)])
+
+
 @pytest.mark.parametrize("form", ["qdc", "dim", "xoai", "mods"])
 def test_crosswalks_load_and_name_no_unknown_cleaner(form):
     for line in crosswalk.load(form):
