@@ -28,7 +28,7 @@ from scipy.sparse.csgraph import connected_components
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from transforms import candidates, match, parse
+from transforms import candidates, parse, rematch
 from transforms.evaluate import read_pairs
 from transforms.score import IDENTIFIERS, WEIGHTS, Card, Pairs, features, load_card, vetoes
 from warehouse import engine
@@ -77,7 +77,7 @@ def distinct(records: list[Path]) -> pa.RecordBatch:
     table = compared(records)
     con = ibis.duckdb.from_connection(engine.connect())
     groups = con.create_table("record", ibis.memtable(table.rename_columns({"row": "group"})))
-    met = match.worth_comparing(con, groups)[0].order_by("left", "right").to_pyarrow()
+    met = rematch.worth_comparing(con, candidates.placed(groups), groups)[0].order_by("left", "right").to_pyarrow()
     return side_by_side(table, np.stack([met["left"].to_numpy(), met["right"].to_numpy()], axis=1))
 
 

@@ -112,19 +112,13 @@ def run_match(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
         "decisions": {one["values"]: one["counts"] for one in decisions},
         "rules": _counts(pairs["rule"]),
         "notes": clusters.notes,
-        "groups": _groups(con),
+        "groups": int(clusters.known.described.count().execute()),
     }
 
 
 def _counts(values: pa.ChunkedArray) -> dict[str, int]:
     found = sorted(pc.value_counts(values).to_pylist(), key=lambda one: -one["counts"])
     return {one["values"]: one["counts"] for one in found[:40]}
-
-
-def _groups(con: Any) -> int | None:
-    """Rows of the table of groups that the matching has left, if it names one so."""
-    names = [name for name in con.list_tables() if "match_group" in name]
-    return int(con.table(names[0]).count().execute()) if names else None
 
 
 def run_splink(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
@@ -138,8 +132,9 @@ def run_splink(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
     start, cpu = clock.wall, clock.cpu
     backend = _connection(folder, memory_limit, threads)
     records = candidates.prepare(backend.read_parquet(folder / "bib.parquet"))
-    members = backend.create_table("members", candidates.grouped(candidates.collapse(records)))
-    groups = backend.create_table("groups", candidates.groups(records, members))
+    members = backend.create_table("members", candidates.said(candidates.digests(records)))
+    leaders = members.semi_join(candidates.firsts(members), "row").mutate(group=members.said)
+    groups = backend.create_table("groups", candidates.groups(records, leaders))
     clock.done("collapse")
     title = "substr(title_key, 1, 12)"
     settings = SettingsCreator(
@@ -174,7 +169,7 @@ def run_splink(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
     clock.done("components")
     found = backend.con.execute(
         f"""SELECT r.record_no, dense_rank() OVER (ORDER BY c.cluster_id) - 1 AS cluster
-        FROM members r JOIN {clusters.physical_name} c ON r."group" = c."group" ORDER BY r.record_no"""
+        FROM members r JOIN {clusters.physical_name} c ON r.said = c."group" ORDER BY r.record_no"""
     ).to_arrow_table()
     pq.write_table(found, folder / "found.parquet")
     pairs = backend.con.execute(f"SELECT count(*) FROM {predicted.physical_name}").fetchall()[0][0]

@@ -75,51 +75,60 @@ def numbered(records: Table) -> Table:
     return records.mutate(row=ibis.row_number().over(order_by=[records.source_id, records.record_id]))
 
 
-def collapse(records: Table) -> Table:
-    """(POSITION, row, said): `said` is a digest of all that is compared; those who share it are one group.
+def digests(records: Table) -> Table:
+    """(POSITION, content, sharing): a digest of all that is compared, and whether equal records are one group.
 
     Records that say too little to be equal to another (no identifier, and not both creator and year) stay
-    alone; two records of one source without an identifier never share a group.
+    alone; of those of one source without an identifier only the first shares a group.
+
+    Args:
+        records: `prepare`.
     """
     identified = ibis.or_(*(records[name].notnull() for name in IDENTIFIERS))
     telling = records.title_key.notnull() & (
         identified | (records.creator_key.notnull() & records.pub_year.notnull())
     )
     values = [records[name].cast("string").fill_null("\x1e") for name in COMPARED]
-    described = records.select(
+    return records.select(
         *POSITION,
         content=digest(ibis.literal("\x1f").join(values)),
         sharing=ibis.cases((~telling, ALONE), (identified, SHARED), else_=ONE_OF_SOURCE),
     )
-    table = numbered(described)
+
+
+def said(digested: Table) -> Table:
+    """Add `row` (`numbered`) and `said`: records that have it in common are one group."""
+    table = numbered(digested)
     first = table.row == table.row.min().over(group_by=["content", "source_id"])
     shares = (table.sharing == SHARED) | (table.sharing == ONE_OF_SOURCE) & first
-    said = ibis.cases((shares, table.content), else_=alone(table))
-    return table.select(*POSITION, "row", said=said)
+    return table.mutate(said=ibis.cases((shares, table.content), else_=alone(table)))
 
 
 def alone(records: Table) -> IntegerValue:
-    """What stands for `said` where a record is in a group of its own."""
-    return digest(ibis.literal("\x1f").join([records.source_id, records.record_id]))
+    """`said` of a record that is in a group of its own."""
+    return digest(
+        ibis.literal("\x1f").join([records.content.cast("string"), records.source_id, records.record_id])
+    )
 
 
-def grouped(collapsed: Table) -> Table:
-    """(POSITION, row, group, leads): groups numbered from 0 in the order of their first records, which lead."""
-    firsts = collapsed.group_by("said").agg(first=collapsed.row.min())
-    firsts = firsts.mutate(group=ibis.row_number().over(order_by=firsts.first))
-    members = collapsed.join(firsts, "said")
-    return members.select(*POSITION, "row", "group", leads=members.row == members.first)
+def firsts(records: Table) -> Table:
+    """(said, row): the first record of each group.
+
+    Args:
+        records: `said`, computed.
+    """
+    return records.group_by("said").agg(row=records.row.min())
 
 
-def groups(records: Table, members: Table) -> Table:
-    """(group, COMPARED, identity): what each group's records all say.
+def groups(records: Table, leaders: Table) -> Table:
+    """(group, said, identity, COMPARED): what each group's records all say.
 
     Args:
         records: `prepare`.
-        members: `grouped`, computed.
+        leaders: RECORD, group and said of one record of each group.
     """
-    leaders = members.filter(members.leads).select(*RECORD, "group")
-    return records.inner_join(leaders, list(RECORD)).select("group", "identity", *COMPARED)
+    one = leaders.select(*RECORD, "group", "said")
+    return records.inner_join(one, list(RECORD)).select("group", "said", "identity", *COMPARED)
 
 
 def _text(*parts: StringValue) -> StringValue:
@@ -165,36 +174,41 @@ def block(blocked: Table) -> IntegerValue:
     return bucket(_text(blocked.rule, blocked.key))
 
 
-def met(blocked: Table) -> Table:
-    """(block, groups): who meets in each block of two or more; the block as a number."""
-    placed = blocked.select(block=block(blocked), group=blocked.group)
+def placed(groups: Table) -> Table:
+    """(block, group): `blocks` by number."""
+    blocked = blocks(groups)
+    return blocked.select(block=block(blocked), group=blocked.group)
+
+
+def met(placed: Table) -> Table:
+    """(block, groups, size): who meets in each block of two or more."""
     listed = placed.group_by("block").agg(groups=placed.group.collect(), size=placed.group.count())
-    return listed.filter(listed.size > 1).select("block", "groups")
+    return listed.filter(listed.size > 1)
 
 
 def places(large: Table, groups: Table) -> Table:
     """(block, group, place): the groups of large blocks, set in order of title, creator and year."""
     member = large.select("block", group=large.groups.unnest()).join(groups, "group")
-    order = [member.full_title_key, member.creator_key, member.pub_year, member.group]
+    order = [member.full_title_key, member.creator_key, member.pub_year, member.said]
     place = ibis.row_number().over(group_by=[member.block], order_by=order)
     return member.select("block", "group", place=place)
 
 
-def pairs(small: Table, placed: Table) -> Table:
+def pairs(small: Table, ordered: Table) -> Table:
     """(left, right): the groups to compare, left < right, each pair once.
 
     Args:
         small: `met` of the blocks in which all are compared with all.
-        placed: `places` of the others.
+        ordered: `places` of the others.
     """
     lefts = small.select("groups", left=small.groups.unnest())
     every = lefts.select("left", right=lefts.groups.unnest())
     every = every.filter(every.left < every.right)
 
     step = ibis.array(list(range(1, NEIGHBOURS + 1))).unnest()
-    steps = placed.select(near_block=placed.block, near=placed.group, first=placed.place, step=step)
+    steps = ordered.select(near_block=ordered.block, near=ordered.group, first=ordered.place, step=step)
     steps = steps.mutate(at=steps.first + steps.step)
-    neighbours = placed.join(steps, [("block", "near_block"), ("place", "at")])
+    neighbours = ordered.join(steps, [("block", "near_block"), ("place", "at")])
     neighbours = neighbours.select(
         left=ibis.least(neighbours.group, neighbours.near), right=ibis.greatest(neighbours.group, neighbours.near)
     )

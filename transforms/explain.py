@@ -118,17 +118,17 @@ def groups(
 ) -> dict[Record, Record]:
     """The first record of each record's group of equal ones, under which pairs are named in `catalog.match`."""
     rulings = _rulings_of_build(con)
-    judged = {record for pair in (*rulings.must_join, *rulings.must_not_join) for record in pair}
-    titles = candidates.prepare(bib).semi_join(listed(sorted({*records, *judged})), RECORD).select("title_key")
+    named = judging.listed({*records, *rulings.records})
+    titles = candidates.prepare(bib).semi_join(named, RECORD).select("title_key")
     alike = bib.filter(bib.title_key.isin(titles.title_key) | bib.title_key.isnull())
     collapsed = backend.create_table(
-        gen_name("collapsed"), candidates.collapse(candidates.prepare(alike)), temp=True
+        gen_name("collapsed"), candidates.said(candidates.digests(candidates.prepare(alike))), temp=True
     )
-    members = candidates.grouped(judging.apply(collapsed, rulings))
-    groups = members.semi_join(listed(records), RECORD).select("source_id", "record_id", "group")
-    leaders = members.filter(members.leads)
-    first = leaders.select("group", first_source="source_id", first_record="record_id")
-    rows = groups.join(first, "group").to_pyarrow().to_pylist()
+    members = judging.apply(collapsed, rulings)
+    own = members.semi_join(judging.listed(records), RECORD).select("source_id", "record_id", "said")
+    leaders = members.semi_join(candidates.firsts(members), ["said", "row"])
+    first = leaders.select("said", first_source="source_id", first_record="record_id")
+    rows = own.join(first, "said").to_pyarrow().to_pylist()
     return {(row["source_id"], row["record_id"]): (row["first_source"], row["first_record"]) for row in rows}
 
 
@@ -144,11 +144,6 @@ def _rulings_of_build(con: duckdb.DuckDBPyConnection) -> Rulings:
     return Rulings(tuple(joined), tuple(apart))
 
 
-def listed(records: tuple[Record, ...] | list[Record]) -> Table:
-    """Records as a table of `RECORD` columns."""
-    return ibis.memtable({name: [record[at] for record in records] for at, name in enumerate(RECORD)})
-
-
 def match_row(con: duckdb.DuckDBPyConnection, left: Record, right: Record) -> Found | None:
     """The row of `catalog.match` about two groups; none where they were not compared."""
     ends = judgement.pair(left, right)
@@ -160,7 +155,7 @@ def match_row(con: duckdb.DuckDBPyConnection, left: Record, right: Record) -> Fo
 
 def _blocks(backend: BaseBackend, bib: Table, left: Record, right: Record) -> Found:
     """The blocks of both records, and the size of those that they share."""
-    prepared = candidates.numbered(candidates.prepare(bib.semi_join(listed([left, right]), RECORD)))
+    prepared = candidates.numbered(candidates.prepare(bib.semi_join(judging.listed([left, right]), RECORD)))
     blocked = candidates.blocks(prepared.rename(group="row")).to_pyarrow().to_pylist()
     of: dict[int, set[tuple[str, str]]] = defaultdict(set)
     for row in blocked:
@@ -186,8 +181,8 @@ def _sizes(bib: Table, shared: list[tuple[str, str]]) -> dict[tuple[str, str], i
     members = candidates.blocks(records.mutate(group=records.row)).semi_join(wanted, ["rule", "key"])
     # groups lie within a block as a whole, since equal records have equal keys
     there = records.semi_join(members.select(row=members.group), "row")
-    collapsed = candidates.collapse(there).join(there.select(*RECORD, at="row"), RECORD)
-    counted = members.join(collapsed.select(group="at", of="said"), "group")
+    said = candidates.said(candidates.digests(there)).join(there.select(*RECORD, at="row"), RECORD)
+    counted = members.join(said.select(group="at", of="said"), "group")
     rows = counted.group_by("rule", "key").agg(groups=counted.of.nunique()).to_pyarrow().to_pylist()
     return {(row["rule"], row["key"]): row["groups"] for row in rows}
 
@@ -244,7 +239,7 @@ def conflicts(
     """What stands between two bibs: for each reason a record of the one and a record of the other."""
     linked = "SELECT source_id, record_id FROM catalog.bib_record WHERE bib_id = ? ORDER BY ALL"
     members = [con.execute(linked, [bib_id]).fetchall() for bib_id in (left_bib, right_bib)]
-    wanted = backend.create_table(gen_name("explained"), listed([*members[0], *members[1]]), temp=True)
+    wanted = backend.create_table(gen_name("explained"), judging.listed([*members[0], *members[1]]), temp=True)
     prepared = candidates.prepare(bib.semi_join(wanted, RECORD))
     columns = [*RECORD, "identity", "edition_key", "edition_stated", *WITHIN]
     values = {(r["source_id"], r["record_id"]): r for r in prepared.select(columns).to_pyarrow().to_pylist()}

@@ -1,5 +1,7 @@
 """Judgements brought to bear on matching: groups pulled apart, pairs decided, whatever else was found."""
 
+from collections.abc import Iterable
+
 import ibis
 import numpy as np
 import pyarrow as pa
@@ -16,7 +18,7 @@ DECIDED = pa.schema([("left", pa.int64()), ("right", pa.int64()), ("rule", pa.st
 
 
 def apply(collapsed: Table, rulings: Rulings) -> Table:
-    """`transforms.candidates.collapse`, where the judged records of broken groups stand alone.
+    """`transforms.candidates.said`, computed, where the judged records of broken groups stand alone.
 
     A group is broken that, as it is, would join what must not be joined.
     """
@@ -35,7 +37,7 @@ def apply(collapsed: Table, rulings: Rulings) -> Table:
         parent[max(a, b)] = min(a, b)
     pairs = ((root(said[one]), root(said[other])) for one, other in rulings.must_not_join)
     broken = {one for one, other in pairs if one == other}
-    singled = _listed([record for record, value in said.items() if root(value) in broken])
+    singled = listed([record for record, value in said.items() if root(value) in broken])
     moved = collapsed.left_join(singled.mutate(singled=True), list(RECORD))
     said_now = ibis.cases((moved.singled, candidates.alone(collapsed)), else_=moved.said)
     return moved.mutate(said=said_now).select(collapsed.columns)
@@ -59,21 +61,17 @@ def decided(members: Table, rulings: Rulings) -> pa.Table:
 def _of_judged(records: Table, rulings: Rulings, column: str) -> dict[Record, int]:
     """A value of each judged record."""
     rows = (
-        records.semi_join(_listed(rulings.records), list(RECORD)).select(*RECORD, column).to_pyarrow().to_pylist()
+        records.semi_join(listed(rulings.records), list(RECORD)).select(*RECORD, column).to_pyarrow().to_pylist()
     )
     return {(row["source_id"], row["record_id"]): row[column] for row in rows}
 
 
-def _listed(records: list[Record]) -> Table:
-    columns = {name: pa.array([record[at] for record in records], pa.string()) for at, name in enumerate(RECORD)}
-    return ibis.memtable(pa.table(columns))
-
-
-def with_pairs(candidates: Table, decided: pa.Table) -> Table:
-    """Candidates for comparison and the judged pairs, which are always compared."""
-    if not len(decided):
-        return candidates
-    return ibis.union(candidates, ibis.memtable(decided.select(["left", "right"])), distinct=True)
+def listed(records: Iterable[Record]) -> Table:
+    """Records as a table."""
+    schema = pa.schema([(name, pa.string()) for name in RECORD])
+    return ibis.memtable(
+        pa.Table.from_pylist([dict(zip(RECORD, record, strict=True)) for record in sorted(records)], schema)
+    )
 
 
 def decide(scored: pa.Table, decided: pa.Table) -> pa.Table:

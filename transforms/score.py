@@ -404,24 +404,46 @@ def score(batches: Iterable[pa.RecordBatch], card: Card | None = None) -> Iterat
             yield pa.record_batch(_scored(*ends, decisions(Pairs.of(batch), card), card), schema=SCORED)
 
 
+def places(groups: Ints, asked: Ints) -> Ints:
+    """Where each of some groups stands among `groups`, in ascending order."""
+    if len(groups) and groups[-1] == len(groups) - 1:
+        return asked
+    return np.searchsorted(groups, asked)
+
+
 def score_groups(groups: pa.Table, pairs: pa.Table, card: Card, threads: int = 1) -> pa.Table:
     """The same for pairs of groups that are in memory, without putting them side by side.
 
     Args:
-        groups: `transforms.candidates.groups`; group is the place in the table.
+        groups: `transforms.candidates.groups`, ordered by group.
         pairs: left, right.
     """
-    described = Described.of(groups.drop_columns(["group"]))
-    left, right = (pairs[side].to_numpy() for side in ("left", "right"))
+    described, number = Described.of(groups.drop_columns(["group", "said"])), groups["group"].to_numpy()
+    left, right = (places(number, pairs[side].to_numpy()) for side in ("left", "right"))
+    score, rule, decision = np.empty(len(left)), np.empty(len(left), np.int16), np.empty(len(left), np.int8)
 
-    def some(start: int) -> tuple[Floats, Ints, Ints]:
-        ends = left[start : start + BATCH], right[start : start + BATCH]
-        return decisions(Pairs(described, described, *ends), card)
+    def some(start: int) -> None:
+        part = slice(start, start + BATCH)
+        score[part], rule[part], decision[part] = decisions(
+            Pairs(described, described, left[part], right[part]), card
+        )
 
     with ThreadPoolExecutor(threads) as pool:
-        parts = list(pool.map(some, range(0, len(left), BATCH)))
-    decided = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [left[:0]] * 3
-    return pa.Table.from_arrays(_scored(pa.array(left), pa.array(right), decided, card), schema=SCORED)
+        list(pool.map(some, range(0, len(left), BATCH)))
+    columns = _scored(pairs["left"], pairs["right"], (score, rule, decision), card)
+    return pa.Table.from_arrays(columns, schema=SCORED)
+
+
+def as_codes(scored: pa.Table) -> pa.Table:
+    """Scored pairs with rule and decision as numbers, to keep."""
+    codes = {name: scored[name].combine_chunks().indices for name in ("rule", "decision")}
+    return pa.table({name: codes.get(name, scored[name]) for name in scored.column_names})
+
+
+def from_codes(kept: pa.Table, card: Card) -> pa.Table:
+    """Scored pairs of what `as_codes` made."""
+    decided = [kept[name].to_numpy() for name in ("score", "rule", "decision")]
+    return pa.Table.from_arrays(_scored(kept["left"], kept["right"], decided, card), schema=SCORED)
 
 
 def ruled(scored: pa.Table, at: Ints, rule: str, decision: str) -> pa.Table:

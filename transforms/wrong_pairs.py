@@ -9,7 +9,7 @@ import ibis
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
-from transforms import candidates, explain, review
+from transforms import candidates, explain, judging, review
 from transforms.evidence import Weighed
 from transforms.judgement import RECORD, Judgement, Record
 from transforms.score import load_card
@@ -72,14 +72,14 @@ def explained(
 
 
 def _bibs(backend: BaseBackend, records: tuple[Record, ...]) -> dict[Record, str]:
-    links = backend.table("bib_record", database="catalog").semi_join(explain.listed(records), RECORD)
+    links = backend.table("bib_record", database="catalog").semi_join(judging.listed(records), RECORD)
     rows = links.select(*RECORD, "bib_id").to_pyarrow().to_pylist()
     return {(row["source_id"], row["record_id"]): row["bib_id"] for row in rows}
 
 
 def _blocks(backend: BaseBackend, bib: Table, records: tuple[Record, ...]) -> dict[Record, set[tuple[str, str]]]:
     """The blocks that each record is in."""
-    prepared = candidates.numbered(candidates.prepare(bib.semi_join(explain.listed(records), RECORD)))
+    prepared = candidates.numbered(candidates.prepare(bib.semi_join(judging.listed(records), RECORD)))
     rows = backend.to_pyarrow(candidates.blocks(prepared.rename(group="row"))).to_pylist()
     found: dict[Record, set[tuple[str, str]]] = {record: set() for record in records}
     for row in rows:  # row numbers follow the order of the records

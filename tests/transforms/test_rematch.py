@@ -1,0 +1,109 @@
+"""Matching what changed finds the same as matching everything."""
+
+import random
+from typing import Any
+
+import ibis
+import pyarrow as pa
+import pytest
+
+from transforms import match
+from transforms.judgement import Judgement, Rulings, resolve
+from transforms.rematch import Known
+
+from .staged_records import ANALYSIS, HAMLET, bibs
+from .test_judgement import judged
+
+Record = dict[str, Any]
+Records = dict[tuple[str, str], tuple[Record, int]]  # what it says, and the round since which it does
+SOURCES = "abcd"
+CAP = 10  # so small that blocks grow over it, and shrink below it again
+
+# Each book comes in copies that say more or less, some of them so little that they stand alone.
+BOOKS: list[Record] = [
+    base | {"title": f"{base['title']}{part}", "extent": f"{pages} p.", "pub_year": year, "isbn": isbn}
+    for base in (HAMLET, ANALYSIS)
+    for part, pages, year, isbn in (
+        ("", 100, 1990, ["9780306406157"]),
+        ("", 100, 1991, []),
+        (" 2", 220, 1990, ["9780306406157"]),
+        (" retold", 90, 2001, []),
+    )
+]
+CHANGES: list[Record] = [
+    {},
+    {"isbn": []},
+    {"publisher": "Another House"},
+    {"pub_year": None},
+    {"resp_first": None},
+    {"edition": "2nd ed."},
+    {"volume_no": "v. 2"},
+    {"carrier": "electronic"},
+    *({"publisher": f"House {n}", "pub_place": f"Town {n}"} for n in range(9)),
+]
+
+
+def some_record(rng: random.Random) -> Record:
+    return rng.choice(BOOKS) | rng.choice(CHANGES) | rng.choice(CHANGES)
+
+
+def table(records: Records) -> pa.Table:
+    """`staged.bib` of records by source and identifier; a changed one stands in the batch of its round."""
+    rows: dict[str, list[Record]] = {source: [] for source in SOURCES}
+    for (source, record_id), (record, since) in records.items():
+        at = {"record_id": record_id, "batch_id": f"b{since:03}", "record_no": len(rows[source])}
+        rows[source].append(record | at)
+    return pa.concat_tables([bibs(source, some) for source, some in rows.items()])
+
+
+def some_judgements(rng: random.Random, records: Records) -> list[Judgement]:
+    """A few pairs judged, half of them of records that say the same, which only a judgement can part."""
+    found = []
+    for nth in range(4):
+        name = rng.choice(sorted(records))
+        like = [other for other in sorted(records) if nth % 2 or records[other][0] == records[name][0]]
+        if others := [other for other in like if other != name]:
+            sign = "!" if nth == 0 else rng.choice("=!")
+            found.append(judged(f"{'/'.join(name)} {sign} {'/'.join(rng.choice(others))}"))
+    return found
+
+
+def matched(
+    bib: pa.Table, rulings: Rulings, known: dict[str, pa.Table] | None = None
+) -> tuple[pa.Table, pa.Table, list[str], dict[str, pa.Table]]:
+    """Records, pairs, notes and what is known of a run in a connection of its own."""
+    con = ibis.duckdb.connect()
+    before = known and Known(**{name: con.create_table(name, ibis.memtable(rows)) for name, rows in known.items()})
+    found = match.cluster(
+        con, con.create_table("bib", ibis.memtable(bib)), cap=CAP, rulings=rulings, known=before or None
+    )
+    after = {name: rows.to_pyarrow() for name, rows in found.known.tables().items()}
+    return found.records, found.pairs, found.notes, after
+
+
+def sizes(known: dict[str, pa.Table]) -> dict[str, int]:
+    return {name: len(rows) for name, rows in known.items()}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_history_of_changes_ends_where_a_full_run_does(seed: int) -> None:
+    rng = random.Random(seed)
+    records: Records = {(rng.choice(SOURCES), f"{n:03}"): (some_record(rng), 0) for n in range(60)}
+    judgements: list[Judgement] = []
+    known = None
+    for now in range(1, 7):
+        rulings = resolve(judgements, records)
+        *found, known = matched(table(records), rulings, known)
+        *whole, afresh = matched(table(records), rulings)
+        assert found == whole
+        assert sizes(known) == sizes(afresh)
+        for name in rng.sample(
+            sorted(records), rng.choice([8, 8, 30])
+        ):  # withdrawn, sent again as it was, or changed
+            record = records.pop(name)[0]
+            if what := rng.choice([0, 0, 1, 2]):
+                records[name] = (record if what == 1 else some_record(rng), now)
+        for n in range(rng.randrange(24)):
+            records[rng.choice(SOURCES), f"{now}{n:02}"] = (some_record(rng), now)
+        if rng.random() < 0.5:
+            judgements = rng.sample(judgements, len(judgements) // 2) + some_judgements(rng, records)
