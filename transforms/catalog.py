@@ -8,7 +8,9 @@ judgements, nor the registry, nor the weights, nor this code.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import ibis
@@ -22,7 +24,7 @@ from harvesters import registry
 from harvesters.registry import Registry
 from schemas.tables import CATALOG_BIB, CATALOG_HOLDING, CATALOG_ITEM, CATALOG_LOAN, CATALOG_PROVENANCE
 from schemas.tables import Table as Contract
-from transforms import candidates, identity, judgement, links, match, merge, review, versions
+from transforms import candidates, identity, judgement, links, match, merge, rematch, review, versions
 from transforms.judgement import Judgement, Rulings
 from transforms.score import WEIGHTS
 from warehouse import engine, lake
@@ -60,12 +62,18 @@ def build(run_id: str, cap: int = candidates.BLOCK_CAP) -> list[Outcome]:
         _require_sources(members)
         digest = _inputs(con, members)
         builds = lake.catalog_builds()
-        if builds and _built_from(builds[-1]) == digest and _recorded(builds[-1]):
+        if builds and _told(builds[-1]).get("digest") == digest and _recorded(builds[-1]):
             return [_unchanged(con, builds[-1], run_id)]
         try:
             with lake.replacing_folder(lake.catalog_build(build_id)) as folder:
-                notes = _write(con, members, folder, build_id, cap)
-                told = {"digest": digest, "first_build": versions.first_build(builds, build_id)}
+                matching = {"cap": cap, "code": _code(), "files": _staged_as()}
+                before = builds[-1] if builds else None
+                notes = _write(con, members, folder, build_id, cap, _known(con, before, matching))
+                told = {
+                    "digest": digest,
+                    "first_build": versions.first_build(builds, build_id),
+                    "matching": matching,
+                }
                 (folder / INPUTS).write_text(json.dumps(told), "utf-8")
                 outcomes = _outcomes(con, members, folder, total)
         except Exception as error:
@@ -102,20 +110,24 @@ def _inputs(con: duckdb.DuckDBPyConnection, members: Registry) -> str:
     files = [file for name in ("bib", "holding", "item", "loan") for file in lake.staged_files(name)]
     sizes = [(*file.parts[-3:], file.stat().st_size) for file in files]
     seen.update(repr((index, sizes, members)).encode())
-    code = Path(__file__).parent
-    modules = (
-        "keys match score likeness_kernel components judging judgement identity merge worth links versions "
-        "evidence review catalog"
-    ).split()
     seen.update(repr([file.name for file in lake.judgement_files()]).encode())  # a file never changes
-    for path in (WEIGHTS, merge.AGENCIES, *(code / f"{module}.py" for module in modules)):
-        seen.update(path.read_bytes())
+    seen.update(_code().encode())
     return seen.hexdigest()
 
 
-def _built_from(build_id: str) -> str:
+def _code() -> str:
+    """A digest of what decides what becomes of the records: code, weights, tables."""
+    seen = hashlib.blake2b(duckdb.__version__.encode(), digest_size=16)
+    schemas = WEIGHTS.parent
+    for path in sorted([*Path(__file__).parent.glob("*.py"), *schemas.glob("*.py"), *schemas.glob("*.csv")]):
+        seen.update(path.name.encode() + path.read_bytes())
+    return seen.hexdigest()
+
+
+def _told(build_id: str) -> dict[str, Any]:
+    """What a build says of its own making."""
     path = lake.catalog_build(build_id) / INPUTS
-    return str(json.loads(path.read_text("utf-8"))["digest"]) if path.exists() else ""
+    return dict(json.loads(path.read_text("utf-8"))) if path.exists() else {}
 
 
 def _recorded(build_id: str) -> bool:
@@ -134,14 +146,44 @@ def _unchanged(con: duckdb.DuckDBPyConnection, build_id: str, run_id: str) -> Ou
 # --- the build -------------------------------------------------------------------------------------------
 
 
-def _write(con: duckdb.DuckDBPyConnection, members: Registry, folder: Path, build_id: str, cap: int) -> list[str]:
+def _staged_as() -> dict[str, list[int]]:
+    """Every staged batch of descriptions, with what tells whether its file was written anew."""
+    stats = {"/".join(file.parts[-3:-1]): file.stat() for file in lake.staged_files("bib")}
+    return {batch: [stat.st_size, stat.st_mtime_ns] for batch, stat in sorted(stats.items())}
+
+
+def _known(con: duckdb.DuckDBPyConnection, build_id: str | None, matching: dict[str, Any]) -> rematch.Known | None:
+    """What the last build knows of matching; nothing where another code made it, or a batch was staged anew."""
+    before = _told(build_id).get("matching") if build_id else None
+    if not build_id or not before or any(before[name] != matching[name] for name in ("cap", "code")):
+        return None
+    if any(matching["files"].get(batch, stat) != stat for batch, stat in before["files"].items()):
+        return None
+    folder, backend = lake.known(lake.catalog_build(build_id)), ibis.duckdb.from_connection(con)
+    names = [field.name for field in fields(rematch.Known)]
+    if not all((folder / f"{name}.parquet").exists() for name in names):
+        return None
+    return rematch.Known(**{name: backend.read_parquet(folder / f"{name}.parquet") for name in names})
+
+
+def _write(
+    con: duckdb.DuckDBPyConnection,
+    members: Registry,
+    folder: Path,
+    build_id: str,
+    cap: int,
+    known: rematch.Known | None,
+) -> list[str]:
     """Fill the folder of a build with every table of the catalogue; returns notes for the outcome."""
     backend = ibis.duckdb.from_connection(con)
     bib = backend.table("current_bib", database="staged")
     judged, rulings = _rulings(bib)
     lake.write_table(folder, "catalog.judgement", judgement.table(judged, rulings.effects))
-    clusters = match.cluster(backend, bib, cap=cap, rulings=rulings)
+    clusters = match.cluster(backend, bib, cap=cap, rulings=rulings, known=known)
     lake.write_table(folder, "catalog.match", clusters.pairs)
+    lake.known(folder).mkdir()
+    for name, table in clusters.known.tables().items():
+        backend.to_parquet(table, lake.known(folder) / f"{name}.parquet", compression="zstd")
 
     assigned = _identified(backend, clusters.records, folder, build_id)
 

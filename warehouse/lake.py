@@ -158,15 +158,23 @@ def catalog_build(build_id: str) -> Path:
     return home() / "catalog" / _name(build_id)
 
 
+def known(build: Path) -> Path:
+    """The folder in that of a build with what matching found, for the next one to go on from."""
+    return build / "known"
+
+
 def catalog_builds() -> list[str]:
     """The builds that are still kept, oldest first."""
     return _names(home() / "catalog")
 
 
 def prune_catalog() -> None:
-    """Remove all but the newest builds."""
-    for build_id in catalog_builds()[:-KEEP_BUILDS]:
+    """Remove all but the newest builds, and of these what only the newest needs."""
+    builds = catalog_builds()
+    for build_id in builds[:-KEEP_BUILDS]:
         shutil.rmtree(catalog_build(build_id))
+    for build_id in builds[:-1]:
+        shutil.rmtree(known(catalog_build(build_id)), ignore_errors=True)
 
 
 # --- judgements ------------------------------------------------------------------------------------------

@@ -1,17 +1,21 @@
 """Matching what changed finds the same as matching everything."""
 
 import random
+import shutil
+from pathlib import Path
 from typing import Any
 
 import ibis
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from transforms import match
+from transforms import catalog, match, rematch
 from transforms.judgement import Judgement, Rulings, resolve
 from transforms.rematch import Known
+from warehouse import lake
 
-from .staged_records import ANALYSIS, HAMLET, bibs
+from .staged_records import ANALYSIS, HAMLET, bibs, register, stage
 from .test_judgement import judged
 
 Record = dict[str, Any]
@@ -107,3 +111,51 @@ def test_any_history_of_changes_ends_where_a_full_run_does(seed: int) -> None:
             records[rng.choice(SOURCES), f"{now}{n:02}"] = (some_record(rng), now)
         if rng.random() < 0.5:
             judgements = rng.sample(judgements, len(judgements) // 2) + some_judgements(rng, records)
+
+
+# --- from build to build ---------------------------------------------------------------------------------
+
+
+def built() -> dict[str, bytes]:
+    """Build, and the files that matching decides on."""
+    catalog.build("run")
+    folder = lake.catalog_build(lake.catalog_builds()[-1])
+    return {name: (folder / f"{name}.parquet").read_bytes() for name in ("bib_record", "match", "bib")}
+
+
+def no_full_run(*given: Any) -> None:
+    raise AssertionError("all records were matched anew")
+
+
+def test_a_build_goes_on_from_the_one_before(lake_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    register({"a": "M1", "b": "M2"})
+    stage("a", [HAMLET, ANALYSIS])
+    stage("b", [HAMLET | {"publisher": "Another House"}])
+    built()
+    stage("b", [HAMLET | {"publisher": "A third house"}, ANALYSIS], "b2")
+    with monkeypatch.context() as patched:
+        patched.setattr(rematch, "anew", no_full_run)
+        found = built()
+    newest = lake.catalog_builds()[-1]
+    shutil.rmtree(lake.catalog_build(newest))
+    shutil.rmtree(lake.known(lake.catalog_build(lake.catalog_builds()[-1])), ignore_errors=True)
+    assert built() == found
+
+
+def test_only_the_newest_build_keeps_what_matching_found(lake_home: Path) -> None:
+    register({"a": "M1"})
+    for batch in ("b1", "b2"):
+        stage("a", [HAMLET | {"publisher": batch}], batch)
+        built()
+    assert [lake.known(lake.catalog_build(build)).exists() for build in lake.catalog_builds()] == [False, True]
+
+
+def test_a_batch_that_was_staged_anew_is_matched_anew(lake_home: Path) -> None:
+    register({"a": "M1", "b": "M2"})
+    stage("a", [HAMLET])
+    stage("b", [ANALYSIS])
+    built()
+    stage("b", [HAMLET])  # under the name of the batch before, as after a change of its crosswalk
+    assert len(pq.read_table(lake.catalog_build(lake.catalog_builds()[-1]) / "bib.parquet")) == 2
+    built()
+    assert len(pq.read_table(lake.catalog_build(lake.catalog_builds()[-1]) / "bib.parquet")) == 1
