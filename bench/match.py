@@ -1,6 +1,7 @@
 """How fast and how well a union of any size is matched.
 
-    bench/match.py --records N [N …] [--json] [--memory-limit 2GB] [--threads 2] [--folder DIR] [--splink]
+    bench/match.py --records N [N …] [--json] [--memory-limit 2GB] [--threads 2] [--folder DIR] [--increment]
+        [--splink]
 
 Each size is a made-up union with its truth (`bench/union.py`), written to disk and matched by
 `transforms.match.cluster` in a process of its own, whose peak memory counts with all that it imports.
@@ -10,8 +11,10 @@ counts, by kind, the bibs that were put to another bib (the largest of the clust
 electronic forms …; `unrelated` are of other works; `might` are all bibs of such families.  `missed` is the share
 of records that are not with most of their bib, of all records and of those with a change.
 
-With `--folder` the unions stay there and serve again.  `--splink` has Splink match the collapsed rows beside it;
-it is left out with a note where it is not installed (`pip install splink`; it is no dependency).
+With `--increment` the same union is matched once more with what was known before 1 % of its records came, changed
+or went, and `same_as_full` tells whether the clusters are the same.  With `--folder` the unions stay there and
+serve again.  `--splink` has Splink match the collapsed rows beside it; it is left out with a note where it is
+not installed (`pip install splink`; it is no dependency).
 """
 
 import argparse
@@ -23,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +41,16 @@ if sys.path[0] == str(ROOT / "bench"):  # run as a script: its neighbours are fo
 
 CODE = ("vocabulary.py", "union.py", "changes.py", "columns.py")  # what a union depends on
 WARM_UP_RECORDS = 1_000
+# Of 300 records of the union one was not there yet, one said something else, and beside one stood another.
+BEFORE = """
+    SELECT * FROM '{bib}' WHERE record_no % 300 > 1
+    UNION ALL BY NAME
+    SELECT * REPLACE ('before' AS batch_id, pub_year + 1 AS pub_year, NULL AS publisher_key)
+    FROM '{bib}' WHERE record_no % 300 = 1
+    UNION ALL BY NAME
+    SELECT * REPLACE ('before' AS batch_id, record_id || '-gone' AS record_id, pages + 1 AS pages)
+    FROM '{bib}' WHERE record_no % 300 = 2
+"""
 PROBABLY = 0.9  # from which Splink's pairs count as matches
 
 
@@ -84,32 +98,49 @@ class Clock:
 
 def run_match(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
     """Match the union in a folder, write `found.parquet` (row of the union, cluster), and tell what it took."""
-    import inspect
+    con = _connection(folder, memory_limit, threads)
+    return _matched(con, con.read_parquet(folder / "bib.parquet"), folder, None)
 
+
+def run_before(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
+    """Match the union as it was before some of its records came, changed or went, and keep what is then known."""
     from transforms import match
 
     con = _connection(folder, memory_limit, threads)
-    bib = con.read_parquet(folder / "bib.parquet")
-    warm = _connection(folder, memory_limit, threads)
-    match.cluster(warm, warm.read_parquet(folder / "bib.parquet").limit(WARM_UP_RECORDS))
+    clusters = match.cluster(con, con.sql(BEFORE.format(bib=str(folder / "bib.parquet").replace("'", "''"))))
+    for name, table in clusters.known.tables().items():
+        con.to_parquet(table, folder / f"known-{name}.parquet", compression="zstd")
+    return {}
+
+
+def run_increment(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
+    """Match the union with what is known from `run_before`; whether the clusters are those of the full run."""
+    from transforms.rematch import Known
+
+    con = _connection(folder, memory_limit, threads)
+    full = pq.read_table(folder / "found.parquet")
+    names = [field.name for field in fields(Known)]
+    known = Known(**{name: con.read_parquet(folder / f"known-{name}.parquet") for name in names})
+    took = _matched(con, con.read_parquet(folder / "bib.parquet"), folder, known)
+    return took | {"same_as_full": pq.read_table(folder / "found.parquet").equals(full)}
+
+
+def _matched(con: Any, bib: Any, folder: Path, known: Any) -> dict[str, Any]:
+    from transforms import match
+
+    match.cluster(con, bib.limit(WARM_UP_RECORDS))
     clock = Clock()
     start, cpu = clock.wall, clock.cpu
-    hook = {"done": clock.done} if "done" in inspect.signature(match.cluster).parameters else {}
-    clusters = match.cluster(con, bib, **hook)
-    spent = {
-        "seconds": time.perf_counter() - start,
-        "cpu_seconds": time.process_time() - cpu,
-        "peak_mb": _peak_mb(),
-    }
+    clusters = match.cluster(con, bib, known=known, done=clock.done)
+    spent = _spent(start, cpu)
     found = clusters.records.select(["record_no", "cluster"])
     pq.write_table(found.sort_by("record_no"), folder / "found.parquet")
     pairs = clusters.pairs
-    decisions = pc.value_counts(pairs["decision"]).to_pylist() if len(pairs) else []
     return {
         **spent,
         "stages": clock.stages,
         "pairs": len(pairs),
-        "decisions": {one["values"]: one["counts"] for one in decisions},
+        "decisions": _counts(pairs["decision"]),
         "rules": _counts(pairs["rule"]),
         "notes": clusters.notes,
         "groups": int(clusters.known.described.count().execute()),
@@ -177,7 +208,7 @@ def run_splink(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
     return {**_spent(start, cpu), "stages": clock.stages, "pairs": pairs, "groups": int(groups.count().execute())}
 
 
-RUNS = {"match": run_match, "splink": run_splink}
+RUNS = {"match": run_match, "before": run_before, "increment": run_increment, "splink": run_splink}
 
 
 # --- against the truth ----------------------------------------------------------------------------------------
@@ -274,17 +305,21 @@ def union(folder: Path, records: int, seed: int, words: Any = None) -> Path:
     return place
 
 
-def row(what: str, place: Path, records: int, given: argparse.Namespace) -> dict[str, Any]:
-    """Run one matcher on one union."""
+def serve(what: str, place: Path, given: argparse.Namespace) -> dict[str, Any]:
+    """What one matcher tells of one union, from a process of its own."""
     command = [sys.executable, __file__, "--serve", what, str(place), given.memory_limit, str(given.threads)]
     threads = {f"{library}_NUM_THREADS": str(given.threads) for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
     answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **threads})
     if answer.returncode:
-        raise SystemExit(f"error: {what} of {records:,} records ended with code {answer.returncode}; see above")
-    took = json.loads(answer.stdout.splitlines()[-1])
+        raise SystemExit(f"error: {what} in {place.name} ended with code {answer.returncode}; see above")
+    return dict(json.loads(answer.stdout.splitlines()[-1]))
+
+
+def row(what: str, place: Path, records: int, given: argparse.Namespace) -> dict[str, Any]:
+    """Run one matcher on one union."""
+    took = serve(what, place, given)
     stages = took.pop("stages")
     figures = against_truth(place)
-    (place / "found.parquet").unlink()
     rounded = {name: round(took.pop(name), 3) for name in ("seconds", "cpu_seconds", "peak_mb")}
     return {
         "name": f"{what} {records:,}",
@@ -316,6 +351,8 @@ def _print(rows: list[dict[str, Any]]) -> None:
         for name in ("decisions", "wrong", "might", "missed"):
             if name in one:
                 print(f"  {name}: " + ", ".join(f"{key} {value:,}" for key, value in one[name].items()))
+        if "same_as_full" in one:
+            print(f"  the same clusters as of the full run: {'yes' if one['same_as_full'] else 'NO'}")
         for note in one.get("notes", []):
             print(f"  {note}")
 
@@ -335,18 +372,22 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="DuckDB's")
     parser.add_argument("--folder", type=Path, help="where the unions stay; else they are made anew")
     parser.add_argument("--seed", type=int, default=4)
+    parser.add_argument("--increment", action="store_true", help="also a change of 1 %% of the records")
     parser.add_argument("--splink", action="store_true", help="also Splink on the collapsed rows")
     given = parser.parse_args()
-    matchers = ["match"]
-    if given.splink and importlib.util.find_spec("splink"):
-        matchers.append("splink")
-    elif given.splink:
+    splink = given.splink and importlib.util.find_spec("splink")
+    if given.splink and not splink:
         print("left out: splink (it is not installed)", file=sys.stderr)
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         for records in given.records:
             place = union(given.folder or Path(scratch), records, given.seed)
-            rows += [row(what, place, records, given) for what in matchers]
+            rows.append(row("match", place, records, given))
+            if given.increment:
+                serve("before", place, given)
+                rows.append(row("increment", place, records, given))
+            if splink:
+                rows.append(row("splink", place, records, given))
     if given.json:
         print(json.dumps({"rows": rows}, ensure_ascii=False))
     else:

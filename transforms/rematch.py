@@ -90,10 +90,12 @@ def anew(con: BaseBackend, bib: Table, cap: int, rulings: Rulings, done: Done) -
 
 def again(con: BaseBackend, bib: Table, known: Known, cap: int, rulings: Rulings, done: Done) -> Found:
     """The records of `bib` that are not known as they are, and what they touch."""
-    new = kept(con, "new", candidates.digests(candidates.prepare(bib.anti_join(known.member, POSITION))))
-    touched = kept(con, "touched", _touched(bib, known, new, rulings))
+    came, gone = _moved(con, bib, known.member)
+    new = kept(con, "new", candidates.prepare(bib.semi_join(came, POSITION)))
+    digested = kept(con, "digested", candidates.digests(new))
+    touched = kept(con, "touched", _touched(known, digested, gone, rulings))
     before = kept(con, "before", known.member.semi_join(touched, "content"))
-    digested = ibis.union(new, before.semi_join(bib, POSITION).select(new.columns))
+    digested = ibis.union(digested, before.anti_join(gone, POSITION).select(digested.columns))
     said = judging.apply(kept(con, "said", candidates.said(digested)), rulings)
     firsts = kept(con, "first", _numbered(candidates.firsts(said), known.described))
     added = _in_groups(con, said, firsts)
@@ -101,7 +103,10 @@ def again(con: BaseBackend, bib: Table, known: Known, cap: int, rulings: Rulings
     dead = kept(con, "dead", before.select("group").distinct().anti_join(added, "group"))
 
     leaders = kept(con, "leader", _leaders(said, firsts.filter(firsts.fresh)))
-    records = candidates.prepare(bib.semi_join(leaders, RECORD))
+    others = kept(con, "other", leaders.anti_join(new, RECORD))  # singled out by a judgement, or no more
+    records = new
+    if others.count().to_pyarrow().as_py():
+        records = ibis.union(new, candidates.prepare(bib.semi_join(others, RECORD)).select(new.columns))
     fresh = kept(con, "fresh", candidates.groups(records, leaders))
     described = kept(con, "described", ibis.union(known.described.anti_join(dead, "group"), fresh))
     done("collapse")
@@ -137,12 +142,22 @@ def _leaders(said: Table, firsts: Table) -> Table:
     return said.join(firsts.select("row", "group"), "row").select(*RECORD, "group", "said")
 
 
-def _touched(bib: Table, known: Known, new: Table, rulings: Rulings) -> Table:
+def _moved(con: BaseBackend, bib: Table, member: Table) -> tuple[Table, Table]:
+    """Records that are not known as they are; and known ones that are no more, with their content."""
+    there = member.select("content", **{f"known_{name}": member[name] for name in POSITION})
+    same = [bib[name] == there[f"known_{name}"] for name in POSITION]
+    both = bib.select(POSITION).outer_join(there, same)
+    moved = kept(con, "moved", both.filter(both.source_id.isnull() | both.known_source_id.isnull()))
+    came = moved.filter(moved.known_source_id.isnull()).select(POSITION)
+    gone = moved.filter(moved.source_id.isnull())
+    return came, gone.select("content", **{name: gone[f"known_{name}"] for name in POSITION})
+
+
+def _touched(known: Known, came: Table, gone: Table, rulings: Rulings) -> Table:
     """(content): of records that came or went, and of all that a judgement singles out, or did."""
-    gone = known.member.anti_join(bib, POSITION)
     singled = known.member.filter((known.member.sharing != ALONE) & (known.member.said != known.member.content))
     judged = known.member.semi_join(judging.listed(rulings.records), RECORD)
-    return ibis.union(*(part.select("content") for part in (new, gone, singled, judged)), distinct=True)
+    return ibis.union(*(part.select("content") for part in (came, gone, singled, judged)), distinct=True)
 
 
 def _numbered(firsts: Table, described: Table) -> Table:
