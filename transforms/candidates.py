@@ -76,10 +76,11 @@ def numbered(records: Table) -> Table:
 
 
 def digests(records: Table) -> Table:
-    """(POSITION, content, sharing): a digest of all that is compared, and whether equal records are one group.
+    """(POSITION, content, sharing, title): digests of all that is compared and of how the title begins.
 
-    Records that say too little to be equal to another (no identifier, and not both creator and year) stay
-    alone; of those of one source without an identifier only the first shares a group.
+    `sharing` tells whether equal records are one group.  Those that say too little to be equal to another (no
+    identifier, and not both creator and year) stay alone; of those of one source without an identifier only the
+    first shares a group.
 
     Args:
         records: `prepare`.
@@ -93,6 +94,7 @@ def digests(records: Table) -> Table:
         *POSITION,
         content=digest(ibis.literal("\x1f").join(values)),
         sharing=ibis.cases((~telling, ALONE), (identified, SHARED), else_=ONE_OF_SOURCE),
+        title=bucket(records.full_title_key.substr(0, 12).fill_null("")),
     )
 
 
@@ -112,12 +114,12 @@ def alone(records: Table) -> IntegerValue:
 
 
 def firsts(records: Table) -> Table:
-    """(said, row): the first record of each group.
+    """(said, row, title): the first record of each group.
 
     Args:
         records: `said`, computed.
     """
-    return records.group_by("said").agg(row=records.row.min())
+    return records.group_by("said").agg(row=records.row.min(), title=records.title.min())
 
 
 def groups(records: Table, leaders: Table) -> Table:

@@ -80,22 +80,14 @@ def in_order(members: pa.Table, groups: pa.Table, scored: pa.Table, decided: pa.
 
     def ordered(pairs: pa.Table) -> pa.Table:
         one, other = (rank[places(number, pairs[side].to_numpy())] for side in ("left", "right"))
-        left, right = np.minimum(one, other), np.maximum(one, other)
-        row = np.lexsort((right, left))
-        pairs = pairs.take(row)
-        for at, (name, ends) in enumerate((("left", left), ("right", right))):
-            pairs = pairs.set_column(at, pairs.schema.field(name), pa.array(ends[row]))
-        return pairs
+        both = np.minimum(one, other) << 32 | np.maximum(one, other)  # sorts at once in half the time
+        row = np.argsort(both)
+        both = both[row]
+        ends = {"left": pa.array(both >> 32), "right": pa.array(both & 0xFFFFFFFF)}
+        rest = {name: pairs[name].take(pa.array(row)) for name in pairs.column_names if name not in ends}
+        return pa.table(ends | rest, schema=pairs.schema)
 
     return InOrder(rank[of_record], first[order], groups.take(order), ordered(scored), ordered(decided))
-
-
-def _sources(source_ids: pa.ChunkedArray, of_record: Ints, groups: int) -> tuple[Ints, Ints]:
-    """The sources of group g, as `sources[starts[g]:starts[g + 1]]` in ascending order."""
-    sources = _codes(source_ids)
-    count = int(sources.max(initial=0)) + 1
-    held = np.unique(of_record * count + sources)
-    return np.searchsorted(held, np.arange(groups + 1) * count), held % count
 
 
 def _apart_in_source(scored: pa.Table, starts: Ints, sources: Ints, identity: Ints) -> pa.Table:
@@ -117,13 +109,14 @@ def join(
         groups, scored: as from `in_order`.
         decided: `judging.decided`.
     """
-    starts, sources = _sources(source_ids, of_record, len(groups))
+    starts, sources = components.sources_of(of_record, _codes(source_ids), len(groups))
     identity, attributes = _codes(groups["identity"]), _attributes(groups)
     scored = judging.decide(_apart_in_source(scored, starts, sources, identity), decided)
     left, right = (scored[side].to_numpy() for side in ("left", "right"))
     forced = having(scored, lambda rule: rule == BY_FORCE)
     tried = np.flatnonzero(decided_as(scored, MATCH))
-    order = np.lexsort((right[tried], left[tried], -scored["score"].to_numpy()[tried], ~forced[tried]))
+    # what is forced first, then by score; pairs of one score stay in order of left and right
+    order = np.argsort(np.where(forced[tried], -2, -scored["score"].to_numpy()[tried]), kind="stable")
     tried, ends = tried[order], np.unique(np.concatenate([left[forced], right[forced]]))
     apart = np.flatnonzero(judging.vetoed(scored))
     # what people joined is one, so a veto on a part of it no longer speaks for the whole
@@ -147,7 +140,9 @@ def join(
 def named(scored: pa.Table, records: pa.Table, first: Ints) -> pa.Table:
     """`catalog.match`: scored pairs under the names of each group's first record."""
     leaders = records.select(RECORD).take(first)
-    names: dict[str, pa.ChunkedArray] = {}
+    names = {}
     for side in ("left", "right"):
-        names |= {f"{side}_{name}": leaders[name].take(scored[side]) for name in RECORD}
+        at = scored[side].combine_chunks().cast(pa.int32())
+        for name in RECORD:  # by dictionary, for a group stands in many pairs
+            names[f"{side}_{name}"] = pa.DictionaryArray.from_arrays(at, leaders[name].combine_chunks())
     return pa.table(names | {name: scored[name] for name in ("score", "rule", "decision")})

@@ -278,3 +278,27 @@ def share_source(left: Ints, right: Ints, starts: Ints, sources: Ints) -> Flags:
             else:
                 j += 1
     return found
+
+
+@numba.njit(cache=True)
+def sources_of(of_record: Ints, source: Ints, groups: int) -> tuple[Ints, Ints]:
+    """The sources of group g, as `sources[starts[g]:starts[g + 1]]`, each once and in ascending order.
+
+    Args:
+        of_record, source: group and source of each record, in ascending order of sources.
+    """
+    starts = np.zeros(groups + 1, np.int64)
+    latest = np.full(groups, -1)
+    for record in range(len(of_record)):
+        group = of_record[record]
+        if latest[group] != source[record]:
+            latest[group] = source[record]
+            starts[group + 1] += 1
+    starts = np.cumsum(starts)
+    sources, at = np.empty(starts[groups], np.int64), starts[:-1].copy()
+    for record in range(len(of_record)):
+        group = of_record[record]
+        if at[group] == starts[group] or sources[at[group] - 1] != source[record]:
+            sources[at[group]] = source[record]
+            at[group] += 1
+    return starts, sources

@@ -16,6 +16,7 @@ from ibis.util import gen_name
 from transforms import candidates, judging
 from transforms.candidates import ALONE, BLOCK_CAP, POSITION, RECORD
 from transforms.judgement import Rulings
+from warehouse import engine
 
 Done = Callable[[str], None]  # is told each stage as it ends
 
@@ -28,7 +29,7 @@ class Known:
     Groups have numbers without a meaning.
     """
 
-    member: Table  # POSITION, content, sharing, said, group
+    member: Table  # POSITION, content, sharing, title, said, group
     described: Table  # group, said, identity, COMPARED
     placed: Table  # block, group
     pair: Table  # left, right, score, rule, decision by the card, the last two as numbers
@@ -76,11 +77,15 @@ def worth_comparing(con: BaseBackend, placed: Table, groups: Table, cap: int = B
 def anew(con: BaseBackend, bib: Table, cap: int, rulings: Rulings, done: Done) -> Found:
     """All records of `bib`."""
     records = candidates.prepare(bib)
-    said = judging.apply(kept(con, "said", candidates.said(candidates.digests(records))), rulings)
+    digested = kept(con, "said", candidates.said(candidates.digests(records)))
+    said = judging.apply(digested, rulings)
     firsts = candidates.firsts(said)
-    firsts = kept(con, "first", firsts.mutate(group=ibis.row_number().over(order_by=firsts.row)))
+    # those of one title stand together, so that the two of a pair are close to each other in memory
+    nth = ibis.row_number().over(order_by=[firsts.title, firsts.row])
+    firsts = kept(con, "first", firsts.mutate(group=nth))
     member = _in_groups(con, said, firsts)
     described = kept(con, "described", candidates.groups(records, _leaders(said, firsts)))
+    engine.drop(con, digested, firsts)
     done("collapse")
     placed = kept(con, "placed", candidates.placed(described))
     pairs, large = worth_comparing(con, placed, described, cap)
@@ -134,7 +139,7 @@ def again(con: BaseBackend, bib: Table, known: Known, cap: int, rulings: Rulings
 def _in_groups(con: BaseBackend, said: Table, firsts: Table) -> Table:
     """`Known.member` of records whose groups are numbered."""
     numbered = said.join(firsts.select("said", "group"), "said")
-    return kept(con, "member", numbered.select(*POSITION, "content", "sharing", "said", "group"))
+    return kept(con, "member", numbered.select(*POSITION, "content", "sharing", "title", "said", "group"))
 
 
 def _leaders(said: Table, firsts: Table) -> Table:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import duckdb
 from ibis.backends import BaseBackend
+from ibis.expr.types import Table
 
 from schemas.tables import TABLES
 from warehouse import lake
@@ -34,6 +35,12 @@ def prepare(con: BaseBackend) -> None:
     """Give an ibis backend the functions that the catalogue's expressions call."""
     for function in FUNCTIONS:
         con.raw_sql(function)
+
+
+def drop(con: BaseBackend, *tables: Table) -> None:
+    """Give back the room of temporary tables; ibis's own function fails with the newest sqlglot."""
+    for table in tables:
+        con.raw_sql(f"DROP TABLE {table.get_name()}")
 
 
 def threads(con: BaseBackend) -> int:
