@@ -99,11 +99,17 @@ def digests(records: Table) -> Table:
 
 
 def said(digested: Table) -> Table:
-    """Add `row` (`numbered`) and `said`: records that have it in common are one group."""
-    table = numbered(digested)
-    first = table.row == table.row.min().over(group_by=["content", "source_id"])
-    shares = (table.sharing == SHARED) | (table.sharing == ONE_OF_SOURCE) & first
-    return table.mutate(said=ibis.cases((shares, table.content), else_=alone(table)))
+    """Add `said`: records that have it in common are one group.
+
+    Args:
+        digested: `digests`, `numbered` and computed.
+    """
+    alike = digested.sharing == ONE_OF_SOURCE
+    one, others = digested.filter(alike), digested.filter(~alike)
+    first = one.row == one.row.min().over(group_by=["content", "source_id"])
+    one = one.mutate(said=ibis.cases((first, one.content), else_=alone(one)))
+    others = others.mutate(said=ibis.cases((others.sharing == SHARED, others.content), else_=alone(others)))
+    return ibis.union(one, others)
 
 
 def alone(records: Table) -> IntegerValue:

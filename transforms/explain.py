@@ -122,7 +122,9 @@ def groups(
     titles = candidates.prepare(bib).semi_join(named, RECORD).select("title_key")
     alike = bib.filter(bib.title_key.isin(titles.title_key) | bib.title_key.isnull())
     collapsed = backend.create_table(
-        gen_name("collapsed"), candidates.said(candidates.digests(candidates.prepare(alike))), temp=True
+        gen_name("collapsed"),
+        candidates.said(candidates.numbered(candidates.digests(candidates.prepare(alike)))),
+        temp=True,
     )
     members = judging.apply(collapsed, rulings)
     own = members.semi_join(judging.listed(records), RECORD).select("source_id", "record_id", "said")
@@ -181,7 +183,9 @@ def _sizes(bib: Table, shared: list[tuple[str, str]]) -> dict[tuple[str, str], i
     members = candidates.blocks(records.mutate(group=records.row)).semi_join(wanted, ["rule", "key"])
     # groups lie within a block as a whole, since equal records have equal keys
     there = records.semi_join(members.select(row=members.group), "row")
-    said = candidates.said(candidates.digests(there)).join(there.select(*RECORD, at="row"), RECORD)
+    said = candidates.said(candidates.numbered(candidates.digests(there))).join(
+        there.select(*RECORD, at="row"), RECORD
+    )
     counted = members.join(said.select(group="at", of="said"), "group")
     rows = counted.group_by("rule", "key").agg(groups=counted.of.nunique()).to_pyarrow().to_pylist()
     return {(row["rule"], row["key"]): row["groups"] for row in rows}

@@ -77,15 +77,16 @@ def worth_comparing(con: BaseBackend, placed: Table, groups: Table, cap: int = B
 def anew(con: BaseBackend, bib: Table, cap: int, rulings: Rulings, done: Done) -> Found:
     """All records of `bib`."""
     records = candidates.prepare(bib)
-    digested = kept(con, "said", candidates.said(candidates.digests(records)))
-    said = judging.apply(digested, rulings)
+    digested = kept(con, "digested", candidates.numbered(candidates.digests(records)))
+    told = kept(con, "said", candidates.said(digested))
+    said = judging.apply(told, rulings)
     firsts = candidates.firsts(said)
     # those of one title stand together, so that the two of a pair are close to each other in memory
     nth = ibis.row_number().over(order_by=[firsts.title, firsts.row])
     firsts = kept(con, "first", firsts.mutate(group=nth))
     member = _in_groups(con, said, firsts)
     described = kept(con, "described", candidates.groups(records, _leaders(said, firsts)))
-    engine.drop(con, digested, firsts)
+    engine.drop(con, digested, told, firsts)
     done("collapse")
     placed = kept(con, "placed", candidates.placed(described))
     pairs, large = worth_comparing(con, placed, described, cap)
@@ -101,6 +102,7 @@ def again(con: BaseBackend, bib: Table, known: Known, cap: int, rulings: Rulings
     touched = kept(con, "touched", _touched(known, digested, gone, rulings))
     before = kept(con, "before", known.member.semi_join(touched, "content"))
     digested = ibis.union(digested, before.anti_join(gone, POSITION).select(digested.columns))
+    digested = kept(con, "numbered", candidates.numbered(digested))
     said = judging.apply(kept(con, "said", candidates.said(digested)), rulings)
     firsts = kept(con, "first", _numbered(candidates.firsts(said), known.described))
     added = _in_groups(con, said, firsts)
