@@ -153,22 +153,22 @@ def blocks(groups: Table) -> Table:
     end = title.substr(ibis.greatest(title.length() - 12, 0), 12)
     creator, surname = groups.creator_key.substr(0, 12), groups.creator_key.substr(0, 6)
     pages, year, coded = (groups[name].cast("string") for name in ("pages", "pub_year", "coded_year"))
-    single = {
-        "calis_id": groups.calis_id,
-        "lccn": groups.lccn,
-        "oclc": groups.oclc,
-        "ubsn": groups.ubsn,
-        "title, creator": _text(start, surname),
-        "title, year": _text(start, year),
-        "title, coded year": _text(start, coded.nullif(year)),
-        "title, pages": _text(start, pages),
-        "end of title, pages": _text(end, pages),
+    single = [
+        ("calis_id", groups.calis_id),
+        ("lccn", groups.lccn),
+        ("oclc", groups.oclc),
+        ("ubsn", groups.ubsn),
+        ("title, creator", _text(start, surname)),
+        ("title, year", _text(start, year)),
+        ("title, year", _text(start, coded.nullif(year))),  # either year may be the other's
+        ("title, pages", _text(start, pages)),
+        ("end of title, pages", _text(end, pages)),
         # articles, and what else is known without pages
-        "end of title, year": groups.pages.isnull().ifelse(_text(end, year), ibis.null("string")),
-        "creator, pages": _text(surname, pages),
-        "creator, year": _text(creator, year),
-    }
-    tables = [groups.select(rule=ibis.literal(rule), key=key, group=groups.group) for rule, key in single.items()]
+        ("end of title, year", groups.pages.isnull().ifelse(_text(end, year), ibis.null("string"))),
+        ("creator, pages", _text(surname, pages)),
+        ("creator, year", _text(creator, year)),
+    ]
+    tables = [groups.select(rule=ibis.literal(rule), key=key, group=groups.group) for rule, key in single]
     for name in ("isbn", "issn"):
         listed = groups.filter(groups[name].notnull())
         number = listed[name].split("|").unique().unnest()

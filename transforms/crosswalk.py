@@ -5,7 +5,7 @@ A crosswalk is data, `schemas/crosswalks/<format>.csv`, one line per column and 
     column     column of `staged.bib`
     tag        tag or element name; `880-245` is an 880 linked to a 245, `461-200` a 200 embedded in a 461
     ind        indicators to ask for, `.` for any (`.1`); empty for any
-    codes      subfield codes; empty for a control field or element
+    codes      subfield codes; empty for a control field or element; `n<c`: n before any c of the field
     slice      positions of a coded value, `35-37`, both included
     how        first: first value of the record that `clean` takes; join: the same of joined codes of a field;
                list: each subfield a value; joins: each field a value, its codes joined
@@ -149,6 +149,7 @@ class Fields:
 
     def rows(self, tag: str, codes: str = "", ind: str = "") -> Rows:
         """Row numbers of a tag's subfields with these codes, in record order."""
+        codes, _, stop = codes.partition("<")
         number = self.number.get(tag)
         if number is None:
             return np.empty(0, np.int32)
@@ -162,7 +163,13 @@ class Fields:
         for wanted, given in zip(ind, (self.ind1, self.ind2), strict=False):
             if wanted != ".":
                 rows = rows[given[rows] == ord(wanted)]
-        return rows
+        return self._before(rows, self.rows(tag, stop)) if stop and len(rows) else rows
+
+    def _before(self, rows: Rows, stops: Rows) -> Rows:
+        """The rows that stand before the first of the `stops` in their field."""
+        first = np.full(len(self.field_start), len(self.field), np.int32)
+        np.minimum.at(first, self.field[stops], stops)
+        return rows[rows < first[self.field[rows]]]
 
     def has(self, wanted: str) -> np.ndarray:
         """For each record whether it has a tag, or `tag/position=characters` any of these there."""

@@ -39,27 +39,36 @@ _CHINESE_NUMBER = "[" + "".join([*_NUMERALS, *_TENS]) + "]+"
 _PART = "[册卷集部编篇辑函期回分]"
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
 
+_ORDINAL_WORDS = (
+    "first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth"
+    "|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|twentieth"
+)
+_CARDINAL_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+
 # 第二版, 上册: read off the end of a title where a record has no volume number of its own.
 _TITLE_VOLUME = re.compile(
     rf"[\s.,:;，。、]*[(（\[]?\s*((?:第\s*)(?:\d+|{_CHINESE_NUMBER})\s*[册卷集部编辑]"
     rf"|[上中下]\s*[册卷集部编篇]|(?<=[(（\[])[上中下]|(?:\d+|{_CHINESE_NUMBER})\s*[册])\s*[)）\]]?\s*$"
 )
 _VOLUME_END = "[册冊卷集部编編辑輯篇上中下][^\\p{L}\\p{N}]*$"  # may be one: worth a look
+# second series, part third, book I-II: at the beginning of a subtitle, where there is no volume number; not `first
+# book of botany`.
+_DESIGNATION = r"(?:part|pt|book|bk|volume|vol|series|section|band|bd|teil|tome|tomo|livre|libro|parte|partie)"
+_COUNTED = rf"(?:\d+|[ivxl]+|{_CARDINAL_WORDS})"
+_SUBTITLE_VOLUME = re.compile(
+    rf"^\W*(?:{_DESIGNATION}\b\.?\s*(?:{_ORDINAL_WORDS}|{_COUNTED}(?:\s*[-–]\s*{_COUNTED})?)"
+    rf"|(?:{_ORDINAL_WORDS}|\d+(?:st|nd|rd|th|d))\s+{_DESIGNATION})(?=\s*(?:$|[.,:;()\[\]/]))"
+)
 _VOLUME_TOKEN = re.compile(
     rf"\d+|(?<![^\W\d_])[ivxlcdm]+(?![^\W\d_])|第?({_CHINESE_NUMBER})(?={_PART}|$|\W|[上中下])"
     rf"|(?<=[册卷集部编])({_CHINESE_NUMBER})|[上中下](?={_PART}|$|\W|之)|(?<![^\W\d_])[a-z](?![^\W\d_.])|-"
 )
 
-_ORDINAL_WORDS = (
-    "first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth"
-    "|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|twentieth"
-)
-_CARDINAL_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
 _ORDINAL = re.compile(rf"\b({_ORDINAL_WORDS})\b")
 _CARDINAL = re.compile(rf"\b({_CARDINAL_WORDS})\b")
 _ANNIVERSARY = re.compile(r"\d+\w*\s+anniversary|\d+\s*周年")
 _EDITION_NUMBER = re.compile(
-    r"(\d+)\s*(?:st|nd|rd|th|d|ed|eds|re|er|e|a|ª|º|°|\.)?\s*[\w\s.,&]*?\b(?:ed|edn|edition|aufl|auflage|[eé]d|ausg)"
+    r"(\d+)\s*(?:st|nd|rd|th|d|ed|eds|re|er|e|a|ª|º|°|\.)?\s*[\w\s.,&\[\]]*?\b(?:ed|edn|edition|aufl|auflage|[eé]d|ausg)"
     rf"|第\s*(\d+|{_CHINESE_NUMBER})\s*[次]?\s*[版改修]|(\d+|{_CHINESE_NUMBER})\s*版|^\W*(\d+)\W*$"
 )
 # Editions without a number: what the statement says, in the order looked for.
@@ -306,6 +315,18 @@ def _plain_titles(values: pa.Array) -> tuple[pa.Array, pa.Array]:
     return _letters(texts), pa.array(volumes, pa.string())
 
 
+def _subtitle_volumes(values: pa.Array) -> pa.Array:
+    """The volume keys that the beginnings of subtitles give."""
+    may_be = pc.fill_null(pc.match_substring_regex(values, rf"(?i)^\W*(\w+\.?\s+)?{_DESIGNATION}\b"), False)
+    found = _each(_subtitle_volume)(values.filter(may_be))
+    return pc.replace_with_mask(pa.nulls(len(values), pa.string()), may_be, found)
+
+
+def _subtitle_volume(text: str) -> str | None:
+    found = _SUBTITLE_VOLUME.search(text)
+    return volume(found.group()) if found else None
+
+
 def _creators(lists: pa.ChunkedArray, otherwise: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
     """The first creator's key, and those of all; of a record without any, the other column's value."""
     lists, otherwise = lists.combine_chunks(), otherwise.combine_chunks()
@@ -356,7 +377,12 @@ def add(bib: pa.Table) -> pa.Table:
     keys = {
         "title_key": title_keys,
         "full_title_key": pc.if_else(pc.equal(joined, ""), pa.scalar(None, pa.string()), joined),
-        "volume_key": pc.coalesce(per_distinct(one["volume_no"], _each(volume)), title_volumes, part_title),
+        "volume_key": pc.coalesce(
+            per_distinct(one["volume_no"], _each(volume)),
+            title_volumes,
+            _subtitle_volumes(one["subtitle"]),
+            part_title,
+        ),
         "edition_key": pc.fill_null(per_distinct(one["edition"], _each(edition)), "1"),
         "creator_key": creator_keys,
         "creators_key": creators_keys,

@@ -225,6 +225,23 @@ class Pairs:
         return titles(*self.texts("full_title_key"))
 
 
+def _title_start(pairs: Pairs) -> Floats:
+    """How alike the titles begin; equal, too, where all of the one is the name of a part in the other."""
+    _, start, kept = pairs.titles
+    asked = np.flatnonzero((start < 0.95) & (kept == 1))
+    (left, right), (left_whole, right_whole) = (
+        [described.columns[name].take(at[asked]) for described, at in pairs.ends]
+        for name in ("title_key", "full_title_key")
+    )
+    part = pc.or_kleene(
+        pc.equal(pc.binary_join_element_wise(left, right_whole, ""), left_whole),
+        pc.equal(pc.binary_join_element_wise(right, left_whole, ""), right_whole),
+    )
+    start = start.copy()
+    start[asked[pc.fill_null(part, False).to_numpy(zero_copy_only=False)]] = 1.0
+    return start
+
+
 def _gap(pairs: Pairs, name: str) -> Floats:
     left, right = pairs.numbers(name)
     return np.abs(left - right)
@@ -263,7 +280,7 @@ FEATURES: dict[str, Callable[[Pairs], Floats]] = {
     "issn": lambda pairs: shared(*pairs.texts("issn")),
     "ubsn": lambda pairs: same(*pairs.texts("ubsn")),
     "title": lambda pairs: pairs.titles[0],
-    "title_start": lambda pairs: pairs.titles[1],
+    "title_start": _title_start,
     "title_kept": lambda pairs: pairs.titles[2],
     "title_proper": lambda pairs: alike(*pairs.texts("title_key")),
     "title_numbers": lambda pairs: numbers(*pairs.texts("full_title_key")),
@@ -291,6 +308,12 @@ def _volumes_differ(pairs: Pairs, same_text: Flags) -> Flags:
     left, right = pairs.known("volume_key")
     numbered = np.logical_or(*pairs.matching("volume_key", "[0-9]"))
     return pairs.differ("volume_key") | (left != right) & ~(~numbered & same_text)
+
+
+def _copied(found: dict[str, Floats]) -> Flags:
+    """Where early books agree in their pages or, if these aren't counted, in year, publisher and place."""
+    imprint = (found["year_gap"] == 0) & (found["publisher"] >= 0.6) & (found["place"] >= 0.8)
+    return (found["pages_gap"] <= 0.01) | np.isnan(found["pages_gap"]) & imprint
 
 
 def _of_one_source(pairs: Pairs) -> Flags:
@@ -374,7 +397,7 @@ def decisions(pairs: Pairs, card: Card) -> tuple[Floats, Ints, Ints]:
     rule = _strongest(weights, levels, card)
     decision = np.where(score >= card.match, 0, np.where(score >= card.review, 1, 2))
     years = np.fmin(*pairs.numbers("pub_year"))
-    early = (years < EARLY) & ~(found["pages_gap"] == 0) & (decision == 0)
+    early = (years < EARLY) & ~_copied(found) & (decision == 0)
     decision[early] = 1
     rule[early] = card.rules.index(EARLY_PRINT)
     for reason, flags in reversed(list(vetoes(pairs, found).items())):

@@ -67,6 +67,47 @@ def test_form_of_item_stands_where_the_type_of_record_has_it(type_of_record, car
     assert found["carrier"].to_pylist() == expected
 
 
+BOOK = ("LDR", "", [(None, "01230cam a2200313 a 4500")])
+MICROFORM = ("008", "", [(None, "000824s1998    ch      a      000 0 chi  ")])
+VOLUME = ("300", "  ", [("a", "iii, 183 p. :"), ("b", "ill. ;"), ("c", "24 cm.")])
+
+
+@pytest.mark.parametrize(
+    ("fields", "carrier"),
+    [
+        ([MICROFORM], "microform"),
+        ([MICROFORM, VOLUME], "print"),  # a code that was copied with the record; the description is of a volume
+        ([MICROFORM, VOLUME, ("007", "", [(None, "hu bfb---buca")])], "microform"),
+        ([MICROFORM, VOLUME, ("533", "  ", [("a", "Microfilm."), ("b", "Washington")])], "microform"),
+        ([MICROFORM, VOLUME, ("245", "10", [("a", "T"), ("h", "[microform]")])], "microform"),
+        ([MICROFORM, ("300", "  ", [("a", "2 microfiches ;"), ("c", "11 x 15 cm.")])], "microform"),
+        ([VOLUME, ("533", "  ", [("a", "Electronic reproduction.")])], "electronic"),
+        ([("008", "", [(None, "000824s1998    ch      s      000 0 chi  ")]), VOLUME], "electronic"),
+    ],
+)
+def test_a_microform_by_its_code_alone_needs_a_description_that_is_none_of_a_volume(fields, carrier):
+    fields = sorted([BOOK, *fields], key=lambda field: (field[0] != "LDR", field[0]))
+    assert crosswalk.describe(fields_of(fields), "marc21")["carrier"].to_pylist() == [carrier]
+
+
+def test_a_number_behind_the_statement_of_responsibility_is_none_of_the_title():
+    """Libraries put the number of their copy there; MARC 21 has nothing behind $c."""
+    records = [
+        [("245", "10", [("a", "United"), ("c", "by A."), ("n", "1"), ("p", "red")]), ("245", "10", [("n", "9")])],
+        [("245", "10", [("a", "United"), ("n", "Part 2,"), ("p", "blue /"), ("c", "by A."), ("n", "3")])],
+        [("245", "10", [("n", "4"), ("a", "United")])],
+    ]
+    found = crosswalk.describe(fields_of(*records), "marc21")
+    assert found["volume_no"].to_pylist() == ["9", "Part 2", "4"]
+    assert found["volume_title"].to_pylist() == [None, "blue", None]
+
+
+@pytest.mark.parametrize(("host", "kind"), [([], "book"), ([("773", "0 ", [("t", "Annals")])], "article")])
+def test_a_part_of_no_named_host_is_a_book(host, kind):
+    leader = ("LDR", "", [(None, "01230caa a2200313 a 4500")])
+    assert crosswalk.describe(fields_of([leader, *host]), "marc21")["kind"].to_pylist() == [kind]
+
+
 PERSONS = {
     "marc21": [
         ("100", "1 ", [("a", "A"), ("1", "https://orcid.org/0000-0002-1825-0097"), ("0", "(DLC)n 79021164")]),

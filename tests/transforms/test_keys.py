@@ -104,11 +104,30 @@ def test_volume_at_the_end_of_a_title(title: str, title_key: str, volume_key: st
 
 
 @pytest.mark.parametrize(
+    ("subtitle", "expected"),
+    [
+        ("second series, summer and autumn", "2"),
+        ("Part third, for advanced scholars", "3"),
+        ("book I-II", "1-2"),
+        ("Pt. 2. Systematic", "2"),
+        ("first book of botany", None),
+        ("part of a series", None),
+        ("volumes of verse", None),
+        ("a series", None),
+    ],
+)
+def test_volume_at_the_beginning_of_a_subtitle(subtitle: str, expected: str | None) -> None:
+    assert key("volume_key", title="Essays", subtitle=subtitle) == expected
+    assert key("volume_key", title="Essays", subtitle=subtitle, volume_no="v. 7") == "7"
+
+
+@pytest.mark.parametrize(
     ("given_text", "expected"),
     [
         ("第2版", "2"), ("第二版", "2"), ("2nd ed.", "2"), ("Second edition", "2"), ("2. Aufl.", "2"),
         ("2版", "2"),
-        ("2e éd.", "2"), ("[2d ed.]", "2"), ("3rd rev. ed.", "3"), ("第十一版", "11"), ("北京第2版", "2"),
+        ("2e éd.", "2"), ("[2d ed.]", "2"), ("[2d] pictorial edition", "2"),
+        ("3rd rev. ed.", "3"), ("第十一版", "11"), ("北京第2版", "2"),
         ("修订版", "修订"), ("修訂本", "修订"), ("Rev. ed.", "修订"), ("增订版", "修订"), ("New ed.", "新"),
         ("影印版", "影印"), ("Large print ed.", "大字"),
         ("第1版", "1"), ("1st ed.", "1"), ("First American ed.", "1"), ("初版", "1"), ("Dover ed.", "1"),

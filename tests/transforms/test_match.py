@@ -53,6 +53,9 @@ ONE = {frozenset(["a/000", "b/000"])}
         (HAMLET, {"carrier": None}),  # a record that does not say is of either carrier
         (ANALYSIS, {"title": "数学分析", "creators": ["陈纪修"], "publisher": "高等敎育出版社"}),
         (ANALYSIS, {"title": "数学分析", "isbn": [], "extent": "420 p."}),
+        # the title of a part, with that of the whole before it or without
+        (HAMLET | {"isbn": []}, {"title": "Plays of the world", "subtitle": "Hamlet, prince of Denmark"}),
+        (HAMLET | {"isbn": [], "pub_year": None, "coded_year": 1998}, {"title": "Hamlet", "creators": []}),
     ],
 )
 def test_copies_of_one_book_join(record: dict, change: dict) -> None:
@@ -173,6 +176,16 @@ def test_a_title_alone_joins_nothing() -> None:
 def test_early_print_goes_to_review() -> None:
     early = HAMLET | {"isbn": [], "pub_year": 1750, "extent": None}
     assert rules([early], [early | {"publisher": "J. and R. Tonson"}]) == {("early_print", "review")}
+    assert rules([early], [early | {"pub_place": "Dublin"}]) == {("early_print", "review")}
+    paged = early | {"extent": "176 p."}
+    assert rules([paged], [paged | {"extent": "200 p."}]) != {("title_kept all", "match")}
+
+
+@pytest.mark.parametrize(("one", "other"), [("176 p.", "175, [1] p."), (None, "3 v.")])
+def test_early_print_of_one_imprint_is_one_book(one: str | None, other: str) -> None:
+    """With the same pages, or not paged but from one publisher in one place and year."""
+    early = HAMLET | {"isbn": [], "pub_year": 1750, "publisher": "J. & R. Tonson, London"}
+    assert together([early | {"extent": one}], [early | {"publisher": "J. and R. Tonson", "extent": other}]) == ONE
 
 
 def test_a_doubtful_pair_goes_to_review() -> None:
