@@ -33,6 +33,7 @@ from transforms.evaluate import read_pairs
 from transforms.score import IDENTIFIERS, WEIGHTS, Card, Pairs, features, load_card, vetoes
 from warehouse import engine
 
+ALIKE = 0.8  # of the whole titles or of their beginnings
 PENALTY = 0.02  # on the square of each step between levels
 Floats = npt.NDArray[np.float64]
 BY_HAND = {("creator", level) for level in ("unlike", "distant", "similar")}
@@ -102,7 +103,10 @@ class Design:
 
     def fit(self, rows: npt.NDArray[np.bool_], labels: Floats, counts: Floats) -> Floats:
         """Weights of the columns, from some rows that count for more or less."""
-        x, y, times = self.matrix[rows], labels[rows], counts[rows]
+        # most pairs have their levels in common with others
+        cases = np.column_stack([self.matrix[rows], labels[rows], counts[rows]])
+        unique, often = np.unique(cases, axis=0, return_counts=True)
+        x, y, times = unique[:, :-2], unique[:, -2], unique[:, -1] * often
 
         def loss(weights: Floats) -> tuple[float, Floats]:
             odds = x @ weights
@@ -162,6 +166,14 @@ def report(name: str, score: Floats, labels: Floats, threshold: float) -> None:
     print(f"{name:10} precision 0.995: recall {recall:.4f} at {score[order][last]:.3f}")
 
 
+def report_alike(score: Floats, labels: Floats, title: Floats, threshold: float) -> None:
+    """How many pairs that are not one book, though their titles are alike, would be joined."""
+    of_interest = (labels == 0) & (title >= ALIKE)
+    joined = int((of_interest & (score >= threshold)).sum())
+    share = joined / max(int(of_interest.sum()), 1)
+    print(f"{int(of_interest.sum())} pairs not of one book have titles alike: {joined} joined, {share:.1%}")
+
+
 def write(weights: dict[tuple[str, str], float]) -> None:
     """Put the weights into the card; its other lines and columns stay."""
     with WEIGHTS.open(encoding="utf-8", newline="") as file:
@@ -211,6 +223,7 @@ def main() -> None:
     print(f"{len(labels)} pairs, {int(labels.sum())} of one book, {int((apart * labels).sum())} of these vetoed")
     report("no vetoes", score, labels, card.match)
     report("vetoes", np.where(apart, 0, score), labels, card.match)
+    report_alike(np.where(apart, 0, score), labels, np.fmax(found["title"], found["title_start"]), card.match)
     for reason, flags in vetoes(pairs, found).items():
         one, two = int((flags * labels).sum()), int((flags * (1 - labels)).sum())
         print(f"veto {reason:14} {one:5} of one book, {two:5} not")

@@ -34,6 +34,7 @@ COMPARED = (
 )
 # Values that name no language: they agree with every other.
 NO_LANGUAGE = ("und", "mul", "zxx", "mis", "|||", "xxx", "")
+VOLUMES = r"(^|[^\p{L}])v(ol)?s?([^\p{L}]|$)|册|冊"  # in an extent that counts them
 LISTS = ("isbn", "issn", "creators_key")
 RECORD = ("source_id", "record_id")
 POSITION = (*RECORD, "batch_id", "record_no")
@@ -53,10 +54,15 @@ def bucket(text: str) -> int:  # type: ignore[empty-body]
 def prepare(bib: Table) -> Table:
     """The compared columns of `staged.bib`, lists as sorted text."""
     listed = {name: bib[name].sort().join("|").nullif("") for name in LISTS}
+    described = bib.pages.notnull() | bib.extent.lower().re_search(VOLUMES).fill_null(False)
     made = {
         **listed,
         "edition_stated": bib.edition.notnull(),
+        # revised or new, without a number: one library copies the one word, the next the other
+        "edition_key": ibis.cases((bib.edition_key == "修订", "新"), else_=bib.edition_key),
         "lang": ibis.cases((bib.lang.notin(NO_LANGUAGE), bib.lang)),
+        # filmed from a volume and described by it, it is a copy of that edition; described as reels it is its own
+        "carrier": ibis.cases(((bib.carrier == "microform") & described, "print"), else_=bib.carrier),
         # a thesis, or a kit of book and disc, is catalogued as a book by the next library
         "kind": ibis.cases((bib.kind.isin(("thesis", "mixed")), "book"), else_=bib.kind),
     }
@@ -151,6 +157,7 @@ def blocks(groups: Table) -> Table:
     start = groups.full_title_key.substr(0, 12)
     title = groups.full_title_key
     end = title.substr(ibis.greatest(title.length() - 12, 0), 12)
+    short = groups.title_key.substr(0, 12).nullif(start)
     creator, surname = groups.creator_key.substr(0, 12), groups.creator_key.substr(0, 6)
     pages, year, coded = (groups[name].cast("string") for name in ("pages", "pub_year", "coded_year"))
     single = [
@@ -162,6 +169,7 @@ def blocks(groups: Table) -> Table:
         ("title, year", _text(start, year)),
         ("title, year", _text(start, coded.nullif(year))),  # either year may be the other's
         ("title, pages", _text(start, pages)),
+        ("title, pages", _text(short, pages)),  # of one who left out the subtitle
         ("end of title, pages", _text(end, pages)),
         # articles, and what else is known without pages
         ("end of title, year", groups.pages.isnull().ifelse(_text(end, year), ibis.null("string"))),

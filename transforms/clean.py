@@ -284,13 +284,6 @@ def format_carrier(values: pa.Array) -> pa.Array:
     return pc.if_else(media, "electronic", pc.if_else(extent, "print", None))
 
 
-def paper_extent(values: pa.Array) -> pa.Array:
-    """Print where an extent with its size is that of a volume: pages or volumes, and centimetres."""
-    volume = pc.match_substring_regex(values, r"(?i)\b(p|pp|pages?|leaves|v|vols?|volumes?)\b.*\d\s*cm\b")
-    other = pc.match_substring_regex(values, r"(?i)micro|fiche|film|reel|card|online|dis[ck]\b|cd-")
-    return pc.if_else(pc.and_not(volume, other), "print", None)
-
-
 @cache
 def _codes(name: str) -> tuple[dict[str, str], list[str]]:
     """A map of `codes.csv`, and its prefixes, the longest first."""
@@ -338,7 +331,6 @@ _FUNCTIONS: dict[str, Clean] = {
     "heading": heading,
     "series": series,
     "extent_of_format": extent_of_format,
-    "paper_extent": paper_extent,
     "not_address": not_address,
     "name": name,
     "unbracketed": unbracketed,

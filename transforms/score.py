@@ -191,6 +191,11 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.ends[0][1])
 
+    def some(self, which: Flags) -> "Pairs":
+        """Some of the pairs."""
+        (left, left_at), (right, right_at) = self.ends
+        return Pairs(left, right, left_at[which], right_at[which])
+
     def texts(self, name: str) -> tuple[Side, Side]:
         """Both sides of a column of texts."""
         left, right = (Side(described.texts(name), at) for described, at in self.ends)
@@ -310,10 +315,14 @@ def _volumes_differ(pairs: Pairs, same_text: Flags) -> Flags:
     return pairs.differ("volume_key") | (left != right) & ~(~numbered & same_text)
 
 
-def _copied(found: dict[str, Floats]) -> Flags:
+def _copied(pairs: Pairs, found: dict[str, Floats]) -> Flags:
     """Where early books agree in their pages or, if these aren't counted, in year, publisher and place."""
-    imprint = (found["year_gap"] == 0) & (found["publisher"] >= 0.6) & (found["place"] >= 0.8)
-    return (found["pages_gap"] <= 0.01) | np.isnan(found["pages_gap"]) & imprint
+    imprint = np.isnan(found["pages_gap"]) & (found["year_gap"] == 0) & (found["place"] >= 0.8)
+    asked = np.flatnonzero(imprint & (found["publisher"] < 0.6))
+    sides = (described.columns["publisher_key"].take(at[asked]).to_pylist() for described, at in pairs.ends)
+    # one copies `printed for J. Balfour, and T. Cadell, London`, the other takes the first name
+    imprint[asked] = [one in other or other in one for one, other in zip(*sides, strict=True)]
+    return (found["pages_gap"] <= 0.01) | imprint
 
 
 def _of_one_source(pairs: Pairs) -> Flags:
@@ -397,7 +406,8 @@ def decisions(pairs: Pairs, card: Card) -> tuple[Floats, Ints, Ints]:
     rule = _strongest(weights, levels, card)
     decision = np.where(score >= card.match, 0, np.where(score >= card.review, 1, 2))
     years = np.fmin(*pairs.numbers("pub_year"))
-    early = (years < EARLY) & ~_copied(found) & (decision == 0)
+    early = (years < EARLY) & (decision == 0)
+    early[early] = ~_copied(pairs.some(early), {name: values[early] for name, values in found.items()})
     decision[early] = 1
     rule[early] = card.rules.index(EARLY_PRINT)
     for reason, flags in reversed(list(vetoes(pairs, found).items())):

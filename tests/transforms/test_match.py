@@ -50,9 +50,11 @@ ONE = {frozenset(["a/000", "b/000"])}
         (HAMLET | {"edition": "2nd ed."}, {"extent": "349 p."}),  # the statement was left out
         (ANALYSIS | {"volume_title": "代数"}, {"volume_title": None}),  # same pages, the part not named
         (HAMLET, {"creators": ["Wells, Stanley", "Shakespeare, William, 1564-1616"]}),
+        (HAMLET, {"carrier": "microform"}),  # filmed from the volume that it describes
         (HAMLET, {"carrier": None}),  # a record that does not say is of either carrier
         (ANALYSIS, {"title": "数学分析", "creators": ["陈纪修"], "publisher": "高等敎育出版社"}),
         (ANALYSIS, {"title": "数学分析", "isbn": [], "extent": "420 p."}),
+        (ANALYSIS | {"isbn": [], "subtitle": "修订版习题解答", "creators": []}, {"subtitle": None}),
         # the title of a part, with that of the whole before it or without
         (HAMLET | {"isbn": []}, {"title": "Plays of the world", "subtitle": "Hamlet, prince of Denmark"}),
         (HAMLET | {"isbn": [], "pub_year": None, "coded_year": 1998}, {"title": "Hamlet", "creators": []}),
@@ -74,6 +76,7 @@ def test_copies_of_one_book_join(record: dict, change: dict) -> None:
         ("veto:edition", HAMLET, {"edition": "2nd ed.", "pub_year": 2003}),
         ("veto:language", HAMLET, {"lang": "ger"}),
         ("veto:translation", HAMLET | {"orig_lang": "fre"}, {"orig_lang": "ger"}),
+        ("veto:carrier", HAMLET, {"carrier": "microform", "extent": "2 microfiches"}),
         ("veto:serial", HAMLET, {"kind": "serial"}),
         ("veto:kind", HAMLET, {"kind": "audio"}),
         ("veto:isbn_conflict", HAMLET, {"title": "Cooking for two", "subtitle": "quick meals"}),
@@ -182,10 +185,11 @@ def test_early_print_goes_to_review() -> None:
 
 
 @pytest.mark.parametrize(("one", "other"), [("176 p.", "175, [1] p."), (None, "3 v.")])
-def test_early_print_of_one_imprint_is_one_book(one: str | None, other: str) -> None:
+@pytest.mark.parametrize("publisher", ["J. and R. Tonson", "Printed for J. & R. Tonson, and sold by T. Payne"])
+def test_early_print_of_one_imprint_is_one_book(publisher: str, one: str | None, other: str) -> None:
     """With the same pages, or not paged but from one publisher in one place and year."""
-    early = HAMLET | {"isbn": [], "pub_year": 1750, "publisher": "J. & R. Tonson, London"}
-    assert together([early | {"extent": one}], [early | {"publisher": "J. and R. Tonson", "extent": other}]) == ONE
+    early = HAMLET | {"isbn": [], "pub_year": 1750, "publisher": "J. & R. Tonson"}
+    assert together([early | {"extent": one}], [early | {"publisher": publisher, "extent": other}]) == ONE
 
 
 def test_a_doubtful_pair_goes_to_review() -> None:
