@@ -9,6 +9,7 @@ Standards: ISO 2709:2008; LC, MARC 21 Specifications for Record Structure; IFLA,
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -65,7 +66,7 @@ def read(
     if utf16(head):
         file.utf16 = Utf16(head, stream)
         head, stream = b"", cast(BinaryIO, file.utf16)
-    chunks = (_chunk(file, block) for block in blocks(head, stream, chunk_bytes))
+    chunks = map(partial(_chunk, file), blocks(head, stream, chunk_bytes))  # which keeps no block behind its turn
     yield from joined(chunk for chunk in chunks if chunk)
 
 

@@ -75,6 +75,7 @@ def blocks(head: bytes, stream: BinaryIO, chunk_bytes: int) -> Iterator[Block]:
         if end:
             yield Block(buffer, end, offset, memory, scratch)
             offset += received(buffer[:end])
+        del buffer, memory, scratch  # so that the arenas see that nobody needs them
         blanks = len(held) - len(held.lstrip(JUNK))  # five are kept: they tell, and may begin a leader
         rest = held if end else held[max(0, blanks - 5) :]
         offset += received(held[: len(held) - len(rest)])

@@ -18,7 +18,7 @@ from tests.transforms.marc_records import (
     status,
     written,
 )
-from transforms import iso2709
+from transforms import arena, iso2709
 from transforms.iso2709_blocks import JUNK
 
 BOOK: Fields = [
@@ -215,6 +215,14 @@ def test_endless_record_does_not_fill_memory(monkeypatch):
     assert status(chunk) == ["clean", "rejected", "clean"] and count_records(content) == 3
     assert chunk.rejected["rule"].to_pylist() == ["iso2709-too-long"]
     assert chunk.records["byte_offset"].to_pylist()[2] == len(GOOD) + 700_001
+
+
+def test_memory_of_one_block_serves_the_next(monkeypatch):
+    monkeypatch.setattr(arena, "_threads", arena._Threads())
+    for chunk in iso2709.read(io.BytesIO(GOOD * 2000), chunk_bytes=20_000):
+        assert len(chunk.records)
+    assert len(arena.passing()._blocks) == 1
+    assert len(arena.kept()._blocks) <= 2  # the tables of the last chunk are still here when the next is read
 
 
 def test_an_endless_record_in_utf16_may_be_cut_within_a_character(monkeypatch):
