@@ -231,7 +231,12 @@ STAGED_BIB = Table(
         _key("charset", STRING, "Encoding found in the bytes", "编码"),
         _key("status", STRING, "clean, mended or doubtful", "记录状态"),
         _key("level", STRING, "Encoding level; blank is full", "编目级别"),
-        _col("agency_steps", STRINGS, "What each agency did and when, original first", "各机构编目经过与日期"),
+        _col(
+            "agency_steps",
+            STRINGS,
+            "What each agency did and when (801), original first",
+            "编目机构经过与日期（801）",
+        ),
         *DESCRIPTION,
         *MATCH_KEYS,
     ),

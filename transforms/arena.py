@@ -8,12 +8,9 @@ import threading
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 _SLACK = 1 << 16
-# Arrow's own allocator kept 40 MB that nobody used any more, and was no faster
-pa.set_memory_pool(pa.system_memory_pool())
 
 
 def _references(blocks: list[NDArray[np.uint8]]) -> list[int]:

@@ -110,6 +110,7 @@ class Fields:
         self.number = {tag: i for i, tag in enumerate(self.tags)}
         self.bounds, self.order = np.zeros(len(self.tags) * 256 + 1, np.int32), np.empty(rows, np.int32)
         kernel.sort_rows(self.tag, self.code, self.bounds, self.order)
+        self._has: dict[str, np.ndarray] = {}
 
     def _tag_numbers(self, names: list[str]) -> np.ndarray:
         known = {tag: i for i, tag in enumerate(self.tags)}
@@ -132,8 +133,9 @@ class Fields:
 
     def _name_embedded_fields(self) -> None:
         """Give subfields after a `$1` of a 4xx (UNIMARC embedded fields) the name `4XX-TTT`."""
-        fours = [i for i, tag in enumerate(self.tags) if len(tag) == 3 and tag[0] == "4"]
-        starts = np.flatnonzero(np.isin(self.tag, fours) & (self.code == ord("1")))
+        fours = np.array([len(tag) == 3 and tag[0] == "4" for tag in self.tags], bool)
+        starts = np.flatnonzero(self.code == ord("1"))
+        starts = starts[fours[self.tag[starts]]]
         if not len(starts):
             return
         texts = self.values(starts, 0, 2).to_pylist()
@@ -152,14 +154,15 @@ class Fields:
         codes, _, stop = codes.partition("<")
         number = self.number.get(tag)
         if number is None:
-            return np.empty(0, np.int32)
-        keys = np.array([number * 256 + code for code in codes.encode() or b"\0"], np.int64)
-        keys = keys[self.bounds[keys + 1] > self.bounds[keys]]
-        if len(keys) < 2:
-            rows = self.order[self.bounds[keys[0]] : self.bounds[keys[0] + 1]] if len(keys) else self.order[:0]
+            return self.order[:0]
+        bounds = self.bounds[number * 256 : number * 256 + 257]
+        found = [code for code in codes.encode() or b"\0" if bounds[code + 1] > bounds[code]]
+        if len(found) < 2:
+            rows = self.order[bounds[found[0]] : bounds[found[0] + 1]] if found else self.order[:0]
         else:
-            rows = np.empty((self.bounds[keys + 1] - self.bounds[keys]).sum(), np.int32)
-            kernel.merge(self.order, self.bounds, keys, rows)
+            some = np.array(found)
+            rows = np.empty((bounds[some + 1] - bounds[some]).sum(), np.int32)
+            kernel.merge(self.order, bounds, some, rows)
         for wanted, given in zip(ind, (self.ind1, self.ind2), strict=False):
             if wanted != ".":
                 rows = rows[given[rows] == ord(wanted)]
@@ -173,6 +176,11 @@ class Fields:
 
     def has(self, wanted: str) -> np.ndarray:
         """For each record whether it has a tag, or `tag/position=characters` any of these there."""
+        if wanted not in self._has:
+            self._has[wanted] = self._find(wanted)
+        return self._has[wanted]
+
+    def _find(self, wanted: str) -> np.ndarray:
         tag, _, condition = wanted.partition("/")
         found = np.zeros(self.count, bool)
         if condition:
@@ -182,7 +190,8 @@ class Fields:
             found[self.record[rows[_is_in(there, pa.array(list(characters)))]]] = True
             return found
         if tag in self.number:
-            found[self.record[self.tag == self.number[tag]]] = True
+            at = self.number[tag] * 256
+            found[self.record[self.order[self.bounds[at] : self.bounds[at + 256]]]] = True
         return found
 
     def spans(self, rows: Rows, low: int = 0, high: int = -1) -> Spans:
@@ -218,10 +227,13 @@ def _characters(column: pa.ChunkedArray) -> np.ndarray:
     """The first byte of each value of a dictionary column; 0 for null."""
     array = _single(column)
     table = np.array([ord(text[0]) % 256 if text else 0 for text in array.dictionary.to_pylist()] + [0], np.uint8)
-    indices = array.indices
-    if indices.null_count:
-        indices = pc.fill_null(indices, len(table) - 1)
-    return table[indices.to_numpy()]
+    indices, found = array.indices, np.empty(len(array), np.uint8)
+    if not len(found):
+        return found
+    valid, numbers = indices.buffers()
+    bits = np.frombuffer(valid, np.uint8) if indices.null_count else np.zeros(0, np.uint8)
+    kernel.look_up(np.frombuffer(numbers, np.int32), bits, indices.offset, table, found)
+    return found
 
 
 def _line_rows(fields: Fields, line: Line, missing: np.ndarray | None) -> Rows:

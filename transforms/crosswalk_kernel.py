@@ -26,6 +26,17 @@ def number_fields(record_no, field_no, first, record, field, starts):
 
 
 @njit(cache=True, nogil=True)
+def look_up(indices, bits, offset, table, found):
+    """The values of indices from `offset` on in a table; its last where the bit of a row is not set."""
+    for row in range(len(found)):
+        at = row + offset
+        if len(bits) and not bits[at >> 3] >> (at & 7) & 1:
+            found[row] = table[len(table) - 1]
+        else:
+            found[row] = table[indices[at]]
+
+
+@njit(cache=True, nogil=True)
 def sort_rows(tag, code, bounds, order):
     """Sort rows by tag and code, and in their order; those of tag t, code c begin at bounds[t * 256 + c]."""
     for row in range(len(tag)):

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -96,7 +97,11 @@ def _count(counter: Counter[str], column: pa.ChunkedArray) -> None:
 
 def _count_fields(counter: Counter[str], fields: pa.Table) -> None:
     """How many fields of each tag there are."""
-    _count(counter, fields.filter(pc.equal(fields["subfield_no"], 0))["tag"])
+    first = fields["subfield_no"].to_numpy() == 0
+    tags = fields["tag"].unify_dictionaries().combine_chunks()
+    tags = tags.chunk(0) if isinstance(tags, pa.ChunkedArray) else tags
+    found = np.bincount(tags.indices.to_numpy()[first], minlength=len(tags.dictionary))
+    counter.update(dict(zip(tags.dictionary.to_pylist(), found.tolist(), strict=True)))
 
 
 def _collect(

@@ -34,6 +34,8 @@ class StagedFiles:
         self._writers = lake.TableWriters(folder, TABLES)
         self._checker = Checker(source_id, batch_id)
         alone = len(os.sched_getaffinity(0)) == 1
+        if not alone:  # Arrow's own allocator, a little faster, keeps 40 MB that threads are done with
+            pa.set_memory_pool(pa.system_memory_pool())
         self._lanes = {} if alone else {name: ThreadPoolExecutor(1, f"staged-{name}") for name in LANES}
         self._running: deque[list[Future[None]]] = deque()
 

@@ -114,12 +114,10 @@ class Fields:
 
     def _beside(self, rows: np.ndarray, codes: np.ndarray, code: str) -> pa.Array:
         """For each row the first subfield of a code in its field; rows of a field lie together."""
-        record, number = (self._field[name].to_numpy()[rows] for name in ("record_no", "field_no"))
-        field = np.cumsum((np.diff(record, prepend=-1) != 0) | (np.diff(number, prepend=-1) != 0))
-        there = np.flatnonzero(codes == self._number(code))
-        first = np.full(len(rows) + 1, -1)
-        first[field[there[::-1]]] = rows[there[::-1]]
-        return self._values(pa.array(first[field], mask=first[field] < 0))
+        record, number = (self._field[name].to_numpy() for name in ("record_no", "field_no"))
+        first = np.full(len(rows), -1)
+        _first_beside(record, number, rows, codes == self._number(code), first)
+        return self._values(pa.array(first, mask=first < 0))
 
     def _number(self, code: str) -> int:
         return self._codes.index(code) if code in self._codes else -2
@@ -150,6 +148,20 @@ class Fields:
     def _values(self, rows: pa.Array) -> pa.Array:
         taken = self._field["value"].take(rows).combine_chunks()
         return taken.chunk(0) if isinstance(taken, pa.ChunkedArray) else taken
+
+
+@njit(cache=True, nogil=True)
+def _first_beside(record, number, rows, wanted, first):  # type: ignore[no-untyped-def]
+    """For each row the first that is wanted of those that stand beside it and are of the same field."""
+    low = 0
+    for k in range(1, len(rows) + 1):
+        same = k < len(rows) and record[rows[k]] == record[rows[low]] and number[rows[k]] == number[rows[low]]
+        if not same:
+            for at in range(low, k):
+                if wanted[at]:
+                    first[low:k] = rows[at]
+                    break
+            low = k
 
 
 @njit(cache=True, nogil=True)

@@ -4,6 +4,7 @@ import os
 from functools import partial
 from io import BytesIO
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.transforms.marc_records import build
@@ -55,3 +56,14 @@ def test_what_fails_in_a_thread_is_raised(processors, table, tmp_path, monkeypat
     monkeypatch.setattr(lake.TableWriters, "write", full)
     with pytest.raises(OSError, match="no space left"):
         write(tmp_path / "out", processors, monkeypatch)
+
+
+@pytest.mark.parametrize(("rows", "groups"), [(1, 3), (5, 2), (1000, 1)])
+def test_small_parts_share_a_group_of_rows(rows, groups, tmp_path, monkeypatch):
+    """Six pages make three parts of six records, of which four are staged."""
+    monkeypatch.setattr(lake.TableWriters, "GROUP", rows)
+    write(tmp_path / "out", 1, monkeypatch)
+    assert pq.read_metadata(tmp_path / "out/bib.parquet").num_row_groups == groups
+    for name in ("bib", "field"):
+        numbers = lake.read_table(f"staged.{name}", [tmp_path / f"out/{name}.parquet"])["record_no"].to_pylist()
+        assert numbers == sorted(numbers) and len(set(numbers)) == 12
