@@ -79,5 +79,5 @@ def test_labelled_pairs_of_real_records(real: Path) -> None:
     folder = real / "match" / "goldfinch"
     figures = evaluate.evaluate([folder / "validation.mrc"], folder / "validation-labels.csv").figures
     assert figures["pairs"] == 10_208
-    assert figures["precision"] > 0.98
-    assert figures["recall"] > 0.92
+    assert figures["precision"] >= 0.995
+    assert figures["recall"] >= 0.95
