@@ -133,9 +133,9 @@ class Described:
         self._ready: dict[tuple[str, str], Any] = {}
 
     @classmethod
-    def of(cls, table: pa.Table) -> "Described":
-        """The columns of a table in one piece each."""
-        return cls({name: table[name].combine_chunks() for name in table.column_names})
+    def of(cls, columns: dict[str, pa.ChunkedArray]) -> "Described":
+        """Columns in one piece each, taken out of what is given, so that only one at a time is there twice."""
+        return cls({name: columns.pop(name).combine_chunks() for name in list(columns)})
 
     def _once(self, kind: str, name: str, make: Callable[[pa.Array], Any]) -> Any:
         if (kind, name) not in self._ready:
@@ -451,7 +451,10 @@ def score_groups(groups: pa.Table, pairs: pa.Table, card: Card, threads: int = 1
         groups: `transforms.candidates.groups`, ordered by group.
         pairs: left, right.
     """
-    described, number = Described.of(groups.drop_columns(["group", "said"])), groups["group"].to_numpy()
+    given = dict(zip(groups.column_names, groups.columns, strict=True))
+    number, _ = given.pop("group").to_numpy(), given.pop("said")
+    del groups
+    described = Described.of(given)
     left, right = (places(number, pairs[side].to_numpy()) for side in ("left", "right"))
     score, rule, decision = np.empty(len(left)), np.empty(len(left), np.int16), np.empty(len(left), np.int8)
 
