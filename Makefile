@@ -4,6 +4,7 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
+SPARK := .venv/.spark
 export NUMBA_THREADING_LAYER := workqueue
 export PYTHONWARNINGS := ignore
 
@@ -17,8 +18,8 @@ run: $(READY) ## Set up, build the sample consortium once, and run it through th
 	@$(BIN)/calis sample --keep
 	@$(BIN)/calis run --airflow
 
-test: $(READY) system check ## Set up, lint, check types and run all tests
-	$(BIN)/pytest -n 2 --dist loadgroup
+test: $(SPARK) system check ## Set up, lint, check types and run all tests
+	$(BIN)/pytest -n 2 --dist loadgroup -rs
 
 check: $(READY) ## Lint and check types only
 	$(BIN)/ruff check .
@@ -44,15 +45,21 @@ fuzz: $(READY) ## Damage records at random for ten minutes
 clean: ## Remove the virtual environment and all data below var/
 	rm -rf .venv var build *.egg-info
 
-# What Debian has to bring for the browser tests; without root they are skipped with a message.
+# What Debian has to bring for tests in the browser and on Spark; without root they are skipped with a message.
 system:
-	@if command -v chromium >/dev/null; then :; \
+	@needed=""; command -v chromium >/dev/null || needed="chromium fonts-noto-cjk"; \
+	test -n "$$JAVA_HOME" || command -v java >/dev/null || needed="$$needed default-jre-headless"; \
+	if [ -z "$$needed" ]; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-			chromium fonts-noto-cjk >/dev/null; \
-	else echo "chromium is not installed: browser tests will be skipped (apt-get install chromium fonts-noto-cjk)"; fi
+			$$needed >/dev/null; \
+	else echo "tests will be skipped for want of: $$needed (apt-get install $$needed)"; fi
 
 # uv installs in seconds where pip takes minutes; pip does it where uv can't reach the packages.
+comma := ,
+uv_install = $(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[$(1)]'
+pip_install = $(BIN)/pip install -q -c constraints.txt -e '.[$(1)]'
+
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "no python3.11, 3.12 or 3.13 found"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
@@ -61,7 +68,11 @@ $(READY): pyproject.toml constraints.txt
 		[ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv --clear .venv; } \
 		|| { echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }
 	@echo "installing into .venv …"
-	@$(BIN)/pip install -q -c constraints.txt uv && \
-		$(BIN)/uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[dev]' \
-		|| $(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	@$(BIN)/pip install -q -c constraints.txt uv && $(call uv_install,dev) || $(call pip_install,dev)
 	@touch $@
+
+# Half a gigabyte that only the other engine needs: `make test` runs both, `make run` does without.
+$(SPARK): $(READY)
+	@echo "installing Spark into .venv …"
+	@if $(call uv_install,dev$(comma)spark) || $(call pip_install,dev$(comma)spark); then touch $@; \
+	else echo "PySpark could not be installed: tests on Spark will be skipped"; fi

@@ -179,7 +179,7 @@ def blocks(groups: Table) -> Table:
     tables = [groups.select(rule=ibis.literal(rule), key=key, group=groups.group) for rule, key in single]
     for name in ("isbn", "issn"):
         listed = groups.filter(groups[name].notnull())
-        number = listed[name].split("|").unique().unnest()
+        number = listed[name].re_split("[|]").unique().unnest()  # Spark's split takes patterns only
         tables.append(listed.select(rule=ibis.literal(name), key=number, group=listed.group))
     together = ibis.union(*tables)
     return together.filter(together.key.notnull())

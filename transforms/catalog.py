@@ -66,9 +66,8 @@ def build(run_id: str, cap: int = candidates.BLOCK_CAP) -> list[Outcome]:
             return [_unchanged(con, builds[-1], run_id)]
         try:
             with lake.replacing_folder(lake.catalog_build(build_id)) as folder:
-                matching = {"cap": cap, "code": _code(), "files": _staged_as()}
-                before = builds[-1] if builds else None
-                notes = _write(con, members, folder, build_id, cap, _known(con, before, matching))
+                matching = {"cap": cap, "code": _code(), "engine": engine.wanted(), "files": _staged_as()}
+                notes = _write(con, members, folder, build_id, matching)
                 told = {
                     "digest": digest,
                     "first_build": versions.first_build(builds, build_id),
@@ -152,38 +151,37 @@ def _staged_as() -> dict[str, list[int]]:
     return {batch: [stat.st_size, stat.st_mtime_ns] for batch, stat in sorted(stats.items())}
 
 
-def _known(con: duckdb.DuckDBPyConnection, build_id: str | None, matching: dict[str, Any]) -> rematch.Known | None:
+def _known(where: BaseBackend, matching: dict[str, Any]) -> rematch.Known | None:
     """What the last build knows of matching; nothing where another code made it, or a batch was staged anew."""
+    build_id = next(reversed(lake.catalog_builds()), None)
     before = _told(build_id).get("matching") if build_id else None
-    if not build_id or not before or any(before[name] != matching[name] for name in ("cap", "code")):
+    same = ("cap", "code", "engine")
+    if not build_id or not before or any(before.get(name) != matching[name] for name in same):
         return None
     if any(matching["files"].get(batch, stat) != stat for batch, stat in before["files"].items()):
         return None
-    folder, backend = lake.known(lake.catalog_build(build_id)), ibis.duckdb.from_connection(con)
+    folder = lake.known(lake.catalog_build(build_id))
     names = [field.name for field in fields(rematch.Known)]
     if not all((folder / f"{name}.parquet").exists() for name in names):
         return None
-    return rematch.Known(**{name: backend.read_parquet(folder / f"{name}.parquet") for name in names})
+    return rematch.Known(**{name: where.read_parquet(folder / f"{name}.parquet") for name in names})
 
 
 def _write(
-    con: duckdb.DuckDBPyConnection,
-    members: Registry,
-    folder: Path,
-    build_id: str,
-    cap: int,
-    known: rematch.Known | None,
+    con: duckdb.DuckDBPyConnection, members: Registry, folder: Path, build_id: str, matching: dict[str, Any]
 ) -> list[str]:
     """Fill the folder of a build with every table of the catalogue; returns notes for the outcome."""
     backend = ibis.duckdb.from_connection(con)
     bib = backend.table("current_bib", database="staged")
     judged, rulings = _rulings(bib)
     lake.write_table(folder, "catalog.judgement", judgement.table(judged, rulings.effects))
-    clusters = match.cluster(backend, bib, cap=cap, rulings=rulings, known=known)
-    lake.write_table(folder, "catalog.match", clusters.pairs)
     lake.known(folder).mkdir()
-    for name, table in clusters.known.tables().items():
-        backend.to_parquet(table, lake.known(folder) / f"{name}.parquet", compression="zstd")
+    with engine.matching(con) as (where, current):
+        known = _known(where, matching)
+        clusters = match.cluster(where, current, cap=matching["cap"], rulings=rulings, known=known)
+        for name, table in clusters.known.tables().items():
+            where.to_parquet(table, lake.known(folder) / f"{name}.parquet", compression="zstd")
+    lake.write_table(folder, "catalog.match", clusters.pairs)
 
     assigned = _identified(backend, clusters.records, folder, build_id)
 

@@ -14,6 +14,7 @@ Collapsing and blocking are ibis expressions, written to mean the same on every 
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import ibis
 import numpy as np
@@ -22,11 +23,11 @@ import pyarrow.compute as pc
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
-from transforms import clusters, judging, rematch
+from transforms import candidates, clusters, judging, rematch
 from transforms.candidates import BLOCK_CAP, POSITION, RECORD
 from transforms.judgement import Rulings
 from transforms.rematch import Done, Found, Known
-from transforms.score import Card, as_codes, from_codes, load_card, score_groups
+from transforms.score import CODED, Card, as_codes, coded, from_codes, load_card, score_groups
 from warehouse import engine
 
 NOT_JUDGED = Rulings()
@@ -47,6 +48,24 @@ def _scored(con: BaseBackend, found: Found, decided: pa.Table, card: Card) -> tu
     asked = ibis.memtable(decided.select(["left", "right"])).anti_join(found.pairs, ["left", "right"])
     if found.scored is not None:
         asked = asked.anti_join(found.scored, ["left", "right"])
+    scored, codes = (_in_workers if engine.has_workers(con) else _here)(con, found, asked, card)
+    if found.scored is None:
+        return scored, codes
+    return pa.concat_tables([from_codes(found.scored.to_pyarrow(), card), scored]), ibis.union(found.scored, codes)
+
+
+def _in_workers(con: BaseBackend, found: Found, asked: Table, card: Card) -> tuple[pa.Table, Table]:
+    """Scores of the pairs that met and of those asked for, and the codes of the former; each pair with both sides."""
+    groups = found.described.drop("said")
+    codes = [
+        engine.mapped(con, candidates.compared(pairs, groups), partial(coded, card=card), CODED)
+        for pairs in (found.pairs, asked)
+    ]
+    return pa.concat_tables([from_codes(table.to_pyarrow(), card) for table in codes]), codes[0]
+
+
+def _here(con: BaseBackend, found: Found, asked: Table, card: Card) -> tuple[pa.Table, Table]:
+    """The same, of groups in memory."""
     met, more = (table.order_by("left", "right").to_pyarrow() for table in (found.pairs, asked))
     both = pa.concat_tables([met, more])
     groups = found.described
@@ -54,10 +73,7 @@ def _scored(con: BaseBackend, found: Found, decided: pa.Table, card: Card) -> tu
         ends = pc.unique(pa.chunked_array([*both["left"].chunks, *both["right"].chunks], pa.int64()))
         groups = groups.semi_join(ibis.memtable(pa.table({"group": ends})), "group")
     scored = score_groups(groups.order_by("group").to_pyarrow(), both, card, engine.threads(con))
-    codes = ibis.memtable(as_codes(scored.slice(0, len(met))))
-    if found.scored is None:
-        return scored, codes
-    return pa.concat_tables([from_codes(found.scored.to_pyarrow(), card), scored]), ibis.union(found.scored, codes)
+    return scored, ibis.memtable(as_codes(scored.slice(0, len(met))))
 
 
 def _notes(large: Table, cap: int) -> list[str]:

@@ -59,6 +59,8 @@ SCORED = pa.schema(
         pa.field("decision", pa.dictionary(pa.int8(), pa.string()), nullable=False),
     ]
 )
+CODES = [pa.field("rule", pa.int16(), nullable=False), pa.field("decision", pa.int8(), nullable=False)]
+CODED = pa.schema([*(SCORED.field(name) for name in ("left", "right", "score")), *CODES])
 
 
 @dataclass(frozen=True)
@@ -468,6 +470,13 @@ def score_groups(groups: pa.Table, pairs: pa.Table, card: Card, threads: int = 1
         list(pool.map(some, range(0, len(left), BATCH)))
     columns = _scored(pairs["left"], pairs["right"], (score, rule, decision), card)
     return pa.Table.from_arrays(columns, schema=SCORED)
+
+
+def coded(batches: Iterable[pa.RecordBatch], card: Card) -> Iterator[pa.RecordBatch]:
+    """`score` with rules and decisions as numbers: places in `Card.rules` and `DECISIONS`."""
+    for batch in score(batches, card):
+        columns = [one.indices if pa.types.is_dictionary(one.type) else one for one in batch.columns]
+        yield pa.record_batch(columns, schema=CODED)
 
 
 def as_codes(scored: pa.Table) -> pa.Table:

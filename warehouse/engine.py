@@ -1,14 +1,26 @@
 """Which engine runs the catalogue, and DuckDB connections with our settings."""
 
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import duckdb
+import ibis
+import pyarrow as pa
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
-from schemas.tables import TABLES
+from schemas.tables import STAGED_BIB, STAGED_RECORD, TABLES
 from warehouse import lake
 
+if TYPE_CHECKING:
+    from warehouse.spark import Spark
+
+DUCKDB, SPARK = "duckdb", "spark"
 # What `transforms.candidates` calls: 60 bits of the MD5 of a text, and a fast hash of the engine's own.
 FUNCTIONS = (
     "CREATE OR REPLACE TEMP MACRO digest(text) AS (md5_number_upper(text) >> 4)::BIGINT",
@@ -31,16 +43,92 @@ def connect(
     return con
 
 
+class EngineError(Exception):
+    """The engine that was asked for can't be used; says what to do."""
+
+
+def wanted() -> str:
+    """The engine that `CALIS_ENGINE` names.
+
+    Raises:
+        EngineError: there is no such engine.
+    """
+    name = os.environ.get("CALIS_ENGINE") or DUCKDB
+    if name not in (DUCKDB, SPARK):
+        raise EngineError(f"CALIS_ENGINE is {name!r}: say {DUCKDB} (also the default) or {SPARK}")
+    return name
+
+
+def spark_lacks() -> str:
+    """What has to be installed before Spark can run; empty if nothing."""
+    if not importlib.util.find_spec("pyspark"):
+        return "PySpark is not installed (pip install -e '.[spark]')"
+    if not os.environ.get("JAVA_HOME") and not shutil.which("java"):
+        return "there is no Java; Spark needs version 17 (apt-get install default-jre-headless, or set JAVA_HOME)"
+    return ""
+
+
+@contextmanager
+def matching(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[BaseBackend, Table]]:
+    """The backend that matches, as `CALIS_ENGINE` says, and `staged.current_bib` in it.
+
+    Spark runs at `CALIS_SPARK_MASTER`, by default within this process (`local[*]`), and ends with the block.
+
+    Args:
+        con: `open_lake`.
+
+    Raises:
+        EngineError: the engine can't be used.
+    """
+    if wanted() == DUCKDB:
+        backend = ibis.duckdb.from_connection(con)
+        yield backend, backend.table("current_bib", database="staged")
+        return
+    if lacking := spark_lacks():
+        raise EngineError(f"CALIS_ENGINE=spark: {lacking}")
+    from warehouse.spark import connected
+
+    master = os.environ.get("CALIS_SPARK_MASTER") or "local[*]"
+    position = ["source_id", "batch_id", "record_no"]
+    indexed = pa.schema([STAGED_RECORD.schema.field(name) for name in (*position, "deleted")])
+    with lake.scratch_folder() as folder, connected(master, folder) as cluster:
+        record = cluster.parquet(lake.current_record_files(), indexed)
+        bib = cluster.parquet(lake.staged_files("bib"), STAGED_BIB.schema)
+        yield cluster, bib.semi_join(record.filter(~record.deleted), position)
+
+
+def has_workers(con: BaseBackend) -> bool:
+    """Whether a backend computes in processes of its own, where `mapped` brings functions."""
+    return con.name == "pyspark"
+
+
 def prepare(con: BaseBackend) -> None:
     """Give an ibis backend the functions that the catalogue's expressions call."""
-    for function in FUNCTIONS:
+    for function in cast("Spark", con).functions if has_workers(con) else FUNCTIONS:
         con.raw_sql(function)
 
 
 def drop(con: BaseBackend, *tables: Table) -> None:
     """Give back the room of temporary tables; ibis's own function fails with the newest sqlglot."""
     for table in tables:
-        con.raw_sql(f"DROP TABLE {table.get_name()}")
+        if has_workers(con):
+            cast("Spark", con).forget(table.get_name())
+        else:
+            con.raw_sql(f"DROP TABLE {table.get_name()}")
+
+
+def mapped(
+    con: BaseBackend,
+    table: Table,
+    function: Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]],
+    schema: pa.Schema,
+) -> Table:
+    """The rows of an expression put through a function of Arrow batches in the workers of a backend; in no order.
+
+    Workers find the function by its name, so they have this program; what is bound to it (`functools.partial`)
+    is sent to them.
+    """
+    return cast("Spark", con).mapped(table, function, schema)
 
 
 def threads(con: BaseBackend) -> int:

@@ -242,6 +242,17 @@ def replacing_folder(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """An empty folder for what is needed only within the block, where all who see the lake see it."""
+    folder = _scratch(home() / "catalog" / "scratch")
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def replacing_file(target: Path) -> Iterator[Path]:
     """Give a path to write to; on success the file there takes the place of `target` in one step."""
     scratch = _scratch(target)
