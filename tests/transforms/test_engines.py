@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from ibis.backends import BaseBackend
+from ibis.util import gen_name
 
 from bench import union, vocabulary
 from schemas.tables import MATCH_KEYS, STAGED_BIB, STRING, STRINGS
@@ -111,6 +112,15 @@ def test_values_that_engines_may_take_differently(duck: BaseBackend, spark: Base
             assert left[name].to_pylist() == right[name].to_pylist(), name
     assert found[0]["records"] == found[1]["records"]
     assert found[0]["pairs"] == found[1]["pairs"]
+
+
+def test_blocks_of_like_names_have_each_a_number(duck: BaseBackend, spark: BaseBackend) -> None:
+    keys = [f"creator, pages/{a}an{b}er/{n}" for a in "bcdfghlmswz" for b in "dgnst" for n in range(1000)]
+    for backend in (duck, spark):
+        engine.prepare(backend)
+        texts = backend.create_table(gen_name("keys"), ibis.memtable({"key": keys}), temp=True)
+        numbers = texts.select(block=candidates.bucket(texts.key)).distinct()
+        assert numbers.count().to_pyarrow().as_py() == len(keys), backend.name
 
 
 def test_judgements_have_the_same_effect(duck: BaseBackend, spark: BaseBackend, tmp_path: Path) -> None:
