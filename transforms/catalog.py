@@ -117,8 +117,9 @@ def _inputs(con: duckdb.DuckDBPyConnection, members: Registry) -> str:
 def _code() -> str:
     """A digest of what decides what becomes of the records: code, weights, tables."""
     seen = hashlib.blake2b(duckdb.__version__.encode(), digest_size=16)
-    schemas = WEIGHTS.parent
-    for path in sorted([*Path(__file__).parent.glob("*.py"), *schemas.glob("*.py"), *schemas.glob("*.csv")]):
+    schemas, engines = WEIGHTS.parent, Path(engine.__file__).parent
+    code = [*Path(__file__).parent.glob("*.py"), engines / "engine.py", engines / "spark.py"]
+    for path in sorted([*code, *schemas.glob("*.py"), *schemas.glob("*.csv")]):
         seen.update(path.name.encode() + path.read_bytes())
     return seen.hexdigest()
 

@@ -10,7 +10,7 @@
 
 What people judged goes before all of this (`transforms.judging`).
 
-Collapsing and blocking are ibis expressions, written to mean the same on every engine.
+Collapsing and blocking are ibis expressions, written to mean the same on every engine (`warehouse.engine`).
 """
 
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ def _scored(con: BaseBackend, found: Found, decided: pa.Table, card: Card) -> tu
 
 
 def _in_workers(con: BaseBackend, found: Found, asked: Table, card: Card) -> tuple[pa.Table, Table]:
-    """Scores of the pairs that met and of those asked for, and the codes of the former; each pair with both sides."""
+    """Scores of pairs that met and that were asked for, and the codes of the former; a pair brings both sides."""
     groups = found.described.drop("said")
     codes = [
         engine.mapped(con, candidates.compared(pairs, groups), partial(coded, card=card), CODED)

@@ -72,6 +72,7 @@ def connected(master: str, scratch: Path) -> Iterator["Spark"]:
     """
     running = SparkSession.getActiveSession()
     backend = Spark()
+    backend.register_options()
     backend.do_connect(running or session(master))
     backend.scratch = scratch
     try:
