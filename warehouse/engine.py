@@ -13,6 +13,7 @@ import ibis
 import pyarrow as pa
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
+from ibis.util import gen_name
 
 from schemas.tables import STAGED_BIB, STAGED_RECORD, TABLES
 from warehouse import lake
@@ -95,7 +96,8 @@ def matching(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[BaseBackend, Tabl
     with lake.scratch_folder() as folder, connected(master, folder) as cluster:
         record = cluster.parquet(lake.current_record_files(), indexed)
         bib = cluster.parquet(lake.staged_files("bib"), STAGED_BIB.schema)
-        yield cluster, bib.semi_join(record.filter(~record.deleted), position)
+        current = bib.semi_join(record.filter(~record.deleted), position)
+        yield cluster, cluster.create_view(gen_name("current_bib"), current)  # a table, as in DuckDB
 
 
 def has_workers(con: BaseBackend) -> bool:
