@@ -1,5 +1,7 @@
 """Which engine runs the catalogue, and DuckDB connections with our settings."""
 
+from __future__ import annotations
+
 import importlib.util
 import os
 import shutil
@@ -9,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import duckdb
-import ibis
 import pyarrow as pa
-from ibis.backends import BaseBackend
-from ibis.expr.types import Table
-from ibis.util import gen_name
 
 from schemas.tables import STAGED_BIB, STAGED_RECORD, TABLES
 from warehouse import lake
 
+# Staging opens a connection in every process, and does without ibis, which takes 30 MB and most of a second.
 if TYPE_CHECKING:
+    from ibis.backends import BaseBackend
+    from ibis.expr.types import Table
+
     from warehouse.spark import Spark
 
 DUCKDB, SPARK = "duckdb", "spark"
@@ -82,6 +84,9 @@ def matching(con: duckdb.DuckDBPyConnection) -> Iterator[tuple[BaseBackend, Tabl
     Raises:
         EngineError: the engine can't be used.
     """
+    import ibis
+    from ibis.util import gen_name
+
     if wanted() == DUCKDB:
         backend = ibis.duckdb.from_connection(con)
         yield backend, backend.table("current_bib", database="staged")
