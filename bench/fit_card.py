@@ -29,8 +29,9 @@ from scipy.sparse.csgraph import connected_components
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from transforms import candidates, parse, rematch
+from transforms.described import Pairs
 from transforms.evaluate import read_pairs
-from transforms.score import IDENTIFIERS, WEIGHTS, Card, Pairs, features, load_card, vetoes
+from transforms.score import IDENTIFIERS, WEIGHTS, Card, features, load_card, vetoes
 from warehouse import engine
 
 ALIKE = 0.8  # of the whole titles or of their beginnings

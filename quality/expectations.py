@@ -7,7 +7,9 @@ imported where a gate is run.
 
 import csv
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -87,11 +89,26 @@ def summary(con: duckdb.DuckDBPyConnection, expectations: Sequence[Expectation])
     return con.execute(f"SELECT {columns}").df()
 
 
+@contextmanager
+def _spark_out_of_sight() -> Iterator[None]:
+    """Great Expectations loads Spark if it is there, whose client ends a process that it takes for a doctest."""
+    names = ("pyspark", "pyspark.sql.connect")
+    there = {name: sys.modules[name] for name in names if name in sys.modules}
+    sys.modules.update(dict.fromkeys(names))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in names:
+            del sys.modules[name]
+        sys.modules.update(there)
+
+
 def observe(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> list[Observation]:
     """Validate a one-row summary; one observation per expectation, in their order."""
     # its analytics would ask an outside host; read when it is imported
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    import great_expectations as gx
+    with _spark_out_of_sight():
+        import great_expectations as gx
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]

@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 
 from transforms import components, judging
 from transforms.candidates import RECORD
-from transforms.score import (
+from transforms.score import places
+from transforms.scored import (
     BY_FORCE,
     FORBIDDEN,
     MATCH,
@@ -19,7 +20,6 @@ from transforms.score import (
     SEPARATE,
     decided_as,
     having,
-    places,
     ruled,
 )
 

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from transforms.score import WEIGHTS, Card, Pairs, contributions, features, vetoes
+from transforms.described import Pairs
+from transforms.score import WEIGHTS, Card, contributions, features, vetoes
 
 # The compared column behind an evidence of another name.
 BEHIND = {

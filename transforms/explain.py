@@ -18,7 +18,8 @@ from transforms import candidates, judgement, judging, review
 from transforms.evidence import veto_text
 from transforms.judgement import IN_FORCE, MUST_JOIN, MUST_NOT_JOIN, RECORD, Judgement, Record, Rulings
 from transforms.judgement_csv import present
-from transforms.score import MATCH, load_card
+from transforms.score import load_card
+from transforms.scored import MATCH
 from warehouse import engine
 
 # What may not differ within a bib, by the veto that says so.

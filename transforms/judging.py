@@ -10,7 +10,7 @@ from ibis.expr.types import Table
 from transforms import candidates
 from transforms.candidates import RECORD
 from transforms.judgement import Record, Rulings
-from transforms.score import BY_FORCE, FORBIDDEN, MATCH, SEPARATE, having, ruled
+from transforms.scored import BY_FORCE, FORBIDDEN, MATCH, SEPARATE, having, ruled
 
 # A pair with too little to compare is not one that contradicts: two thin records may both fit a full one.
 LACKING = ("veto:title_only",)

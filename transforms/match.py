@@ -27,7 +27,8 @@ from transforms import candidates, clusters, judging, rematch
 from transforms.candidates import BLOCK_CAP, POSITION, RECORD
 from transforms.judgement import Rulings
 from transforms.rematch import Done, Found, Known
-from transforms.score import CODED, Card, as_codes, coded, from_codes, load_card, score_groups
+from transforms.score import Card, coded, load_card, score_groups
+from transforms.scored import CODED, as_codes, from_codes
 from warehouse import engine
 
 NOT_JUDGED = Rulings()
@@ -51,7 +52,9 @@ def _scored(con: BaseBackend, found: Found, decided: pa.Table, card: Card) -> tu
     scored, codes = (_in_workers if engine.has_workers(con) else _here)(con, found, asked, card)
     if found.scored is None:
         return scored, codes
-    return pa.concat_tables([from_codes(found.scored.to_pyarrow(), card), scored]), ibis.union(found.scored, codes)
+    return pa.concat_tables([from_codes(found.scored.to_pyarrow(), card.rules), scored]), ibis.union(
+        found.scored, codes
+    )
 
 
 def _in_workers(con: BaseBackend, found: Found, asked: Table, card: Card) -> tuple[pa.Table, Table]:
@@ -61,7 +64,7 @@ def _in_workers(con: BaseBackend, found: Found, asked: Table, card: Card) -> tup
         engine.mapped(con, candidates.compared(pairs, groups), partial(coded, card=card), CODED)
         for pairs in (found.pairs, asked)
     ]
-    return pa.concat_tables([from_codes(table.to_pyarrow(), card) for table in codes]), codes[0]
+    return pa.concat_tables([from_codes(table.to_pyarrow(), card.rules) for table in codes]), codes[0]
 
 
 def _here(con: BaseBackend, found: Found, asked: Table, card: Card) -> tuple[pa.Table, Table]:

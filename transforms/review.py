@@ -17,7 +17,8 @@ from schemas.tables import CATALOG_REVIEW
 from transforms import candidates
 from transforms.evidence import Weighed, weigh
 from transforms.judgement import IN_FORCE, MUST_NOT_JOIN, RECORD, Record
-from transforms.score import REVIEW, Card, load_card
+from transforms.score import Card, load_card
+from transforms.scored import REVIEW
 
 DETAILED = 2_000  # pairs that are shown with fields and evidence
 FIELDS = tuple(

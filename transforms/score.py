@@ -5,62 +5,27 @@ log-odds; a pair's score is the logistic function of their sum.  So each decisio
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
-from transforms.likeness_kernel import (
-    Side,
-    Texts,
-    alike,
-    common,
-    known,
-    nearest,
-    numbers,
-    same,
-    shared,
-    texts,
-    titles,
-)
+from transforms import scored
+from transforms.described import Described, Flags, Floats, Ints, Pairs
+from transforms.likeness_kernel import Side, alike, common, known, nearest, numbers, same, shared
+from transforms.scored import BY_FORCE, CODED, EARLY_PRINT, FORBIDDEN, MATCH, REASONS, REFUSED, REVIEW, SCORED
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "schemas" / "match_weights.csv"
-DECISIONS = MATCH, REVIEW, SEPARATE = "match", "review", "separate"
-REASONS = (  # of vetoes
-    "volume", "edition", "carrier", "language", "translation", "serial", "kind", "isbn_conflict", "same_source",
-    "title_only",
-)  # fmt: skip
-# Rules beside the levels of evidence and the vetoes on pairs.
-EARLY_PRINT, REFUSED, SAME_SOURCE = "early_print", "veto:cluster", "veto:same_source"
-BY_FORCE, FORBIDDEN = "judgement:must_join", "judgement:must_not_join"
 IDENTIFIERS = ("calis_id", "isbn", "lccn", "oclc", "issn", "ubsn")
 UNLIKE = 0.5  # titles less alike than this contradict a shared ISBN
 BATCH = 65_536  # pairs scored at once
 EARLY = 1800  # books printed before this differ by copy and state; a title is no evidence there
-
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
-
-SCORED = pa.schema(
-    [
-        pa.field("left", pa.int64(), nullable=False),
-        pa.field("right", pa.int64(), nullable=False),
-        pa.field("score", pa.float64(), nullable=False),
-        pa.field("rule", pa.dictionary(pa.int16(), pa.string()), nullable=False),
-        pa.field("decision", pa.dictionary(pa.int8(), pa.string()), nullable=False),
-    ]
-)
-CODES = [pa.field("rule", pa.int16(), nullable=False), pa.field("decision", pa.int8(), nullable=False)]
-CODED = pa.schema([*(SCORED.field(name) for name in ("left", "right", "score")), *CODES])
 
 
 @dataclass(frozen=True)
@@ -125,111 +90,6 @@ def load_card(path: Path = WEIGHTS) -> Card:
 
 
 # --- evidence --------------------------------------------------------------------------------------------
-
-
-class Described:
-    """What pairs are made of, column by column, each made ready for comparison when it is first asked for."""
-
-    def __init__(self, columns: dict[str, pa.Array]):
-        self.columns = columns
-        self._ready: dict[tuple[str, str], Any] = {}
-
-    @classmethod
-    def of(cls, columns: dict[str, pa.ChunkedArray]) -> "Described":
-        """Columns in one piece each, taken out of what is given, so that only one at a time is there twice."""
-        return cls({name: columns.pop(name).combine_chunks() for name in list(columns)})
-
-    def _once(self, kind: str, name: str, make: Callable[[pa.Array], Any]) -> Any:
-        if (kind, name) not in self._ready:
-            self._ready[kind, name] = make(self.columns[name])
-        return self._ready[kind, name]
-
-    def texts(self, name: str) -> Texts:
-        """A column of texts."""
-        made: Texts = self._once("texts", name, texts)
-        return made
-
-    def numbers(self, name: str) -> Floats:
-        """A column of numbers, NaN where null."""
-        made: Floats = self._once(
-            "numbers", name, lambda values: values.cast(pa.float64()).to_numpy(zero_copy_only=False)
-        )
-        return made
-
-    def matching(self, name: str, pattern: str) -> Flags:
-        """Where a text has something of a regular expression."""
-        made: Flags = self._once(
-            pattern,
-            name,
-            lambda values: pc.fill_null(pc.match_substring_regex(values, pattern), False).to_numpy(
-                zero_copy_only=False
-            ),
-        )
-        return made
-
-
-class Pairs:
-    """Pairs of what is described: the places of the left and of the right one."""
-
-    def __init__(self, left: Described, right: Described, left_at: Ints, right_at: Ints):
-        self.ends = (left, left_at), (right, right_at)
-
-    @classmethod
-    def of(cls, batch: pa.RecordBatch) -> "Pairs":
-        """A batch of `transforms.match.compared`, where each row has both sides."""
-        at = np.arange(batch.num_rows)
-        left, right = (
-            Described(
-                {
-                    name.removeprefix(side): batch.column(name)
-                    for name in batch.schema.names
-                    if name.startswith(side)
-                }
-            )
-            for side in ("left_", "right_")
-        )
-        return cls(left, right, at, at)
-
-    def __len__(self) -> int:
-        return len(self.ends[0][1])
-
-    def some(self, which: Flags) -> "Pairs":
-        """Some of the pairs."""
-        (left, left_at), (right, right_at) = self.ends
-        return Pairs(left, right, left_at[which], right_at[which])
-
-    def texts(self, name: str) -> tuple[Side, Side]:
-        """Both sides of a column of texts."""
-        left, right = (Side(described.texts(name), at) for described, at in self.ends)
-        return left, right
-
-    def numbers(self, name: str) -> tuple[Floats, Floats]:
-        """Both sides as numbers, NaN where null."""
-        left, right = (described.numbers(name)[at] for described, at in self.ends)
-        return left, right
-
-    def matching(self, name: str, pattern: str) -> tuple[Flags, Flags]:
-        """Which of both sides have something of a regular expression."""
-        left, right = (described.matching(name, pattern)[at] for described, at in self.ends)
-        return left, right
-
-    def known(self, name: str) -> tuple[Flags, Flags]:
-        """Which of both sides have a value."""
-        left, right = (side.texts.known[side.at] for side in self.texts(name))
-        return left, right
-
-    def equal(self, name: str) -> Flags:
-        """Where both sides have the same value."""
-        return same(*self.texts(name)) == 1
-
-    def differ(self, name: str) -> Flags:
-        """Where both sides have a value and not the same."""
-        return same(*self.texts(name)) == 0
-
-    @cached_property
-    def titles(self) -> list[Floats]:
-        """`likeness_kernel.titles` of the full titles."""
-        return titles(*self.texts("full_title_key"))
 
 
 def _title_start(pairs: Pairs) -> Floats:
@@ -418,13 +278,6 @@ def decisions(pairs: Pairs, card: Card) -> tuple[Floats, Ints, Ints]:
     return np.round(score, 6), rule, decision
 
 
-def _scored(left: pa.Array, right: pa.Array, decided: Sequence[npt.NDArray[Any]], card: Card) -> list[pa.Array]:
-    score, rule, decision = decided
-    rules = pa.DictionaryArray.from_arrays(pa.array(rule, pa.int16()), pa.array(card.rules))
-    decisions = pa.DictionaryArray.from_arrays(pa.array(decision, pa.int8()), pa.array(DECISIONS))
-    return [left, right, pa.array(score), rules, decisions]
-
-
 def score(batches: Iterable[pa.RecordBatch], card: Card | None = None) -> Iterator[pa.RecordBatch]:
     """Score batches of pairs one after another; no state between them, so any engine may call it.
 
@@ -436,7 +289,9 @@ def score(batches: Iterable[pa.RecordBatch], card: Card | None = None) -> Iterat
     for batch in batches:
         if batch.num_rows:
             ends = batch.column("left_group"), batch.column("right_group")
-            yield pa.record_batch(_scored(*ends, decisions(Pairs.of(batch), card), card), schema=SCORED)
+            yield pa.record_batch(
+                scored.columns(*ends, decisions(Pairs.of(batch), card), card.rules), schema=SCORED
+            )
 
 
 def places(groups: Ints, asked: Ints) -> Ints:
@@ -468,7 +323,7 @@ def score_groups(groups: pa.Table, pairs: pa.Table, card: Card, threads: int = 1
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(some, range(0, len(left), BATCH)))
-    columns = _scored(pairs["left"], pairs["right"], (score, rule, decision), card)
+    columns = scored.columns(pairs["left"], pairs["right"], (score, rule, decision), card.rules)
     return pa.Table.from_arrays(columns, schema=SCORED)
 
 
@@ -477,41 +332,3 @@ def coded(batches: Iterable[pa.RecordBatch], card: Card) -> Iterator[pa.RecordBa
     for batch in score(batches, card):
         columns = [one.indices if pa.types.is_dictionary(one.type) else one for one in batch.columns]
         yield pa.record_batch(columns, schema=CODED)
-
-
-def as_codes(scored: pa.Table) -> pa.Table:
-    """Scored pairs with rule and decision as numbers, to keep."""
-    codes = {name: scored[name].combine_chunks().indices for name in ("rule", "decision")}
-    return pa.table({name: codes.get(name, scored[name]) for name in scored.column_names})
-
-
-def from_codes(kept: pa.Table, card: Card) -> pa.Table:
-    """Scored pairs of what `as_codes` made."""
-    decided = [kept[name].to_numpy() for name in ("score", "rule", "decision")]
-    return pa.Table.from_arrays(_scored(kept["left"], kept["right"], decided, card), schema=SCORED)
-
-
-def ruled(scored: pa.Table, at: Ints, rule: str, decision: str) -> pa.Table:
-    """Scored pairs, where those at some places have another rule and decision."""
-    if not len(at):
-        return scored
-    for name, value in (("rule", rule), ("decision", decision)):
-        column = scored[name].combine_chunks()
-        codes = column.indices.to_numpy().copy()
-        codes[at] = column.dictionary.index(value).as_py()
-        changed = pa.DictionaryArray.from_arrays(codes, column.dictionary)
-        place = scored.schema.get_field_index(name)
-        scored = scored.set_column(place, scored.schema.field(name), changed)
-    return scored
-
-
-def having(scored: pa.Table, wanted: Callable[[str], bool]) -> Flags:
-    """Whether the rule of each scored pair is one that is wanted."""
-    rule = scored["rule"].combine_chunks()
-    return np.array([wanted(text) for text in rule.dictionary.to_pylist()])[rule.indices.to_numpy()]
-
-
-def decided_as(scored: pa.Table, decision: str) -> Flags:
-    """Whether each scored pair was decided so."""
-    column = scored["decision"].combine_chunks()
-    return np.asarray(column.indices.to_numpy() == DECISIONS.index(decision))

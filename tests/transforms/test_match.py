@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from transforms import candidates, components, match
-from transforms.score import SCORED, WEIGHTS, load_card, score
+from transforms.score import WEIGHTS, load_card, score
+from transforms.scored import SCORED
 
 from .staged_records import ANALYSIS, HAMLET, bibs
 
