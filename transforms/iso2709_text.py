@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from transforms import charset, transcode
 from transforms.arena import Memory
-from transforms.iso2709_kernel import ESCAPE, Marks
+from transforms.iso2709_kernel import DELIMITER, ESCAPE, Marks
 from transforms.iso2709_rows import (
     HAN,
     ID_ROW,
@@ -126,14 +126,14 @@ def _strings(data: NDArray[np.uint8], offsets: NDArray[np.int32]) -> pa.Array:
 def _escaped(parsed: Parsed) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which records hold an escape character; which hold MARC-8 sequences for Chinese that lost theirs.
 
-    The latter are gibberish in ASCII: `$1`, triples of characters, `(B`.
+    The latter are gibberish in ASCII: `$1`, triples of characters, `(B`.  A `$` behind a delimiter is a code.
     """
     escaped, bare = np.zeros(parsed.count, bool), np.zeros(parsed.count, bool)
     records = np.searchsorted(parsed.records[UNIT_START, :-1], parsed.marks.escapes, "right") - 1
     for position, record in zip(parsed.marks.escapes.tolist(), records.tolist(), strict=True):
         if parsed.buffer[position] == ESCAPE:
             escaped[max(record, 0)] = True
-        elif parsed.buffer[position - 1] != ESCAPE and not bare[record]:
+        elif parsed.buffer[position - 1] not in (ESCAPE, DELIMITER) and not bare[record]:
             bare[record] = bool(_BARE_EACC.match(parsed.buffer[position : position + 400].tobytes()))
     return escaped, bare
 

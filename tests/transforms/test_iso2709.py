@@ -91,7 +91,6 @@ def test_defects_that_leave_the_fields_certain(name, content, expected_status, r
         ([("245", "10\x1faTi\ufffdtle")], "encoding-replacement"),
         ([("245", "10\x1faA\x1b$1!0!é")], "encoding-escape"),
         ([("245", "10\x1fa$1!:[(B escape character lost")], "encoding-escape"),
-        ([("245", "10\x1fa$1!:[(B escape character lost")], "encoding-escape"),
     ],
 )
 def test_odd_fields_are_kept_and_flagged(fields, rule):
@@ -99,6 +98,11 @@ def test_odd_fields_are_kept_and_flagged(fields, rule):
     assert rule in rules(chunk)
     text = "".join(text for _, text in written(chunk)[0])
     assert text.replace("\x1f", "") == "".join(text for _, text in fields).replace("\x1f", "")
+
+
+def test_a_dollar_that_is_a_code_is_no_lost_escape():
+    fields = [("001", "1"), ("245", "10\x1faTitle"), ("050", "00\x1faPZ7\x1f$1!0!bG")]
+    assert status(read(build(fields))) == ["clean"]
 
 
 @pytest.mark.parametrize("lost", [24, 25, 26])
