@@ -163,7 +163,7 @@ def run_splink(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
     start, cpu = clock.wall, clock.cpu
     backend = _connection(folder, memory_limit, threads)
     records = candidates.prepare(backend.read_parquet(folder / "bib.parquet"))
-    members = backend.create_table("members", candidates.said(candidates.numbered(candidates.digests(records))))
+    members = backend.create_table("members", candidates.collapse(records))
     leaders = members.semi_join(candidates.firsts(members), "row").mutate(group=members.said)
     groups = backend.create_table("groups", candidates.groups(records, leaders))
     clock.done("collapse")

@@ -7,6 +7,7 @@ Ibis expressions, written to mean the same on every engine; `digest` and `bucket
 import ibis
 from ibis.expr.types import IntegerValue, StringValue, Table
 
+from transforms.judgement import RECORD
 from transforms.score import IDENTIFIERS
 
 BLOCK_CAP = 500  # groups in a block that are still compared all with all
@@ -36,7 +37,6 @@ COMPARED = (
 NO_LANGUAGE = ("und", "mul", "zxx", "mis", "|||", "xxx", "")
 VOLUMES = r"(^|[^\p{L}])v(ol)?s?([^\p{L}]|$)|册|冊"  # in an extent that counts them
 LISTS = ("isbn", "issn", "creators_key")
-RECORD = ("source_id", "record_id")
 POSITION = (*RECORD, "batch_id", "record_no")
 SHARED, ONE_OF_SOURCE, ALONE = 0, 1, 2  # which records may be in one group with another
 
@@ -116,6 +116,11 @@ def said(digested: Table) -> Table:
     one = one.mutate(said=ibis.cases((first, one.content), else_=alone(one)))
     others = others.mutate(said=ibis.cases((others.sharing == SHARED, others.content), else_=alone(others)))
     return ibis.union(one, others)
+
+
+def collapse(records: Table) -> Table:
+    """`said` of a few records, from `prepare`, in one expression."""
+    return said(numbered(digests(records)))
 
 
 def alone(records: Table) -> IntegerValue:

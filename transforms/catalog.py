@@ -60,13 +60,14 @@ def build(run_id: str, cap: int = candidates.BLOCK_CAP) -> list[Outcome]:
     total = Outcome("catalog", EVERY_SOURCE, build_id, run_id)
     with engine.open_lake() as con:
         _require_sources(members)
-        digest = _inputs(con, members)
+        code = _code()
+        digest = _inputs(con, members, code)
         builds = lake.catalog_builds()
         if builds and _told(builds[-1]).get("digest") == digest and _recorded(builds[-1]):
             return [_unchanged(con, builds[-1], run_id)]
         try:
             with lake.replacing_folder(lake.catalog_build(build_id)) as folder:
-                matching = {"cap": cap, "code": _code(), "engine": engine.wanted(), "files": _staged_as()}
+                matching = {"cap": cap, "code": code, "engine": engine.wanted(), "files": _staged_as()}
                 notes = _write(con, members, folder, build_id, matching)
                 told = {
                     "digest": digest,
@@ -99,7 +100,7 @@ def _require_sources(members: Registry) -> None:
         )
 
 
-def _inputs(con: duckdb.DuckDBPyConnection, members: Registry) -> str:
+def _inputs(con: duckdb.DuckDBPyConnection, members: Registry, code: str) -> str:
     """A digest of everything that the catalogue is made from."""
     seen = hashlib.blake2b(digest_size=16)
     index = con.execute(
@@ -110,7 +111,7 @@ def _inputs(con: duckdb.DuckDBPyConnection, members: Registry) -> str:
     sizes = [(*file.parts[-3:], file.stat().st_size) for file in files]
     seen.update(repr((index, sizes, members)).encode())
     seen.update(repr([file.name for file in lake.judgement_files()]).encode())  # a file never changes
-    seen.update(_code().encode())
+    seen.update(code.encode())
     return seen.hexdigest()
 
 
@@ -210,11 +211,10 @@ def _write(
 def _rulings(bib: Table) -> tuple[list[Judgement], Rulings]:
     """All judgements, and which of them are in force over the current records."""
     judged = judgement.load()
-    named = sorted({record for one in judged for record in one.pair})
+    named = {record for one in judged for record in one.pair}
     if not named:
         return judged, judgement.resolve(judged, [])
-    wanted = ibis.memtable({"source_id": [one for one, _ in named], "record_id": [one for _, one in named]})
-    found = bib.semi_join(wanted, list(judgement.RECORD)).select(judgement.RECORD).to_pyarrow()
+    found = bib.semi_join(judgement.listed(named), judgement.RECORD).select(judgement.RECORD).to_pyarrow()
     present = zip(*(found[name].to_pylist() for name in judgement.RECORD), strict=True)
     return judged, judgement.resolve(judged, present)
 

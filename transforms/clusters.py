@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms import components, judging
-from transforms.candidates import RECORD
+from transforms.judgement import RECORD
 from transforms.score import places
 from transforms.scored import (
     BY_FORCE,

@@ -5,6 +5,7 @@ from the current build.
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from itertools import pairwise, product
 from typing import Any
 
@@ -66,7 +67,7 @@ def explain(left: Record, right: Record) -> Found:
             "vetoes": [_veto(rule) for rule in weighed.vetoes],
             "equal": group[left] == group[right],
             "compared": row,
-            "blocks": _blocks(backend, bib, left, right),
+            "blocks": _met(backend, bib, left, right),
             "judgements": _judgements(left, right),
             "path": [],
             "conflicts": [],
@@ -119,16 +120,14 @@ def groups(
 ) -> dict[Record, Record]:
     """The first record of each record's group of equal ones, under which pairs are named in `catalog.match`."""
     rulings = _rulings_of_build(con)
-    named = judging.listed({*records, *rulings.records})
+    named = judgement.listed({*records, *rulings.records})
     titles = candidates.prepare(bib).semi_join(named, RECORD).select("title_key")
     alike = bib.filter(bib.title_key.isin(titles.title_key) | bib.title_key.isnull())
     collapsed = backend.create_table(
-        gen_name("collapsed"),
-        candidates.said(candidates.numbered(candidates.digests(candidates.prepare(alike)))),
-        temp=True,
+        gen_name("collapsed"), candidates.collapse(candidates.prepare(alike)), temp=True
     )
     members = judging.apply(collapsed, rulings)
-    own = members.semi_join(judging.listed(records), RECORD).select("source_id", "record_id", "said")
+    own = members.semi_join(judgement.listed(records), RECORD).select("source_id", "record_id", "said")
     leaders = members.semi_join(candidates.firsts(members), ["said", "row"])
     first = leaders.select("said", first_source="source_id", first_record="record_id")
     rows = own.join(first, "said").to_pyarrow().to_pylist()
@@ -156,19 +155,25 @@ def match_row(con: duckdb.DuckDBPyConnection, left: Record, right: Record) -> Fo
     return dict(zip(("score", "rule", "decision"), rows[0], strict=True)) if rows else None
 
 
-def _blocks(backend: BaseBackend, bib: Table, left: Record, right: Record) -> Found:
+def blocks(backend: BaseBackend, bib: Table, records: Iterable[Record]) -> dict[Record, set[tuple[str, str]]]:
+    """The blocks, as (rule, key), that each of some records is in."""
+    named = sorted(set(records))
+    prepared = candidates.numbered(candidates.prepare(bib.semi_join(judgement.listed(named), RECORD)))
+    rows = backend.to_pyarrow(candidates.blocks(prepared.rename(group="row"))).to_pylist()
+    found: dict[Record, set[tuple[str, str]]] = {record: set() for record in named}
+    for row in rows:  # row numbers follow the order of the records
+        found[named[row["group"]]].add((row["rule"], row["key"]))
+    return found
+
+
+def _met(backend: BaseBackend, bib: Table, left: Record, right: Record) -> Found:
     """The blocks of both records, and the size of those that they share."""
-    prepared = candidates.numbered(candidates.prepare(bib.semi_join(judging.listed([left, right]), RECORD)))
-    blocked = candidates.blocks(prepared.rename(group="row")).to_pyarrow().to_pylist()
-    of: dict[int, set[tuple[str, str]]] = defaultdict(set)
-    for row in blocked:
-        of[row["group"]].add((row["rule"], row["key"]))
-    rows = sorted({left, right})  # row numbers follow the order of the records
-    shared = sorted(of[0] & of[1])
+    of = blocks(backend, bib, (left, right))
+    shared = sorted(of[left] & of[right])
     sizes = _sizes(bib, shared) if shared else {}
     return {
-        "left": [{"rule": rule, "key": key} for rule, key in sorted(of[rows.index(left)])],
-        "right": [{"rule": rule, "key": key} for rule, key in sorted(of[rows.index(right)])],
+        "left": [{"rule": rule, "key": key} for rule, key in sorted(of[left])],
+        "right": [{"rule": rule, "key": key} for rule, key in sorted(of[right])],
         "shared": [
             {"rule": rule, "key": key, "groups": sizes[rule, key], "cut": sizes[rule, key] > candidates.BLOCK_CAP}
             for rule, key in shared
@@ -184,9 +189,7 @@ def _sizes(bib: Table, shared: list[tuple[str, str]]) -> dict[tuple[str, str], i
     members = candidates.blocks(records.mutate(group=records.row)).semi_join(wanted, ["rule", "key"])
     # groups lie within a block as a whole, since equal records have equal keys
     there = records.semi_join(members.select(row=members.group), "row")
-    said = candidates.said(candidates.numbered(candidates.digests(there))).join(
-        there.select(*RECORD, at="row"), RECORD
-    )
+    said = candidates.collapse(there).join(there.select(*RECORD, at="row"), RECORD)
     counted = members.join(said.select(group="at", of="said"), "group")
     rows = counted.group_by("rule", "key").agg(groups=counted.of.nunique()).to_pyarrow().to_pylist()
     return {(row["rule"], row["key"]): row["groups"] for row in rows}
@@ -244,7 +247,7 @@ def conflicts(
     """What stands between two bibs: for each reason a record of the one and a record of the other."""
     linked = "SELECT source_id, record_id FROM catalog.bib_record WHERE bib_id = ? ORDER BY ALL"
     members = [con.execute(linked, [bib_id]).fetchall() for bib_id in (left_bib, right_bib)]
-    wanted = backend.create_table(gen_name("explained"), judging.listed([*members[0], *members[1]]), temp=True)
+    wanted = backend.create_table(gen_name("explained"), judgement.listed([*members[0], *members[1]]), temp=True)
     prepared = candidates.prepare(bib.semi_join(wanted, RECORD))
     columns = [*RECORD, "identity", "edition_key", "edition_stated", *WITHIN]
     values = {(r["source_id"], r["record_id"]): r for r in prepared.select(columns).to_pyarrow().to_pylist()}

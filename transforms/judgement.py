@@ -13,12 +13,15 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
 from schemas.tables import CATALOG_JUDGEMENT
 from warehouse import lake
+
+if TYPE_CHECKING:
+    from ibis.expr.types import Table
 
 MUST_JOIN, MUST_NOT_JOIN = "must_join", "must_not_join"
 IN_FORCE, REPLACED, DORMANT, LEFT_OUT = "in_force", "replaced", "dormant", "left_out"
@@ -30,6 +33,15 @@ RECORD = ("source_id", "record_id")
 def pair(one: Record, other: Record) -> Pair:
     """Two records in the order in which every table names them."""
     return (one, other) if one < other else (other, one)
+
+
+def listed(records: Iterable[Record]) -> "Table":
+    """Records as a table of RECORD."""
+    import ibis  # takes a second, and storing or listing judgements does without
+
+    schema = pa.schema([(name, pa.string()) for name in RECORD])
+    rows = [dict(zip(RECORD, record, strict=True)) for record in sorted(records)]
+    return ibis.memtable(pa.Table.from_pylist(rows, schema))
 
 
 class Judgement(NamedTuple):

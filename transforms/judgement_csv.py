@@ -175,11 +175,14 @@ def take_pair(left: Record, right: Record, verdict: str, who: str, why: str) -> 
 
 def present(records: Iterable[Record]) -> set[Record]:
     """Those of some records that are staged now."""
-    named = sorted(records)
+    named = set(records)
     if not named:
         return set()
     with engine.open_lake() as con:
         staged = ibis.duckdb.from_connection(con).table("record", database="staged")
-        wanted = ibis.memtable({name: [one[at] for one in named] for at, name in enumerate(judgement.RECORD)})
-        found = staged.filter(~staged.deleted).semi_join(wanted, judgement.RECORD).select(judgement.RECORD)
+        found = (
+            staged.filter(~staged.deleted)
+            .semi_join(judgement.listed(named), judgement.RECORD)
+            .select(judgement.RECORD)
+        )
         return set(zip(*(found.to_pyarrow()[name].to_pylist() for name in judgement.RECORD), strict=True))

@@ -1,15 +1,12 @@
 """Judgements brought to bear on matching: groups pulled apart, pairs decided, whatever else was found."""
 
-from collections.abc import Iterable
-
 import ibis
 import numpy as np
 import pyarrow as pa
 from ibis.expr.types import Table
 
 from transforms import candidates
-from transforms.candidates import RECORD
-from transforms.judgement import Record, Rulings
+from transforms.judgement import RECORD, Record, Rulings, listed
 from transforms.scored import BY_FORCE, FORBIDDEN, MATCH, SEPARATE, having, ruled
 
 # A pair with too little to compare is not one that contradicts: two thin records may both fit a full one.
@@ -64,14 +61,6 @@ def _of_judged(records: Table, rulings: Rulings, column: str) -> dict[Record, in
         records.semi_join(listed(rulings.records), list(RECORD)).select(*RECORD, column).to_pyarrow().to_pylist()
     )
     return {(row["source_id"], row["record_id"]): row[column] for row in rows}
-
-
-def listed(records: Iterable[Record]) -> Table:
-    """Records as a table."""
-    schema = pa.schema([(name, pa.string()) for name in RECORD])
-    return ibis.memtable(
-        pa.Table.from_pylist([dict(zip(RECORD, record, strict=True)) for record in sorted(records)], schema)
-    )
 
 
 def decide(scored: pa.Table, decided: pa.Table) -> pa.Table:

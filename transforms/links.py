@@ -17,10 +17,10 @@ from ibis.expr.types import Table
 
 from schemas.tables import CATALOG_LINK
 from transforms import identifiers
+from transforms.judgement import RECORD
 from transforms.score import load_card
 
 CARRIER = "carrier"
-_ON = ["source_id", "record_id"]
 
 
 def carriers(con: BaseBackend, bib: Table, records: Table, pairs: Table, bibs: Table) -> pa.Table:
@@ -65,11 +65,11 @@ def _compared(pairs: Table, records: Table) -> Table:
     """The pairs of bibs that would match but for their carrier."""
     vetoed = pairs.filter((pairs.rule == "veto:carrier") & (pairs.score >= load_card().match))
     of_record = {
-        side: records.select(**{f"{side}_{name}": records[name] for name in (*_ON, "bib_id")})
+        side: records.select(**{f"{side}_{name}": records[name] for name in (*RECORD, "bib_id")})
         for side in ("left", "right")
     }
     for side, table in of_record.items():
-        vetoed = vetoed.join(table, [f"{side}_{name}" for name in _ON])
+        vetoed = vetoed.join(table, [f"{side}_{name}" for name in RECORD])
     return vetoed.select(
         bib_id="left_bib_id", other_bib_id="right_bib_id", evidence=ibis.literal("match"), score=vetoed.score
     )

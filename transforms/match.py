@@ -24,8 +24,8 @@ from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
 from transforms import candidates, clusters, judging, rematch
-from transforms.candidates import BLOCK_CAP, POSITION, RECORD
-from transforms.judgement import Rulings
+from transforms.candidates import BLOCK_CAP, POSITION
+from transforms.judgement import RECORD, Rulings
 from transforms.rematch import Done, Found, Known
 from transforms.score import Card, coded, load_card, score_groups
 from transforms.scored import CODED, as_codes, from_codes

@@ -14,8 +14,8 @@ from ibis.expr.types import Table
 from ibis.util import gen_name
 
 from transforms import candidates, judging
-from transforms.candidates import ALONE, BLOCK_CAP, POSITION, RECORD
-from transforms.judgement import Rulings
+from transforms.candidates import ALONE, BLOCK_CAP, POSITION
+from transforms.judgement import RECORD, Rulings, listed
 from warehouse import engine
 
 Done = Callable[[str], None]  # is told each stage as it ends
@@ -163,7 +163,7 @@ def _moved(con: BaseBackend, bib: Table, member: Table) -> tuple[Table, Table]:
 def _touched(known: Known, came: Table, gone: Table, rulings: Rulings) -> Table:
     """(content): of records that came or went, and of all that a judgement singles out, or did."""
     singled = known.member.filter((known.member.sharing != ALONE) & (known.member.said != known.member.content))
-    judged = known.member.semi_join(judging.listed(rulings.records), RECORD)
+    judged = known.member.semi_join(listed(rulings.records), RECORD)
     return ibis.union(*(part.select("content") for part in (came, gone, singled, judged)), distinct=True)
 
 

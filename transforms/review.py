@@ -16,7 +16,7 @@ from ibis.util import gen_name
 from schemas.tables import CATALOG_REVIEW
 from transforms import candidates
 from transforms.evidence import Weighed, weigh
-from transforms.judgement import IN_FORCE, MUST_NOT_JOIN, RECORD, Record
+from transforms.judgement import IN_FORCE, MUST_NOT_JOIN, RECORD, Record, listed
 from transforms.score import Card, load_card
 from transforms.scored import REVIEW
 
@@ -94,11 +94,10 @@ def compare(
     backend: BaseBackend, bib: Table, pairs: list[tuple[Record, Record]], card: Card
 ) -> list[tuple[list[dict[str, str | None]], Weighed]]:
     """For each pair of records their fields side by side, and how they are weighed."""
-    named = sorted({record for pair in pairs for record in pair})
+    named = {record for pair in pairs for record in pair}
     if not named:
         return []
-    wanted = ibis.memtable({name: [one[at] for one in named] for at, name in enumerate(RECORD)})
-    records = backend.create_table(gen_name("review_record"), bib.semi_join(wanted, RECORD), temp=True)
+    records = backend.create_table(gen_name("review_record"), bib.semi_join(listed(named), RECORD), temp=True)
     numbered = candidates.numbered(candidates.prepare(records))
     prepared = backend.create_table(gen_name("review_group"), numbered.rename(group="row"), temp=True)
     rows = {

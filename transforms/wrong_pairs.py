@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 import duckdb
 import ibis
 from ibis.backends import BaseBackend
-from ibis.expr.types import Table
 
-from transforms import candidates, explain, judging, review
+from transforms import explain, review
 from transforms.evidence import Weighed
-from transforms.judgement import RECORD, Judgement, Record
+from transforms.judgement import RECORD, Judgement, Record, listed
 from transforms.score import load_card
 
 JOINED, MISSED = "joined", "missed"
@@ -49,7 +48,7 @@ def explained(
     records = tuple(sorted({record for one in wrong for record in (one.left, one.right)}))
     group = explain.groups(con, backend, bib, records)
     bibs = _bibs(backend, records)
-    met = _blocks(backend, bib, records)
+    met = explain.blocks(backend, bib, records)
     compared = review.compare(backend, bib, [(one.left, one.right) for one in wrong], load_card())
     told = []
     for one, (fields, weighed) in zip(wrong, compared, strict=True):
@@ -72,19 +71,9 @@ def explained(
 
 
 def _bibs(backend: BaseBackend, records: tuple[Record, ...]) -> dict[Record, str]:
-    links = backend.table("bib_record", database="catalog").semi_join(judging.listed(records), RECORD)
+    links = backend.table("bib_record", database="catalog").semi_join(listed(records), RECORD)
     rows = links.select(*RECORD, "bib_id").to_pyarrow().to_pylist()
     return {(row["source_id"], row["record_id"]): row["bib_id"] for row in rows}
-
-
-def _blocks(backend: BaseBackend, bib: Table, records: tuple[Record, ...]) -> dict[Record, set[tuple[str, str]]]:
-    """The blocks that each record is in."""
-    prepared = candidates.numbered(candidates.prepare(bib.semi_join(judging.listed(records), RECORD)))
-    rows = backend.to_pyarrow(candidates.blocks(prepared.rename(group="row"))).to_pylist()
-    found: dict[Record, set[tuple[str, str]]] = {record: set() for record in records}
-    for row in rows:  # row numbers follow the order of the records
-        found[records[row["group"]]].add((row["rule"], row["key"]))
-    return found
 
 
 def _told(one: Wrong, found: explain.Found, fields: list[Told], weighed: Weighed) -> Told:

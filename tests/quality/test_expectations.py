@@ -18,7 +18,9 @@ print([one.success for one in seen])
 """
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("pyspark"), reason="PySpark is not installed")
+@pytest.mark.skipif(
+    not importlib.util.find_spec("pyspark"), reason="without PySpark there is nothing to leave alone"
+)
 def test_gates_leave_spark_alone() -> None:
     """Its client ends a process whose main module has no file, as in workers of pytest and in `python -c`."""
     done = subprocess.run([sys.executable, "-c", OBSERVE], capture_output=True, text=True, check=False)

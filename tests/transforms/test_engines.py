@@ -19,7 +19,7 @@ from ibis.util import gen_name
 from bench import union, vocabulary
 from schemas.tables import MATCH_KEYS, STAGED_BIB, STRING, STRINGS
 from transforms import candidates, catalog, match
-from transforms.judgement import Rulings
+from transforms.judgement import RECORD, Rulings
 from warehouse import engine, lake
 
 from .staged_records import ANALYSIS, HAMLET, bibs, register, stage
@@ -96,7 +96,7 @@ def nasty(count: int) -> pa.Table:
 def test_values_that_engines_may_take_differently(duck: BaseBackend, spark: BaseBackend, tmp_path: Path) -> None:
     records = nasty(600)
     pq.write_table(records, tmp_path / "bib.parquet")
-    a, b, c, d = zip(*(records[name].to_pylist()[:4] for name in candidates.RECORD), strict=True)
+    a, b, c, d = zip(*(records[name].to_pylist()[:4] for name in RECORD), strict=True)
     rulings = Rulings(must_join=(tuple(sorted((a, b))),), must_not_join=(tuple(sorted((c, d))),))
     tables = both(duck, spark, tmp_path / "bib.parquet")
     found = []
