@@ -30,7 +30,7 @@ up: $(READY) ## Start Airflow in the browser (127.0.0.1:8080); Ctrl-C stops all 
 	@$(BIN)/calis sample --keep
 	@$(BIN)/calis up
 
-docs: $(READY) ## Write DATA_DICTIONARY.md anew from schemas/tables.py
+docs: $(READY) ## Write DATA_DICTIONARY.md anew from the tables of schemas/
 	$(BIN)/calis dictionary > DATA_DICTIONARY.md
 
 bench: $(READY) ## Measure parsing beside its peers, on MARC="file …"

@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bench.vocabulary import Vocabulary
-from schemas.tables import STAGED_BIB
+from schemas.staged import STAGED_BIB
 from transforms.text_columns import parts
 
 LANGUAGES = pa.array(["eng", "chi"])

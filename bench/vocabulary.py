@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sample import marc
 from sample.copies import _publisher as reworded
 from sample.marc import value
-from schemas.tables import DESCRIPTION
+from schemas.columns import DESCRIPTION
 from transforms import keys
 from transforms.key_kernel import IN_PHRASES
 

@@ -31,7 +31,7 @@ from harvesters import containers, xml_layout
 from harvesters.compressed import CHUNK, UnreadableError, members, open_content, open_kept
 from harvesters.containers import BLANK
 from harvesters.containers import utf16 as utf16  # where readers have it from
-from schemas.tables import RAW_FILE
+from schemas.staged import RAW_FILE
 from warehouse import lake
 
 JOURNAL = "progress.jsonl"

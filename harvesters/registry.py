@@ -28,7 +28,7 @@ from pydantic import (
     field_validator,
 )
 
-from schemas.tables import CATALOG_MEMBER
+from schemas.catalog import CATALOG_MEMBER
 from warehouse import lake
 
 PROVINCES = frozenset(

@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from harvesters.registry import Registry
-from schemas.tables import QUALITY_SCORE
+from schemas.quality import QUALITY_SCORE
 
 FAIL_WEIGHT, WARN_WEIGHT, REJECTED_WEIGHT = 10, 2, 100
 FORMULA = (  # as the pages show it, in Chinese and English

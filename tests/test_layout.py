@@ -62,7 +62,7 @@ def test_nothing_of_one_machine_is_in_the_project():
         if (
             path.suffix in (".py", ".md", ".toml", ".cfg", ".txt", ".csv", ".sql", "")
             and path != lake.CHECKOUT / "tests/test_layout.py"
-            and path.exists()
+            and path.is_file()
         ):
             found = places.search(path.read_text("utf-8", "replace"))
             assert not found, f"{path.relative_to(lake.CHECKOUT)}: {found.group() if found else ''}"

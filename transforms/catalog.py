@@ -22,8 +22,9 @@ from ibis.expr.types import Table
 
 from harvesters import registry
 from harvesters.registry import Registry
-from schemas.tables import CATALOG_BIB, CATALOG_HOLDING, CATALOG_ITEM, CATALOG_LOAN, CATALOG_PROVENANCE
-from schemas.tables import Table as Contract
+from schemas.catalog import CATALOG_BIB, CATALOG_HOLDING, CATALOG_ITEM, CATALOG_PROVENANCE
+from schemas.columns import Table as Contract
+from schemas.usage import CATALOG_LOAN
 from transforms import candidates, identity, judgement, links, match, merge, rematch, review, versions
 from transforms.judgement import Judgement, Rulings
 from transforms.score import WEIGHTS

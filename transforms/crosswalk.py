@@ -26,7 +26,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.tables import DESCRIPTION
+from schemas.columns import DESCRIPTION
 from transforms import crosswalk_kernel as kernel
 from transforms.clean import isbd, steps
 from transforms.clean_kernel import trim_spans

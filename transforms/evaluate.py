@@ -9,7 +9,7 @@ import ibis
 import numpy as np
 import pyarrow as pa
 
-from schemas.tables import CATALOG_BIB_RECORD, CATALOG_JUDGEMENT
+from schemas.catalog import CATALOG_BIB_RECORD, CATALOG_JUDGEMENT
 from transforms import explain, match, wrong_pairs
 from transforms.judgement import Judgement, pair
 from transforms.wrong_pairs import JOINED, MISSED, Told, Wrong

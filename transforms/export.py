@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from harvesters import registry
-from schemas.tables import STAGED_RECORD
+from schemas.staged import STAGED_RECORD
 from transforms.charset import label_fits
 from transforms.overlong import ENTRY, MAX_FIELD, MAX_RECORD, is_holding
 from warehouse import lake

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from schemas.tables import STAGED_HOLDING, STAGED_ITEM
+from schemas.staged import STAGED_HOLDING, STAGED_ITEM
 from transforms import clean
 from transforms.crosswalk import FOLDER, CrosswalkError, Fields
 

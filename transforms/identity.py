@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.tables import CATALOG_FORMER_RECORD, CATALOG_LINEAGE, CATALOG_REDIRECT
+from schemas.catalog import CATALOG_FORMER_RECORD, CATALOG_LINEAGE, CATALOG_REDIRECT
 
 Ints = npt.NDArray[np.int64]
 NONE = -1

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
-from schemas.tables import CATALOG_JUDGEMENT
+from schemas.catalog import CATALOG_JUDGEMENT
 from warehouse import lake
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import opencc
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.tables import MATCH_KEYS
+from schemas.columns import MATCH_KEYS
 from transforms import key_kernel as kernel
 from transforms.clean_kernel import has_han
 from transforms.text_columns import or_else, per_distinct

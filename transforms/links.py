@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
-from schemas.tables import CATALOG_LINK
+from schemas.catalog import CATALOG_LINK
 from transforms import identifiers
 from transforms.judgement import RECORD
 from transforms.score import load_card

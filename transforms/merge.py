@@ -30,7 +30,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.expr.types import IntegerValue, Table
 
-from schemas.tables import CATALOG_BIB, CATALOG_PROVENANCE, DESCRIPTION, STRING, STRINGS
+from schemas.catalog import CATALOG_BIB, CATALOG_PROVENANCE
+from schemas.columns import DESCRIPTION, STRING, STRINGS
 from transforms import keys, worth
 
 Ints = npt.NDArray[np.int64]

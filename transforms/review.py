@@ -13,7 +13,7 @@ from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 from ibis.util import gen_name
 
-from schemas.tables import CATALOG_REVIEW
+from schemas.catalog import CATALOG_REVIEW
 from transforms import candidates
 from transforms.evidence import Weighed, weigh
 from transforms.judgement import IN_FORCE, MUST_NOT_JOIN, RECORD, Record, listed

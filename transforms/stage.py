@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 
 from harvesters import landing, registry
 from harvesters.registry import Source
-from schemas.tables import QUALITY_ISSUE, STAGED_RECORD
+from schemas.quality import QUALITY_ISSUE
+from schemas.staged import STAGED_RECORD
 from transforms import usage
 from transforms.detect import Hints
 from transforms.parse import Part, staged_parts

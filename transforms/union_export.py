@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harvesters import registry
-from schemas.tables import CATALOG_BIB
+from schemas.catalog import CATALOG_BIB
 from transforms import export, merge, union_marc
 from transforms.union_marc import Bib, Line
 from transforms.versions import INPUTS

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from harvesters import landing
 from harvesters.registry import Source
-from schemas.tables import BY_NAME, STAGED_LOAN
+from schemas.tables import BY_NAME
+from schemas.usage import STAGED_LOAN
 from warehouse import lake
 from warehouse.outcome import Outcome
 

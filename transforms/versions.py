@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from schemas.tables import CATALOG_VERSION
+from schemas.catalog import CATALOG_VERSION
 from warehouse import lake
 
 INPUTS = "inputs.json"  # in each build: digest of all that it was made from, and the first build of the lake

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, cast
 import duckdb
 import pyarrow as pa
 
-from schemas.tables import STAGED_BIB, STAGED_RECORD, TABLES
+from schemas.staged import STAGED_BIB, STAGED_RECORD
+from schemas.tables import TABLES
 from warehouse import lake
 
 # Staging opens a connection in every process, and does without ibis, which takes 30 MB and most of a second.

@@ -4,7 +4,7 @@ from typing import Any
 
 import duckdb
 
-from schemas.tables import DESCRIPTION
+from schemas.columns import DESCRIPTION
 from warehouse.build import open_published
 
 _PARTS = {

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas.tables import QUALITY_OUTCOME
+from schemas.quality import QUALITY_OUTCOME
 from warehouse import lake
 
 EVERY_SOURCE = "*"

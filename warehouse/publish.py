@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from harvesters import registry
 from quality import expectations
-from schemas.tables import QUALITY_GATE, QUALITY_OUTCOME
+from schemas.quality import QUALITY_GATE, QUALITY_OUTCOME
 from warehouse import build, engine, lake
 from warehouse.outcome import EVERY_SOURCE, Outcome
 

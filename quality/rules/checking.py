@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from quality.rules import FOLDER, TABLES, Rule, RuleError, asked, compared, load
 from quality.rules.scans import Scan, scans
-from schemas.tables import BY_NAME, QUALITY_ISSUE
+from schemas.quality import QUALITY_ISSUE
+from schemas.tables import BY_NAME
 from warehouse import engine, lake
 
 STAGED = TABLES[:-1]

@@ -12,7 +12,8 @@ import pytest
 
 from bench import match, union, vocabulary
 from bench.changes import CHANGE_BITS
-from schemas.tables import MATCH_KEYS, STAGED_BIB
+from schemas.columns import MATCH_KEYS
+from schemas.staged import STAGED_BIB
 from transforms import keys
 
 ROOT = Path(__file__).resolve().parents[2]

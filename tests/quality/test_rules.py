@@ -5,7 +5,7 @@ import pytest
 
 from quality import rules
 from quality.rules import checking, scans
-from schemas.tables import QUALITY_ISSUE
+from schemas.quality import QUALITY_ISSUE
 
 from .small_batch import BATCH, SOUND_BIB, SOURCE, record, staged
 

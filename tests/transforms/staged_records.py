@@ -5,7 +5,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from schemas.tables import BY_NAME, DESCRIPTION, STAGED_BIB
+from schemas.columns import DESCRIPTION
+from schemas.staged import STAGED_BIB
+from schemas.tables import BY_NAME
 from transforms import keys
 from warehouse import lake
 

@@ -17,7 +17,8 @@ from ibis.backends import BaseBackend
 from ibis.util import gen_name
 
 from bench import union, vocabulary
-from schemas.tables import MATCH_KEYS, STAGED_BIB, STRING, STRINGS
+from schemas.columns import MATCH_KEYS, STRING, STRINGS
+from schemas.staged import STAGED_BIB
 from transforms import candidates, catalog, match
 from transforms.judgement import RECORD, Rulings
 from warehouse import engine, lake

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.tables import DESCRIPTION, MATCH_KEYS
+from schemas.columns import DESCRIPTION, MATCH_KEYS
 from transforms import keys
 
 from .staged_records import bibs

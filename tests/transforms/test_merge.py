@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.tables import CATALOG_BIB, CATALOG_PROVENANCE, DESCRIPTION, STAGED_BIB, STRINGS
+from schemas.catalog import CATALOG_BIB, CATALOG_PROVENANCE
+from schemas.columns import DESCRIPTION, STRINGS
+from schemas.staged import STAGED_BIB
 from transforms import merge
 from transforms.detect import Hints
 from transforms.parse import staged_parts
