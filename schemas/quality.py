@@ -1,0 +1,88 @@
+"""Tables of what is known of the quality of records, batches and builds."""
+
+from schemas.columns import (
+    BATCH_ID,
+    BIGINT,
+    BOOL,
+    FLOAT,
+    MEMBER,
+    RECORD_NO,
+    SOURCE_ID,
+    STRING,
+    TIME,
+    Table,
+    col,
+    key,
+)
+
+QUALITY_ISSUE = Table(
+    "quality",
+    "issue",
+    "one finding of one rule on one record",
+    "质量问题",
+    (
+        SOURCE_ID,
+        BATCH_ID,
+        RECORD_NO,
+        col("record_id", STRING, "Identifier of the record, where one could be read", "记录号"),
+        key("rule", STRING, "Rule code (quality/rules)", "规则代码"),
+        key("severity", STRING, "fail or warn", "级别"),
+        col("tag", STRING, "Field it speaks of", "字段号"),
+        col("value", STRING, "The value found", "值"),
+    ),
+)
+
+QUALITY_OUTCOME = Table(
+    "quality",
+    "outcome",
+    "what one stage did with one batch of one source",
+    "阶段结果",
+    (
+        key("stage", STRING, "harvest, stage, catalog, publish or report", "阶段"),
+        key("source_id", STRING, "Source; * for a stage over all sources", "数据源代码"),
+        key("batch_id", STRING, "Batch or build", "批次"),
+        key("run_id", STRING, "Run that last did it", "运行号"),
+        key("started_at", TIME, "Begin", "开始"),
+        key("ended_at", TIME, "End", "结束"),
+        key("verdict", STRING, "complete, partial, unchanged, held or failed", "结论"),
+        key("received", BIGINT, "Records that came in", "收到"),
+        key("staged", BIGINT, "Records passed on to the next layer", "入库"),
+        key("rejected", BIGINT, "Records set aside with a reason", "退回"),
+        key("deleted", BIGINT, "Deletions received", "删除"),
+        key("unchanged", BIGINT, "Records equal to what was there", "未变"),
+        key("reason", STRING, "Why it is not complete, and what to do; empty when it is", "原因"),
+    ),
+    key=("stage", "source_id", "batch_id"),
+)
+
+QUALITY_SCORE = Table(
+    "quality",
+    "score",
+    "one source's quality as of a build",
+    "质量评分",
+    (
+        MEMBER,
+        SOURCE_ID,
+        key("records", BIGINT, "Current records", "现有记录数"),
+        key("with_issue", BIGINT, "Records with at least one finding", "有问题记录数"),
+        key("fails", BIGINT, "Findings of severity fail", "错误数"),
+        key("warns", BIGINT, "Findings of severity warn", "警告数"),
+        key("rejected", BIGINT, "Records set aside in the current batches", "退回记录数"),
+        col("score", FLOAT, "100 less weighted findings per record, never below 0; none without records", "评分"),
+    ),
+    key=("source_id",),
+)
+
+QUALITY_GATE = Table(
+    "quality",
+    "gate",
+    "one expectation on one batch summary",
+    "质量关口",
+    (
+        key("build_id", STRING, "Build that was checked", "构建号"),
+        key("gate", STRING, "Suite: one source's batch, or the whole build", "关口"),
+        key("expectation", STRING, "What was expected", "期望"),
+        key("observed", STRING, "What was seen", "实际值"),
+        key("success", BOOL, "Whether it held", "是否通过"),
+    ),
+)
