@@ -12,8 +12,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from harvesters import landing
+from harvesters.http import shown_address
 from harvesters.landing import Harvested, HarvestError, Landing
-from harvesters.oai_client import Client, OAIError, shown_address
+from harvesters.oai_client import Client, OAIError
 from harvesters.registry import Source
 from warehouse import lake
 from warehouse.progress import Progress

@@ -1,0 +1,183 @@
+"""Asking a source over HTTP: one session with time and size limits, retries, and reasons that a person can act on.
+
+What may pass (429, 5xx, a reset, a time-out, a body that broke off or can't be read) is asked again, as `Patience`
+allows and as a Retry-After in either form asks; what will not pass (a login, 403, 404) ends the harvest at once.
+"""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+import requests
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+
+from harvesters.landing import HarvestError
+from harvesters.registry import Source
+
+USER_AGENT = "calis-exchange/0.1 (library catalogue harvester)"
+ADVICE = {
+    401: "it wants a login; ask the member for access",
+    403: "it refuses us, so it was not asked again; a person must ask the member for access",
+    404: "there is nothing at this address; correct it in sources.csv",
+    410: "this address was given up; correct it in sources.csv",
+}
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for a source; each may be a quirk of its row (`read_timeout=30;attempts=3`)."""
+
+    attempts: float = 5
+    first_wait: float = 2  # seconds; doubled after each attempt
+    longest_wait: float = 300  # seconds; a source that asks for more is left until the next run
+    connect_timeout: float = 20  # seconds
+    read_timeout: float = 180  # seconds without a byte; the slowest hundredth of real sources needs this
+    page_timeout: float = 900  # seconds for a whole page
+    page_megabytes: float = 256
+    pause: float = 0  # seconds between requests
+
+    @classmethod
+    def of(cls, source: Source) -> "Patience":
+        """The defaults with the quirks of the source."""
+        given = {f.name: source.quirks[f.name] for f in fields(cls) if f.name in source.quirks}
+        try:
+            return cls(**{name: float(value) for name, value in given.items()})
+        except ValueError as error:
+            raise HarvestError(f"quirks {given} of {source.source_id}: {error}; correct sources.csv") from error
+
+
+class TransientError(HarvestError):
+    """A fault that may pass; `retry_after` (seconds) is what the source asked for."""
+
+    def __init__(self, reason: str, retry_after: float | None = None):
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+def shown_address(address: str) -> str:
+    """The address fit for logs and manifests: without user name, query or fragment."""
+    return re.sub(r"//[^/@]*@", "//", address).split("?")[0].split("#")[0]
+
+
+class Session:
+    """A session with one source; `ask` gives what `read` makes of a whole answer, or raises `HarvestError`."""
+
+    def __init__(self, source: Source, user_agent: str = USER_AGENT):
+        self.patience = Patience.of(source)
+        self.page_bytes = int(min(self.patience.page_megabytes, source.max_megabytes) * 1e6)
+        self.session = requests.Session()
+        self.session.headers["User-Agent"] = user_agent
+        self.session.max_redirects = 5
+
+    def ask(
+        self,
+        address: str,
+        params: Mapping[str, str],
+        read: Callable[[requests.Response, bytes], Read],
+        refused: Callable[[requests.Response, bytes], object] | None = None,
+        what: str = "",
+    ) -> Read:
+        """Ask once more after each fault that may pass, as patience allows.
+
+        `read` makes something of an answer with a 2xx status, and raises `TransientError` where asking again may
+        help; `refused` is given the others, and may raise what says more than their status.  `what` names the
+        request in errors.
+        """
+        where = shown_address(address) + (f" ({what})" if what else "")
+        try:
+            return Retrying(
+                retry=retry_if_exception_type(TransientError),
+                stop=stop_after_attempt(int(self.patience.attempts)),
+                wait=self._wait,
+                reraise=True,
+            )(self._once, address, params, read, refused)
+        except TransientError as error:
+            attempts = int(self.patience.attempts)
+            raise HarvestError(f"{where}: {error}; asked {attempts} times; the next run tries again") from error
+        except HarvestError as error:
+            error.args = (f"{where}: {error}",)
+            raise
+
+    def _wait(self, state: RetryCallState) -> float:
+        fault = state.outcome.exception() if state.outcome else None
+        asked = fault.retry_after if isinstance(fault, TransientError) else None
+        backoff = self.patience.first_wait * 2 ** (state.attempt_number - 1)
+        return min(backoff if asked is None else asked, self.patience.longest_wait)
+
+    def _once(
+        self,
+        address: str,
+        params: Mapping[str, str],
+        read: Callable[[requests.Response, bytes], Read],
+        refused: Callable[[requests.Response, bytes], object] | None,
+    ) -> Read:
+        if self.patience.pause:
+            time.sleep(self.patience.pause)
+        try:
+            with closing(self._request(address, params)) as response:
+                content = self._content(response)
+        except (requests.Timeout, requests.ConnectionError) as error:
+            raise TransientError(f"no answer: {_said(error)}") from error
+        except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
+            raise TransientError(f"the answer broke off or is coded badly: {_said(error)}") from error
+        except requests.RequestException as error:
+            raise HarvestError(f"can't be asked: {_said(error)}; check the address in sources.csv") from error
+        if refused and not 200 <= response.status_code < 300:
+            refused(response, content)
+        self._check_status(response)
+        return read(response, content)
+
+    def _check_status(self, response: requests.Response) -> None:
+        """Raise what the status says is wrong."""
+        status = response.status_code
+        if status in (408, 425, 429) or status >= 500:
+            after = _retry_after(response.headers.get("Retry-After", ""))
+            if after is not None and after > self.patience.longest_wait:
+                raise HarvestError(f"HTTP {status}: it asks to be left alone for {after:.0f} s; run it later")
+            raise TransientError(f"HTTP {status}", after)
+        if not 200 <= status < 300:
+            raise HarvestError(f"HTTP {status}: {ADVICE.get(status, 'check the address in sources.csv')}")
+
+    def _request(self, address: str, params: Mapping[str, str]) -> requests.Response:
+        limits = (self.patience.connect_timeout, self.patience.read_timeout)
+        return self.session.get(address, params=params, timeout=limits, stream=True)
+
+    def _content(self, response: requests.Response) -> bytes:
+        """The body, within the limits of size and time."""
+        content, end = bytearray(), time.monotonic() + self.patience.page_timeout
+        for chunk in response.iter_content(1 << 16):
+            content += chunk
+            if len(content) > self.page_bytes:
+                raise HarvestError(
+                    f"one page is larger than {self.page_bytes / 1e6:g} MB; if that is right, raise "
+                    "max_megabytes, or page_megabytes in quirks"
+                )
+            if time.monotonic() > end:
+                raise TransientError(f"a page took longer than {self.patience.page_timeout:g} s")
+        return bytes(content)
+
+
+def _retry_after(text: str) -> float | None:
+    """Seconds to wait, from a Retry-After header in either form (RFC 9110, 10.2.3)."""
+    if re.fullmatch(r"\s*\d+\s*", text):
+        return float(text)
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - datetime.now(UTC)).total_seconds())
+
+
+def _said(error: Exception) -> str:
+    """The cause of a connection's fault in few words, without objects' addresses or queries."""
+    cause = getattr(error.args[0], "reason", error.args[0]) if error.args else type(error).__name__
+    text = re.sub(r"<[^>]*>:? ?", "", str(cause))
+    text = re.sub(r"^\w+\(.*?\): ", "", text)
+    return re.sub(r"(//)[^/@\s]*@|\?\S*", r"\1", text)[:300]
