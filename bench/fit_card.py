@@ -78,7 +78,8 @@ def distinct(records: list[Path]) -> pa.RecordBatch:
     """Pairs that meet in a block, of records that all describe different books."""
     table = compared(records)
     con = ibis.duckdb.from_connection(engine.connect())
-    groups = con.create_table("record", ibis.memtable(table.rename_columns({"row": "group"})))
+    records = ibis.memtable(table.rename_columns({"row": "group"}))
+    groups = con.create_table("record", records.mutate(said=records.group))
     met = rematch.worth_comparing(con, candidates.placed(groups), groups)[0].order_by("left", "right").to_pyarrow()
     return side_by_side(table, np.stack([met["left"].to_numpy(), met["right"].to_numpy()], axis=1))
 
