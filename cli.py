@@ -60,14 +60,24 @@ def sample(
         typer.echo(sample_consortium.build(file, records, seed, port, keep))
 
 
-@app.command(epilog="Example: calis harvest D11001-marc21 --full")
-def harvest(sources: Sources = None, full: Full = False) -> None:
+@app.command(epilog="Example: calis harvest D11001-marc21 --since 2026-01-01 --until 2026-01-31")
+def harvest(
+    sources: Sources = None,
+    full: Full = False,
+    since: Annotated[str, typer.Option(help="Only what changed since then (2026-01-31; UTC).")] = "",
+    until: Annotated[str, typer.Option(help="Only what changed until then, inclusive.")] = "",
+    reconcile: Annotated[bool, typer.Option("--reconcile", help="Compare all identifiers.")] = False,
+    accept_shrink: Annotated[
+        bool, typer.Option("--accept-shrink", help="You have looked: that many records may be withdrawn.")
+    ] = False,
+) -> None:
     """Fetch what is new from the members' feeds into the raw layer."""
     from harvesters.harvest import harvest_sources
     from operations import sample_consortium
 
+    wanted = {"since": since, "until": until, "reconcile": reconcile, "accept_shrink": accept_shrink}
     with sample_consortium.provider():
-        _finish(harvest_sources(sources or [], _run_id(), full))
+        _finish(harvest_sources(sources or [], _run_id(), full, **wanted))
 
 
 @app.command(epilog="Example: calis stage D11001-marc21 --again")

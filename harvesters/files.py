@@ -15,6 +15,7 @@ from harvesters import landing
 from harvesters.compressed import CHUNK, UnreadableError
 from harvesters.landing import Harvested, HarvestError, Landing
 from harvesters.registry import Source
+from harvesters.wanted import Wanted
 from warehouse import lake
 from warehouse.progress import Progress
 
@@ -40,13 +41,15 @@ def folder_of(source: Source) -> Path:
     return lake.home() / source.address
 
 
-def harvest(source: Source, batch_id: str, full: bool = False) -> Harvested:
-    """Land the new files of a folder as one batch, or all of its files if `full`.
+def harvest(source: Source, batch_id: str, wanted: Wanted) -> Harvested:
+    """Land the new files of a folder as one batch, or all of its files if everything is wanted.
 
     Raises:
         HarvestError: the folder is missing or can't be read, or none of its new files can.
     """
-    folder = folder_of(source)
+    if wanted.windowed:
+        return Harvested("unchanged", 0, f"{source.address}: a folder has no dates to ask for; nothing was done")
+    folder, full = folder_of(source), wanted.full
     landing.discard_in_progress(source.source_id)
     known = frozenset() if full else landed_digests(source.source_id)
     landed = Landing(source.source_id, batch_id)

@@ -4,32 +4,49 @@ import fcntl
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from harvesters import files, oai, registry
 from harvesters.landing import Harvested, HarvestError, in_progress
 from harvesters.registry import Source
+from harvesters.wanted import Wanted
 from warehouse import lake
 from warehouse.outcome import FINISHED, Outcome
 
 log = logging.getLogger(__name__)
 
-PROTOCOLS: dict[str, Callable[[Source, str, bool], Harvested]] = {"oai": oai.harvest, "folder": files.harvest}
+PROTOCOLS: dict[str, Callable[[Source, str, Wanted], Harvested]] = {"oai": oai.harvest, "folder": files.harvest}
 
 
-def harvest(source: Source, run_id: str, full: bool = False) -> Outcome:
+def harvest(
+    source: Source,
+    run_id: str,
+    full: bool = False,
+    *,
+    since: str = "",
+    until: str = "",
+    reconcile: bool = False,
+    accept_shrink: bool = False,
+) -> Outcome:
     """Harvest one source and record the outcome; a fault of the source is a verdict, never an exception.
 
     The verdict is `complete` (a new batch has everything), `partial` (something is missing, the reason says
     what; a batch is there if any records were received), `unchanged` (nothing new, no batch) or `failed`.
     Every attempt has a batch id of its own, so each leaves a row in `quality.outcome`.  `full` asks for
-    everything, and the batch then replaces all that the source sent before.
+    everything, and the batch then replaces all that the source sent before; the others are as in
+    `harvesters.wanted`.
+
+    Raises:
+        ValueError: `since` or `until` is no date, or they contradict each other or `full`.
     """
+    wanted = Wanted(full, since, until, reconcile, accept_shrink)
     outcome = Outcome("harvest", source.source_id, lake.new_batch_id(), run_id)
     try:
         with _alone(source.source_id):
-            ended = PROTOCOLS[source.protocol](source, outcome.batch_id, full)
+            ended = PROTOCOLS[source.protocol](source, outcome.batch_id, wanted)
     except HarvestError as error:
-        verdict = "partial" if error.resumable and in_progress(source.source_id) else "failed"
+        kept = any(folder.name == f".{outcome.batch_id}" for folder in in_progress(source.source_id))
+        verdict = "partial" if error.resumable and kept else "failed"
         ended = Harvested(verdict, 0, str(error))
     except Exception as error:
         log.exception("source %s: unforeseen", source.source_id)
@@ -42,14 +59,22 @@ def harvest(source: Source, run_id: str, full: bool = False) -> Outcome:
     return outcome.record()
 
 
-def harvest_sources(source_ids: Iterable[str], run_id: str, full: bool = False) -> list[Outcome]:
+def harvest_sources(source_ids: Iterable[str], run_id: str, full: bool = False, **wanted: Any) -> list[Outcome]:
     """Harvest the sources named (all, where none is), one after the other; a bad one doesn't stop the next.
+
+    Args:
+        source_ids: sources.
+        run_id: the run that asks for it.
+        full: as for `harvest`.
+        wanted: `since`, `until`, `reconcile`, `accept_shrink`, as for `harvest`.
 
     Raises:
         RegistryError: the registry has faults; nothing was harvested.
         KeyError: there is no source of a name.
+        ValueError: what is wanted contradicts itself; nothing was harvested.
     """
-    return [harvest(source, run_id, full) for source in registry.load().chosen(source_ids)]
+    Wanted(full, **wanted)
+    return [harvest(source, run_id, full, **wanted) for source in registry.load().chosen(source_ids)]
 
 
 @contextmanager

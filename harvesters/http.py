@@ -16,6 +16,7 @@ from typing import TypeVar
 import requests
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
+from harvesters.addresses import Guarded
 from harvesters.landing import HarvestError
 from harvesters.registry import Source
 
@@ -74,6 +75,9 @@ class Session:
         self.session = requests.Session()
         self.session.headers["User-Agent"] = user_agent
         self.session.max_redirects = 5
+        self.session.adapters.clear()  # no scheme but these two, whatever a redirect says
+        for scheme in ("https://", "http://"):
+            self.session.mount(scheme, Guarded(source))
 
     def ask(
         self,

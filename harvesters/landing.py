@@ -17,7 +17,7 @@ import hashlib
 import io
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import partial
@@ -249,19 +249,28 @@ def discard_in_progress(source_id: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def take_up(source_id: str, batch_id: str) -> tuple[Landing, list[dict[str, Any]]] | None:
-    """The newest harvest in progress, now under this batch's id, with the progress after each of its files.
+def take_up(
+    source_id: str, batch_id: str, fits: Callable[[dict[str, Any]], bool], spares: Callable[[dict[str, Any]], bool]
+) -> tuple[Landing, list[dict[str, Any]]] | None:
+    """The newest harvest in progress, if its plan `fits`, under this batch's id; the progress after each file.
 
     Each attempt has an id of its own, so that its outcome stays; the landed files go over to the next one.
-    From the first file on that is missing or not as it was landed, all is forgotten.
+    From the first file on that is missing or not as it was landed, all is forgotten.  Of the others in progress
+    those stay whose plan is to be spared; an older one that fits is never gone back to.
     """
-    folders = in_progress(source_id)
-    lines = _journal_lines(folders[-1] / JOURNAL) if folders else []
-    for older in folders[:-1]:  # never go back behind a newer one
-        shutil.rmtree(older, ignore_errors=True)
-    if not lines or "plan" not in lines[0]:
-        return None
-    folders[-1].rename(folders[-1].parent / f".{batch_id}")
+    found = [(folder, _journal_lines(folder / JOURNAL)) for folder in in_progress(source_id)]
+    plans = [lines[0].get("plan") if lines else None for _, lines in found]
+    own = [one for one, plan in zip(found, plans, strict=True) if plan is None or not spares(plan)]
+    goes_on = bool(own and own[-1][1]) and "plan" in own[-1][1][0] and fits(own[-1][1][0]["plan"])
+    for folder, _ in own[:-1] if goes_on else own:
+        shutil.rmtree(folder, ignore_errors=True)
+    return _taken_up(*own[-1], source_id, batch_id) if goes_on else None
+
+
+def _taken_up(
+    folder: Path, lines: list[dict[str, Any]], source_id: str, batch_id: str
+) -> tuple[Landing, list[dict[str, Any]]]:
+    folder.rename(folder.parent / f".{batch_id}")
     landing, steps = Landing(source_id, batch_id), []
     landing.plan = lines[0]["plan"]
     whole = [lines[0]]

@@ -7,6 +7,7 @@ breaks off keeps what has landed, and the next one goes on from there.
 """
 
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +17,7 @@ from harvesters.http import shown_address
 from harvesters.landing import Harvested, HarvestError, Landing
 from harvesters.oai_client import Client, OAIError
 from harvesters.registry import Source
+from harvesters.wanted import Wanted
 from warehouse import lake
 from warehouse.progress import Progress
 
@@ -35,23 +37,27 @@ ADVICE = {
 }
 
 
-def harvest(source: Source, batch_id: str, full: bool = False) -> Harvested:
-    """Land what is new at an OAI source as one batch; everything if `full`, or always if its delivery is full.
+def harvest(source: Source, batch_id: str, wanted: Wanted) -> Harvested:
+    """Land what is wanted of an OAI source as one batch; everything where its delivery is full.
 
     Raises:
         HarvestError: the list could not be read to its end; what has landed waits for the next harvest.
     """
-    full = full or source.delivery == "full"
+    if source.delivery == "full" and not wanted.windowed:
+        wanted = replace(wanted, full=True)
     client = Client(source)
-    kept = landing.take_up(source.source_id, batch_id)
-    if kept and _goes_on(kept[0].plan, source, full):
+    window = _window(wanted)
+    kept = landing.take_up(
+        source.source_id,
+        batch_id,
+        fits=lambda plan: _goes_on(plan, source, wanted),
+        spares=lambda plan: bool(window) and plan.get("window") != window,
+    )
+    if kept:
         landed, steps = kept
-        log.info(
-            "source %s: goes on after %d records of a harvest that broke off", source.source_id, landed.received
-        )
+        log.info("source %s: goes on after %d records that had landed", source.source_id, landed.received)
     else:
-        landing.discard_in_progress(source.source_id)
-        plan, steps = _plan(client, source, full), []
+        plan, steps = _plan(client, source, wanted), []
         landed = Landing(source.source_id, batch_id)
         landed.begin(plan)
     try:
@@ -81,25 +87,36 @@ def _asked(source: Source) -> dict[str, str | None]:
     return {"address": address, "metadata_prefix": source.metadata_prefix, "set_spec": source.set_spec}
 
 
-def _plan(client: Client, source: Source, full: bool) -> dict[str, Any]:
+def _plan(client: Client, source: Source, wanted: Wanted) -> dict[str, Any]:
     """What list to ask for, and what Identify said; JSON, kept with the batch."""
     identify = client.identify()
     granularity = "second" if "ss" in identify["granularity"] else "day"
-    last = None if full else _last_complete(source)
+    plan = {"asked": _asked(source), "identify": identify, "window": _window(wanted), "after": ""}
+    if wanted.windowed:
+        bounds = {"from": wanted.bound("since", granularity), "until": wanted.bound("until", granularity)}
+        return plan | bounds
+    last = None if wanted.full else _last_complete(source)
     after = last.response_date if last else ""
-    return {"asked": _asked(source), "identify": identify, "after": after, "from": _since(after, granularity)}
+    return plan | {"after": after, "from": _since(after, granularity), "until": ""}
 
 
-def _goes_on(plan: dict[str, Any], source: Source, full: bool) -> bool:
+def _window(wanted: Wanted) -> list[str]:
+    """The window that was named, if any."""
+    return [wanted.since, wanted.until] if wanted.windowed else []
+
+
+def _goes_on(plan: dict[str, Any], source: Source, wanted: Wanted) -> bool:
     """Whether a list in progress is the one that is wanted now."""
-    return plan.get("asked") == _asked(source) and not (full and plan["from"])
+    same = plan.get("asked") == _asked(source) and plan.get("window") == _window(wanted)
+    return same and not (wanted.full and plan["from"])
 
 
 def _last_complete(source: Source) -> landing.Batch | None:
-    """The newest complete batch of the same list; none where the row of the source has changed."""
+    """The newest complete batch of the same list, to its end; none where the row of the source has changed."""
     for batch_id in reversed(lake.raw_batches(source.source_id)):
         batch = landing.batch(source.source_id, batch_id)
-        if batch.details.get("complete") and batch.details.get("asked") == _asked(source):
+        same = batch.details.get("asked") == _asked(source) and not batch.details.get("window")
+        if same and batch.details.get("complete"):
             return batch
     return None
 
@@ -133,19 +150,26 @@ def _whole_list(client: Client, landed: Landing, steps: Steps, progress: Progres
         try:
             return _pages(client, landed, steps, progress)
         except OAIError as error:
-            seconds_refused = error.code == "badArgument" and "T" in plan["from"] and not landed.rows
+            in_seconds = "T" in plan["from"] + plan["until"]
+            seconds_refused = error.code == "badArgument" and in_seconds and not landed.rows
             if error.code == "noRecordsMatch" and not landed.rows:
                 return []
             if error.code in EXPIRED and landed.rows and not restarted:
                 restarted = True
                 log.warning("source %s: the token expired; the list begins again", landed.source_id)
             elif seconds_refused:
-                plan = plan | {"from": _since(plan["after"], "day")}
+                plan = plan | _in_days(plan)
             else:
                 advice = ADVICE.get(error.code, "tell the member what its server said")
                 raise HarvestError(f"{error}; {advice}", error.code == "noRecordsMatch") from error
             landed.begin(plan)
             steps = []
+
+
+def _in_days(plan: dict[str, Any]) -> dict[str, str]:
+    """The bounds of a plan for a source that takes no seconds after all."""
+    since = plan["from"][:10] if plan["window"] else _since(plan["after"], "day")
+    return {"from": since, "until": plan["until"][:10]}
 
 
 def _pages(client: Client, landed: Landing, steps: Steps, progress: Progress) -> Steps:
@@ -172,8 +196,15 @@ def _pages(client: Client, landed: Landing, steps: Steps, progress: Progress) ->
 
 def _first_request(plan: dict[str, Any]) -> dict[str, str]:
     asked = plan["asked"]
-    given = {"metadataPrefix": asked["metadata_prefix"], "set": asked["set_spec"], "from": plan["from"]}
+    given = {"metadataPrefix": asked["metadata_prefix"], "set": asked["set_spec"]}
+    given |= {"from": plan["from"], "until": plan["until"]}
     return {name: value for name, value in given.items() if value}
+
+
+def _told(plan: dict[str, Any]) -> str:
+    """The window in words."""
+    bounds = [f"{word} {plan[name]}" for word, name in (("since", "from"), ("until", "until")) if plan[name]]
+    return " ".join(bounds) or "at all"
 
 
 def _finish(source: Source, landed: Landing, steps: Steps) -> Harvested:
@@ -185,16 +216,15 @@ def _finish(source: Source, landed: Landing, steps: Steps) -> Harvested:
         landed.abandon()
         if missing:
             raise HarvestError(f"{address} announced {announced} records but sent none; ask the member", False)
-        if not plan["from"] and lake.raw_batches(source.source_id):
+        if not (plan["from"] or plan["window"]) and lake.raw_batches(source.source_id):
             raise HarvestError(
                 f"{address} says that it has no records at all, though some came before; nothing is withdrawn; "
                 "ask the member",
                 resumable=False,
             )
-        window = f"since {plan['from']}" if plan["from"] else "at all"
-        return Harvested("unchanged", 0, f"{address} has no records {window}")
+        return Harvested("unchanged", 0, f"{address} has no records {_told(plan)}")
     landed.complete(
-        full=not plan["from"] and not missing,
+        full=not (plan["from"] or plan["window"] or missing),
         response_date=steps[0]["response_date"],
         protocol="oai",
         complete=not missing,

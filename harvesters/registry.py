@@ -28,6 +28,7 @@ from pydantic import (
     field_validator,
 )
 
+from harvesters.private import ALLOW, allows_private, is_private
 from schemas.catalog import CATALOG_MEMBER
 from warehouse import lake
 
@@ -150,7 +151,7 @@ class Source(BaseModel):
     delivery: Literal["full", "delta"] = "delta"
     schedule: Annotated[str, AfterValidator(_schedule)] = "@daily"
     max_megabytes: int = Field(default=2048, gt=0)
-    quirks: Annotated[dict[str, str], BeforeValidator(_quirks)] = {}
+    quirks: Annotated[dict[str, str], BeforeValidator(_quirks), Field(validate_default=True)] = {}
 
     @field_validator("source_id")
     @classmethod
@@ -167,6 +168,14 @@ class Source(BaseModel):
         elif info.data.get("protocol") == "folder":
             _check_folder(address)
         return address
+
+    @field_validator("quirks")
+    @classmethod
+    def _check_private(cls, quirks: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        host = urlsplit(info.data.get("address", "")).hostname
+        if host and is_private(host) and not allows_private(quirks):
+            raise ValueError(f"the address is of this machine or a private network; if that is right, add {ALLOW}")
+        return quirks
 
     @field_validator("metadata_prefix")
     @classmethod

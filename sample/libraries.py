@@ -324,6 +324,7 @@ def _source(feed: Feed, port: int) -> dict[str, str]:
         "holdings": feed.holdings,
         "delivery": feed.delivery,
         "schedule": "@daily",
+        "quirks": "allow_private=yes" if feed.oai else "",
     }
 
 

@@ -1,6 +1,7 @@
 """A small OAI-PMH provider on 127.0.0.1 that misbehaves on demand."""
 
 import gzip
+import re
 import socket
 import struct
 import threading
@@ -11,7 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape, quoteattr
 
+from harvesters import landing
 from harvesters.registry import Source
+from warehouse import lake
+from warehouse.outcome import Outcome
 
 Answer = tuple[int, dict[str, str], bytes]
 XML = {"Content-Type": "text/xml; charset=utf-8"}
@@ -204,14 +208,40 @@ def serving(provider: Provider) -> Iterator[str]:
 
 
 def source_at(address: str, **changes: object) -> Source:
-    """A source row for a provider, with quick retries."""
-    quirks = {"first_wait": "0.01", "longest_wait": "2", "attempts": "3", "read_timeout": "0.4"}
+    """A source row for a provider, with quick retries; `quirks` are added to these."""
+    quick = {"first_wait": "0.01", "longest_wait": "2", "attempts": "3", "read_timeout": "0.4"}
+    quirks = quick | {"allow_private": "yes"}
     row: dict[str, object] = {
         "source_id": "demo",
         "member_code": "demo",
         "protocol": "oai",
         "address": address,
         "metadata_prefix": "marcxml",
-        "quirks": quirks,
     }
-    return Source.model_validate(row | changes)
+    more = changes.pop("quirks", {})
+    assert isinstance(more, dict)
+    return Source.model_validate(row | changes | {"quirks": quirks | more})
+
+
+def identifiers(source_id: str = "demo", batch_id: str = "") -> list[int]:
+    """The record numbers that landed in a batch (the newest), in order."""
+    batch_id = batch_id or lake.raw_batches(source_id)[-1]
+    found = []
+    for row in landing.manifest(source_id, batch_id):
+        with landing.open_raw(source_id, batch_id, row["file"]) as page:
+            content = page.read()
+        numbers = [int(n) for n in re.findall(rb"<identifier>oai:demo:(\d+)<", content)]
+        assert len(numbers) == row["received"] == landing.count_records(content)
+        found += numbers
+    return found
+
+
+def check(outcome: Outcome, total: int) -> None:
+    """Either all records are there, or the outcome says that they are not."""
+    assert outcome.balanced
+    if outcome.verdict == "complete":
+        assert identifiers() == list(range(total))
+        assert outcome.received == total and not outcome.reason
+    else:
+        assert outcome.verdict in ("partial", "failed")
+        assert "demo" in outcome.reason and "127.0.0.1" in outcome.reason

@@ -24,7 +24,7 @@ C,示范丙研究所图书馆,Demo Library C,research,44,华南,2020-01-01
 SOURCES = """source_id,member_code,protocol,address,metadata_prefix,format
 a-opac,A,folder,a,,cnmarc
 b-opac,B,folder,b,,marc21
-c-repository,C,oai,http://127.0.0.1:1/oai,oai_dc,oai_dc
+c-repository,C,oai,https://repository.example/oai,oai_dc,oai_dc
 """
 # (bib, title, CLC, LCC, year), and which source holds it
 BIBS = [

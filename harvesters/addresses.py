@@ -1,0 +1,89 @@
+"""Which addresses may be asked: web addresses in the open internet, unless a source's row allows more.
+
+A registry is data, and so is a redirect: neither may turn the harvester on the machines behind its own firewall
+(loopback, link-local with the cloud's metadata service, private networks).  A row that means them says so with
+the quirk `allow_private=yes`.  Names are judged by the address that is connected to in the end, so that a name
+which resolves to another address a moment later changes nothing.
+"""
+
+import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from harvesters.landing import HarvestError
+from harvesters.private import ALLOW, allows_private, is_private
+from harvesters.registry import Source
+
+
+def check_host(host: str, source: Source) -> None:
+    """Refuse a host by its name, or an address that it was resolved to, where the row does not allow it.
+
+    Raises:
+        HarvestError: it lies on a private network, and the row does not say `allow_private=yes`.
+    """
+    if is_private(host) and not allows_private(source.quirks):
+        raise HarvestError(
+            f"{host} is an address of this machine or of a private network, so it was not asked; if that is "
+            f"right, put {ALLOW} into the quirks of {source.source_id} in sources.csv",
+            resumable=False,
+        )
+
+
+def check_resolved(host: str, source: Source) -> None:
+    """Refuse a host if any address that its name stands for is one to refuse; for protocols without a session."""
+    check_host(host, source)
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return  # connecting will say it better
+    for *_, address in found:
+        check_host(str(address[0]), source)
+
+
+class Guarded(HTTPAdapter):
+    """Sends a session's requests, each hop of a redirect included, to allowed addresses only."""
+
+    def __init__(self, source: Source):
+        self.source = source
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make pools whose connections are checked when they are made."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _pools(self.source)
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send one request, unless its host is refused by name."""
+        check_host(urlsplit(request.url or "").hostname or "", self.source)
+        return super().send(request, *args, **kwargs)
+
+
+def _pools(source: Source) -> dict[str, type[HTTPConnectionPool]]:
+    def checked(connected: socket.socket) -> socket.socket:
+        try:
+            check_host(str(connected.getpeername()[0]), source)
+        except BaseException:
+            connected.close()
+            raise
+        return connected
+
+    class Plain(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            return checked(super()._new_conn())
+
+    class Secure(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            return checked(super()._new_conn())
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    return {"http": PlainPool, "https": SecurePool}
