@@ -55,6 +55,31 @@ QUALITY_OUTCOME = Table(
     key=("stage", "source_id", "batch_id"),
 )
 
+QUALITY_SOURCE = Table(
+    "quality",
+    "source",
+    "one source of the registry, and when it is due",
+    "数据源及其采集期限",
+    (
+        SOURCE_ID,
+        MEMBER,
+        key("protocol", STRING, "How it is harvested: oai, folder …", "采集协议"),
+        col("host", STRING, "Host that serves it; none for a folder", "服务主机"),
+        key("format", STRING, "Format of its records; auto where it is found", "数据格式"),
+        key("delivery", STRING, "full (each export has everything) or delta", "交付方式"),
+        key("schedule", STRING, "When it is harvested (cron, or @daily and the like); @never rests", "采集计划"),
+        col("next_due", TIME, "When it is harvested next; none while it rests", "下次采集时间"),
+        col(
+            "late_from",
+            TIME,
+            "When it is, or was, late without a complete harvest; none while it rests",
+            "逾期起点",
+        ),
+        key("as_of", TIME, "When this row was made", "截至时间"),
+    ),
+    key=("source_id",),
+)
+
 QUALITY_SCORE = Table(
     "quality",
     "score",

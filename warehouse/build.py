@@ -23,11 +23,11 @@ import pyarrow.parquet as pq
 from harvesters.registry import Registry
 from quality import score
 from schemas.tables import BY_NAME, TABLES
-from warehouse import engine, lake
+from warehouse import engine, health, lake
 
 SQL = Path(__file__).resolve().parent / "sql"
 CATALOG = [table for table in TABLES if table.layer == "catalog"]
-QUALITY = [BY_NAME[f"quality.{name}"] for name in ("outcome", "issue", "score", "gate")]
+QUALITY = [BY_NAME[f"quality.{name}"] for name in ("source", "outcome", "issue", "score", "gate")]
 _COLUMN = re.compile(r"^-- column (\w+): (.+?) \| (.+)$", re.MULTILINE)
 
 
@@ -107,10 +107,15 @@ def fill(con: duckdb.DuckDBPyConnection, file: Path, registry: Registry) -> dict
     for layer in ("catalog", "quality", "marts"):
         con.execute(f"CREATE SCHEMA published.{layer}")
     con.register("scores", score.scores(con, registry))
+    con.register("sources", health.sources(con, registry))
     con.execute(_PUBLISHED_ISSUE)
-    sources = {"quality.issue": "memory.quality.published_issue ORDER BY ALL", "quality.score": "scores"}
+    made = {
+        "quality.issue": "memory.quality.published_issue ORDER BY ALL",
+        "quality.score": "scores",
+        "quality.source": "sources",
+    }
     for table in [*CATALOG, *QUALITY]:
-        source = sources.get(table.full_name, f"memory.{table.full_name}")
+        source = made.get(table.full_name, f"memory.{table.full_name}")
         columns = ", ".join(column.name for column in table.columns)
         con.execute(f"CREATE TABLE published.{table.full_name} AS SELECT {columns} FROM {source}")
     con.execute("USE published")

@@ -60,6 +60,7 @@ def test_only_contract_tables_and_marts_are_in_the_file(small):
 def test_publishing_again_gives_the_same_rows(small):
     publish("run-1")
     tables = [table.full_name for table in build.CATALOG] + [f"marts.{mart.name}" for mart in build.marts()]
+    tables.remove("marts.source_health")  # which is as of now
     tables += ["quality.issue", "quality.score", "quality.gate"]
     first = {name: rows(f"SELECT * FROM {name}") for name in tables}
     publish("run-2")

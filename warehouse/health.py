@@ -1,0 +1,55 @@
+"""How the sources are: which fail, since when, and which are late; asked of the lake or of the published file.
+
+The question itself is the mart `source_health`.  It reads `quality.outcome`, and `quality.source`, which is made
+here from the registry, since only a program can tell when a cron expression is due.
+"""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import duckdb
+import pyarrow as pa
+
+from harvesters import registry, schedule
+from harvesters.registry import Registry, Source
+from schemas.quality import QUALITY_SOURCE
+from warehouse import engine, lake
+from warehouse.outcome import FINISHED
+
+_ATTEMPTS = """
+SELECT source_id, min(started_at), max(started_at), max(started_at) FILTER (verdict IN ?)
+FROM quality.outcome WHERE stage = 'harvest' GROUP BY source_id
+"""
+
+
+def sources(con: duckdb.DuckDBPyConnection, members: Registry, now: datetime | None = None) -> pa.Table:
+    """`quality.source` of every registered source, from a connection that sees the lake."""
+    now = now or lake.now()
+    attempts = {row[0]: row for row in con.execute(_ATTEMPTS, [list(FINISHED)]).fetchall()}
+    rows = [_row(source, attempts.get(source.source_id), now) for source in members.sources]
+    return pa.Table.from_pylist(rows, schema=QUALITY_SOURCE.schema)
+
+
+def _row(source: Source, attempts: tuple[Any, ...] | None, now: datetime) -> dict[str, Any]:
+    _, first, last, good = attempts or ("", None, None, None)
+    shared = {"source_id", "member_code", "protocol", "format", "delivery", "schedule"}
+    return {
+        **source.model_dump(include=shared),
+        "host": urlsplit(source.address).hostname if "://" in source.address else None,
+        "next_due": schedule.next_due(source, last, now),
+        "late_from": schedule.late_from(source, good or first),
+        "as_of": now,
+    }
+
+
+def source_health(now: datetime | None = None) -> pa.Table:
+    """The mart `source_health` as of now, from the lake: it needs no publication."""
+    from warehouse.build import SQL, marts
+
+    mart = next(mart for mart in marts() if mart.name == "source_health")
+    with engine.open_lake() as con:
+        con.register("sources", sources(con, registry.load(), now))
+        con.execute("CREATE VIEW quality.source AS SELECT * FROM sources")
+        con.execute(f"SET VARIABLE sql_folder = '{str(SQL).replace(chr(39), chr(39) * 2)}'")
+        return con.execute(mart.sql).to_arrow_table()
