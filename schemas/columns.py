@@ -17,13 +17,17 @@ BYTES = pa.binary()
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its Arrow type and what it means, in English and Chinese."""
+    """One column: its Arrow type and what it means, in English and Chinese.
+
+    A `private` column is in the lake only: what is published leaves it out.
+    """
 
     name: str
     type: pa.DataType
     english: str
     chinese: str
     required: bool = False
+    private: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,11 @@ class Table:
         """The Arrow schema; required columns are not nullable."""
         return pa.schema([pa.field(c.name, c.type, nullable=not c.required) for c in self.columns])
 
+    @property
+    def published(self) -> tuple[Column, ...]:
+        """The columns that a published file may hold."""
+        return tuple(column for column in self.columns if not column.private)
+
     def empty(self) -> pa.Table:
         """A table of this schema with no rows."""
         return self.schema.empty_table()
@@ -60,6 +69,11 @@ def col(name: str, type_: pa.DataType, english: str, chinese: str) -> Column:
 def key(name: str, type_: pa.DataType, english: str, chinese: str) -> Column:
     """A column that always has a value."""
     return Column(name, type_, english, chinese, required=True)
+
+
+def private(name: str, type_: pa.DataType, english: str, chinese: str) -> Column:
+    """A column that may be empty and is never published."""
+    return Column(name, type_, english, chinese, private=True)
 
 
 SOURCE_ID = key("source_id", STRING, "Source (one feed of a member) the row came from", "数据源代码")

@@ -23,7 +23,8 @@ def _section(table: Table) -> str:
     ]
     for column in table.columns:
         null = "no" if column.required else "yes"
-        lines.append(f"| {column.name} | {column.type} | {null} | {column.english} | {column.chinese} |")
+        english = f"{column.english} (not published)" if column.private else column.english
+        lines.append(f"| {column.name} | {column.type} | {null} | {english} | {column.chinese} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,39 +1,351 @@
-"""Tables of usage: what libraries report about loans."""
+"""Tables of usage: loans, items by month, readers, requests, electronic use, and the facts made from them.
 
-from schemas.columns import BATCH_ID, MEMBER, RECORD_NO, SOURCE_ID, STRING, TIME, Table, col, key
+A staged row is one version of what a source reported.  `row_key` names the event it tells of, `digest` what it
+says; an event told again otherwise is another version, and `staged.superseded` names the versions that no longer
+count.  A fact (`catalog.*`) is what counts now, with the member and the bib it belongs to.  Readers are only ever
+pseudonyms, and these are never published.
+"""
 
-STAGED_LOAN = Table(
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from schemas.columns import (
+    BATCH_ID,
+    BIGINT,
+    BOOL,
+    DATE,
+    FLOAT,
+    INT,
+    MEMBER,
+    RECORD_NO,
+    SOURCE_ID,
+    STRING,
+    STRINGS,
+    TIME,
+    Column,
+    Table,
+    col,
+    key,
+    private,
+)
+
+ROW_KEY = key("row_key", pa.uint64(), "Digest of what identifies the row at its source", "事件标识摘要")
+ROW_KEY = key("row_key", pa.uint64(), "Digest of what identifies the row at its source", "事件标识摘要")
+STAGED_USAGE = (
+    SOURCE_ID,
+    BATCH_ID,
+    RECORD_NO,
+    ROW_KEY,
+    key("digest", pa.uint64(), "Digest of what the row says: equal means unchanged", "内容摘要"),
+    col("tenant", STRING, "Member the row speaks of, where the file names one", "所属成员馆（文件注明时）"),
+)
+READER = (
+    col("reader_type", STRING, "Kind of reader, as the library calls it", "读者类型（本馆名称）"),
+    col(
+        "reader_group",
+        STRING,
+        "undergraduate, postgraduate, student (either of them), teacher, staff, external or other",
+        "读者群体：本科生、研究生、学生（未分）、教师、职工、校外、其他",
+    ),
+    col("department", STRING, "Department or school of the reader", "院系"),
+)
+READER_KEY = private("reader_key", BIGINT, "Pseudonym of the reader; not comparable between members", "读者假名")
+BIB_OF = col("bib_id", STRING, "Bib that it belongs to; none for an orphan", "书目号（无法对应时为空）")
+MONTH = key("month", DATE, "First day of the month", "月份（首日）")
+CURRENCY = col("currency", STRING, "Currency (ISO 4217)", "币种")
+IDENTIFIERS = (
+    col("isbn", STRING, "ISBN as 13 digits, where valid", "国际标准书号（13 位）"),
+    col("issn", STRING, "ISSN as NNNN-NNNN, where valid", "国际标准刊号"),
+    col("doi", STRING, "DOI in lower case, without a resolver", "数字对象标识（DOI）"),
+)
+
+
+def _fact(
+    name: str,
+    grain: str,
+    chinese: str,
+    columns: Iterable[Column],
+    facts: Iterable[Column],
+    identity: Column | None = None,
+) -> tuple[Table, Table]:
+    """A staged table and the fact made from it.
+
+    `facts` are columns that only the fact has.  `identity` is the column that names a row at its source, where
+    there is one of its own and the digest of it would be a second.
+    """
+    columns, facts = tuple(columns), tuple(facts)
+    first = () if identity else (ROW_KEY,)
+    key = ("source_id", (identity or ROW_KEY).name)
+    return (
+        Table("staged", name, grain, chinese, (*STAGED_USAGE, *columns), ("source_id", "batch_id", "record_no")),
+        Table("catalog", name, grain, chinese, (MEMBER, SOURCE_ID, *first, *columns, *facts), key),
+    )
+
+
+STAGED_SUPERSEDED = Table(
     "staged",
+    "superseded",
+    "one earlier version of a usage row that no longer counts",
+    "被替代的使用记录",
+    (
+        SOURCE_ID,
+        key("batch_id", STRING, "Batch that says so", "声明批次"),
+        key("reason", STRING, "changed, withdrawn (a row says so) or gone (a full delivery lacks it)", "原因"),
+        key("old_batch_id", STRING, "Batch of the earlier version", "旧版本批次"),
+        key("old_record_no", INT, "Its position in that batch", "旧版本序号"),
+    ),
+)
+
+EVENT_ID = key("event_id", STRING, "Event identifier at the source", "事件号")
+STAGED_LOAN, CATALOG_LOAN = _fact(
     "loan",
     "one circulation event",
     "流通记录",
     (
-        SOURCE_ID,
-        BATCH_ID,
-        RECORD_NO,
-        key("event_id", STRING, "Event identifier at the source", "事件号"),
-        key("event_type", STRING, "loan, renew or return", "事件类型"),
-        key("event_time", TIME, "When it happened", "发生时间"),
+        EVENT_ID,
+        key("event_type", STRING, "loan, renew, return, hold, lost or inhouse (read in the library)", "事件类型"),
+        key("event_time", TIME, "When it happened (UTC)", "发生时间（UTC）"),
+        key("event_date", DATE, "Its date by the library's clock, which months go by", "发生日期（馆方时间）"),
+        col("due_date", DATE, "When it is due, by the library's clock", "应还日期"),
         key("barcode", STRING, "Barcode of the item", "条码号"),
-        col("reader_type", STRING, "Group of the reader; readers themselves are never kept", "读者类型"),
+        col("location", STRING, "Where it was lent or read", "流通地点"),
+        *READER,
+        READER_KEY,
     ),
-    key=("source_id", "event_id"),
+    (
+        BIB_OF,
+        key(
+            "item_link",
+            STRING,
+            "How the item was found: current (the member has it), former (it had it before), none (an orphan)",
+            "单册对应方式：现有、曾有、无",
+        ),
+    ),
+    identity=EVENT_ID,
 )
 
-CATALOG_LOAN = Table(
-    "catalog",
-    "loan",
-    "one circulation event, joined to its item where one is known",
-    "流通",
+STAGED_ITEM_MONTH, CATALOG_ITEM_MONTH = _fact(
+    "item_month",
+    "one item of a member in one month",
+    "单册月度快照",
     (
-        MEMBER,
-        SOURCE_ID,
-        key("event_id", STRING, "Event identifier at the source", "事件号"),
-        key("event_type", STRING, "loan, renew or return", "事件类型"),
-        key("event_time", TIME, "When it happened", "发生时间"),
+        MONTH,
         key("barcode", STRING, "Barcode of the item", "条码号"),
-        col("reader_type", STRING, "Group of the reader", "读者类型"),
-        col("bib_id", STRING, "Bib of the item; none for an orphan", "书目号"),
+        col("record_id", STRING, "Record of the item at the member, where given", "记录号"),
+        col("location", STRING, "Location", "馆藏地"),
+        col("call_number", STRING, "Call number", "索书号"),
+        col("item_status", STRING, "Status as given", "状态"),
+        col("loanable", BOOL, "Whether it may be lent; none where the file does not say", "是否可外借"),
+        col("accession_date", DATE, "When it was added to the stock", "入藏日期"),
+        col("price_cents", BIGINT, "Price in hundredths of the currency", "价格（分）"),
     ),
-    key=("source_id", "event_id"),
+    (
+        BIB_OF,
+        key(
+            "from_snapshot",
+            BOOL,
+            "False: no snapshot; the item as catalogued, in the last month known",
+            "来自快照",
+        ),
+    ),
 )
+
+STAGED_POPULATION, CATALOG_POPULATION = _fact(
+    "population",
+    "how many people of a group a member served in a month",
+    "服务人数",
+    (
+        MONTH,
+        *READER,
+        key("headcount", BIGINT, "Persons", "人数"),
+        col("fte", FLOAT, "Full-time equivalent, where given", "折合全时人数"),
+    ),
+    (),
+)
+
+_STATUS = (
+    key("status", STRING, "ISO 18626 status, as LoanCompleted or Unfilled; schemas/ill_statuses.csv", "状态"),
+    key("outcome", STRING, "filled, unfilled, cancelled or open; follows from the status", "结果"),
+    col("unfilled_reason", STRING, "Why it was not filled, as given", "未满足原因"),
+    col("fee_cents", BIGINT, "Fee in hundredths of the currency", "费用（分）"),
+    CURRENCY,
+)
+
+STAGED_REQUEST, CATALOG_REQUEST = _fact(
+    "request",
+    "one interlibrary loan or document delivery request, as one side reported it",
+    "馆际互借与文献传递申请",
+    (
+        key("request_id", STRING, "Request identifier; made from the row where the file has none", "申请号"),
+        key("role", STRING, "borrow or lend: which side reported it", "角色：borrow 申请方，lend 提供方"),
+        key("service", STRING, "Copy, Loan or CopyOrLoan", "服务类型"),
+        col("partner", STRING, "The other library, as given", "对方馆（原样）"),
+        col("submitted_at", TIME, "When it was submitted (UTC)", "提交时间（UTC）"),
+        col("submitted_date", DATE, "Its date by the library's clock", "提交日期"),
+        col("supplied_at", TIME, "When it was first supplied (UTC)", "首次提供时间（UTC）"),
+        col("closed_at", TIME, "When it was closed (UTC)", "结束时间（UTC）"),
+        *_STATUS,
+        col("title", STRING, "Title of the book or journal", "书刊题名"),
+        col("article_title", STRING, "Title of the article or chapter", "篇名"),
+        col("pub_year", INT, "Year of publication", "出版年"),
+        col("volume_issue", STRING, "Volume, issue and pages as given", "卷期页"),
+        *IDENTIFIERS,
+        *READER,
+        READER_KEY,
+    ),
+    (BIB_OF, col("partner_code", STRING, "The other library, where it is a member", "对方馆代码")),
+)
+
+STAGED_ATTEMPT, CATALOG_ATTEMPT = _fact(
+    "attempt",
+    "one supplier asked for one request",
+    "申请的一次派送",
+    (
+        key("request_id", STRING, "Request", "申请号"),
+        key("attempt_no", INT, "Place among the suppliers asked, from 1", "派送序号"),
+        key("role", STRING, "borrow or lend: which side reported it", "角色"),
+        col("supplier", STRING, "Library asked, as given", "提供馆（原样）"),
+        col("asked_at", TIME, "When it was asked (UTC)", "派送时间（UTC）"),
+        col("supplied_at", TIME, "When it supplied (UTC)", "提供时间（UTC）"),
+        col("returned_at", TIME, "When the item was back (UTC)", "归还时间（UTC）"),
+        *_STATUS,
+    ),
+    (BIB_OF, col("supplier_code", STRING, "The supplier, where it is a member", "提供馆代码")),
+)
+
+STAGED_PPV, CATALOG_PPV = _fact(
+    "ppv",
+    "one pay-per-view order",
+    "单篇付费订单",
+    (
+        key("order_id", STRING, "Order identifier", "订单号"),
+        key("ordered_at", TIME, "When it was ordered (UTC)", "订购时间（UTC）"),
+        key("ordered_date", DATE, "Its date by the library's clock", "订购日期"),
+        key("platform", STRING, "Supplier or platform", "平台"),
+        col("title", STRING, "Title of the book or journal", "书刊题名"),
+        col("article_title", STRING, "Title of the article", "篇名"),
+        *IDENTIFIERS,
+        key("price_cents", BIGINT, "Price in hundredths of the currency", "价格（分）"),
+        CURRENCY,
+        *READER,
+        READER_KEY,
+    ),
+    (BIB_OF,),
+)
+
+STAGED_EBOOK_LOAN, CATALOG_EBOOK_LOAN = _fact(
+    "ebook_loan",
+    "one copy of an electronic book taken by a reader",
+    "电子书借阅",
+    (
+        key("loan_id", STRING, "Loan identifier", "借阅号"),
+        key("borrowed_at", TIME, "When it was taken (UTC)", "借出时间（UTC）"),
+        key("borrowed_date", DATE, "Its date by the library's clock", "借出日期"),
+        key("expires_date", DATE, "Last day: as given, else one calendar month later", "到期日期"),
+        col("platform", STRING, "Platform", "平台"),
+        col("title_id", STRING, "Identifier of the title at the platform", "平台题名号"),
+        col("title", STRING, "Title", "题名"),
+        IDENTIFIERS[0],
+        *READER,
+        READER_KEY,
+    ),
+    (BIB_OF,),
+)
+
+STAGED_EUSAGE, CATALOG_EUSAGE = _fact(
+    "eusage",
+    "one COUNTER metric of one title (or platform, database, item) in one month",
+    "电子资源使用量",
+    (
+        key("report_id", STRING, "COUNTER report, as TR or TR_J1", "报告代码"),
+        key("is_view", BOOL, "A view (TR_J1 …): it repeats the master report (TR); never add both", "是否为视图"),
+        key("release", STRING, "COUNTER release: 5 or 5.1", "COUNTER 版本"),
+        col("institution_id", STRING, "Institution as the report names it", "机构标识"),
+        col("provider", STRING, "Who made the report", "报告提供者"),
+        key("platform", STRING, "Platform", "平台"),
+        key("level", STRING, "platform, database, title or item", "层级"),
+        col("title", STRING, "Title, or database, that was used; of an item, its parent", "题名"),
+        col("item", STRING, "Item (article, chapter) that was used, in item reports", "单篇"),
+        col("publisher", STRING, "Publisher", "出版者"),
+        col("proprietary_id", STRING, "Identifier at the platform", "专有标识"),
+        *IDENTIFIERS[::2],
+        col("print_issn", STRING, "ISSN of the printed edition", "印刷版刊号"),
+        col("online_issn", STRING, "ISSN of the online edition", "电子版刊号"),
+        col("uri", STRING, "Address of the title", "地址"),
+        col("parent_ids", STRINGS, "Identifiers of the parent of an item, as ISBN:…, sorted", "父级标识"),
+        col("bad_ids", STRINGS, "Identifiers as given that fail their check, as ISBN:…, sorted", "无效标识"),
+        col("data_type", STRING, "Data type, as Book or Journal", "数据类型"),
+        col("section_type", STRING, "Section type (release 5)", "章节类型"),
+        col("yop", STRING, "Year of publication as given; 0001 unknown, 9999 in press", "出版年"),
+        col("access_type", STRING, "Controlled, Open, OA_Gold, Free_To_Read …", "访问类型"),
+        col("access_method", STRING, "Regular or TDM", "访问方式"),
+        key("metric_type", STRING, "Metric, as Total_Item_Requests", "指标"),
+        MONTH,
+        key("count", BIGINT, "How often", "次数"),
+    ),
+    (BIB_OF,),
+)
+
+STAGED_SYSTEM_USAGE, CATALOG_SYSTEM_USAGE = _fact(
+    "system_usage",
+    "use of one shared system by one tenant in one month",
+    "共享系统租用统计",
+    (
+        key("system", STRING, "Shared system", "系统"),
+        MONTH,
+        col("logins", BIGINT, "Logins", "登录次数"),
+        col("active_users", BIGINT, "People who used it", "活跃用户数"),
+        col("transactions", BIGINT, "Transactions or records worked on", "业务量"),
+        col("storage_mb", BIGINT, "Storage taken, in megabytes", "存储量（MB）"),
+        col("fee_cents", BIGINT, "Fee in hundredths of the currency", "费用（分）"),
+    ),
+    (),
+)
+
+STAGED_TITLE_LIST, CATALOG_TITLE_LIST = _fact(
+    "title_list",
+    "one title of a KBART list",
+    "电子（或印刷）资源题名清单",
+    (
+        col("package", STRING, "Package or collection that the list is of", "资源包"),
+        col("title_id", STRING, "Identifier of the title at its provider", "题名标识"),
+        key("title", STRING, "Title", "题名"),
+        col("publication_type", STRING, "monograph or serial", "出版类型"),
+        key("carrier", STRING, "electronic or print", "载体"),
+        col("isbn", STRING, "ISBN of the printed edition as 13 digits", "印刷版书号"),
+        col("online_isbn", STRING, "ISBN of the online edition as 13 digits", "电子版书号"),
+        col("issn", STRING, "ISSN of the printed edition", "印刷版刊号"),
+        col("online_issn", STRING, "ISSN of the online edition", "电子版刊号"),
+        col("bad_ids", STRINGS, "Identifiers as given that fail their check", "无效标识"),
+        col("first_date", DATE, "Coverage begins (first day where only month or year is given)", "收录开始"),
+        col("last_date", DATE, "Coverage ends (first day of what is given); none: to the present", "收录结束"),
+        col("coverage", STRING, "Volumes and issues covered as given", "卷期范围"),
+        col("embargo", STRING, "Embargo as given (R1Y, P6M …)", "禁运期"),
+        col("depth", STRING, "fulltext, selected articles, abstracts, ebook, print …", "收录深度"),
+        col("access_type", STRING, "F free, P paid", "访问类型"),
+        col("publisher", STRING, "Publisher", "出版者"),
+        col("published_year", INT, "Year of a monograph", "出版年"),
+        col("volume", STRING, "Volume of a monograph", "卷"),
+        col("edition", STRING, "Edition of a monograph", "版次"),
+        col("url", STRING, "Address of the title", "地址"),
+        col("notes", STRING, "Notes on coverage", "收录说明"),
+        col("control_number", STRING, "OCLC or record number, where given", "控制号"),
+    ),
+    (BIB_OF,),
+)
+
+STAGED_FACTS = {
+    table.name: table
+    for table in (
+        STAGED_LOAN, STAGED_ITEM_MONTH, STAGED_POPULATION, STAGED_REQUEST, STAGED_ATTEMPT, STAGED_PPV,
+        STAGED_EBOOK_LOAN, STAGED_EUSAGE, STAGED_SYSTEM_USAGE, STAGED_TITLE_LIST,
+    )
+}  # fmt: skip
+CATALOG_FACTS = {
+    table.name: table
+    for table in (
+        CATALOG_LOAN, CATALOG_ITEM_MONTH, CATALOG_POPULATION, CATALOG_REQUEST, CATALOG_ATTEMPT, CATALOG_PPV,
+        CATALOG_EBOOK_LOAN, CATALOG_EUSAGE, CATALOG_SYSTEM_USAGE, CATALOG_TITLE_LIST,
+    )
+}  # fmt: skip

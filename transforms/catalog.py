@@ -24,7 +24,7 @@ from harvesters import registry
 from harvesters.registry import Registry
 from schemas.catalog import CATALOG_BIB, CATALOG_HOLDING, CATALOG_ITEM, CATALOG_PROVENANCE
 from schemas.columns import Table as Contract
-from schemas.usage import CATALOG_LOAN
+from schemas.usage import CATALOG_FACTS, CATALOG_LOAN
 from transforms import candidates, identity, judgement, links, match, merge, rematch, review, versions
 from transforms.judgement import Judgement, Rulings
 from transforms.score import WEIGHTS
@@ -202,6 +202,8 @@ def _write(
     lake.write_table(folder, "catalog.member", members.member_table())
     items = backend.read_parquet(folder / "item.parquet")
     lake.write_table(folder, "catalog.loan", _loans(backend.table("loan", database="staged"), items, codes))
+    for fact in (table for name, table in CATALOG_FACTS.items() if name != "loan"):
+        lake.write_table(folder, fact.full_name, fact.empty())
     pairs, bibs = (backend.read_parquet(folder / f"{name}.parquet") for name in ("match", "bib"))
     records = backend.read_parquet(folder / "bib_record.parquet")
     lake.write_table(folder, "catalog.link", links.carriers(backend, bib, records, pairs, bibs))
@@ -308,6 +310,7 @@ def _loans(loans: Table, items: Table, codes: dict[str, str]) -> pa.Table:
         items.filter(items.barcode.notnull()).group_by("member_code", "barcode").agg(bib_id=items.bib_id.min())
     )
     joined = current.left_join(of_barcode, ["member_code", "barcode"])
+    joined = joined.mutate(item_link=joined.bib_id.notnull().ifelse("current", "none"))
     return joined.select(CATALOG_LOAN.schema.names).order_by(CATALOG_LOAN.key).to_pyarrow()
 
 

@@ -5,6 +5,7 @@ that would tell is refused with the whole file, so that it is never kept.
 """
 
 import csv
+import hashlib
 import io
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,9 +44,16 @@ def _event(row: dict[str, str | None]) -> dict[str, Any]:
         time = datetime.fromisoformat(values["event_time"])
     except ValueError as error:
         raise ValueError(f"event_time {values['event_time']!r} is no ISO 8601 time") from error
+    date = time.date()
     if time.tzinfo:
         time = time.astimezone(UTC).replace(tzinfo=None)
-    return {**values, "event_time": time, "reader_type": values["reader_type"] or None}
+    row_key, digest = (_digest(text) for text in (values["event_id"], repr((values, time))))
+    times = {"event_time": time, "event_date": date, "row_key": row_key, "digest": digest}
+    return {**values, **times, "reader_type": values["reader_type"] or None}
+
+
+def _digest(text: str) -> int:
+    return int(hashlib.md5(text.encode()).hexdigest()[:16], 16)
 
 
 def stage_loans(source: Source, outcome: Outcome, landed: list[dict[str, Any]], folder: Path) -> None:

@@ -116,12 +116,12 @@ def fill(con: duckdb.DuckDBPyConnection, file: Path, registry: Registry) -> dict
     }
     for table in [*CATALOG, *QUALITY]:
         source = made.get(table.full_name, f"memory.{table.full_name}")
-        columns = ", ".join(column.name for column in table.columns)
+        columns = ", ".join(column.name for column in table.published)
         con.execute(f"CREATE TABLE published.{table.full_name} AS SELECT {columns} FROM {source}")
     con.execute("USE published")
     for table in [*CATALOG, *QUALITY]:
         _comment(con, "TABLE", table.full_name, table.grain, table.chinese)
-        for column in table.columns:
+        for column in table.published:
             _comment(con, "COLUMN", f"{table.full_name}.{column.name}", column.english, column.chinese)
     con.execute(f"SET VARIABLE sql_folder = {_text(str(SQL))}")
     for mart in marts():

@@ -1,6 +1,6 @@
 """A small lake, as the stages before publication leave it: three members, five bibs, some findings and loans."""
 
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +155,8 @@ def build_catalog(build_id: str = BUILD, bibs: list[tuple[Any, ...]] | None = No
                 "event_id": event_id,
                 "event_type": event_type,
                 "event_time": datetime(2026, 1, day),
+                "event_date": date(2026, 1, day),
+                "item_link": "current" if bib_id else "none",
                 "barcode": "0",
                 "bib_id": bib_id,
             }
