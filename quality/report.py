@@ -1,33 +1,29 @@
-"""Static pages: an overview of all members, one page a member, one of the rules, one to review matches.
+"""The pages of the staff site, written as files from the published DuckDB file.
 
-Everything comes from the published DuckDB file, by one query per kind of table (`site/sql/`), and is rendered
-by the templates in `site/`.  The pages work from a folder, ask no host, and hold every text in Chinese and in
-English.  Whatever comes from a record is escaped by the templates.
+Everything comes from that file, by one query per kind of table (`site/sql/`), and is rendered by the templates
+in `site/`; only records that serve as examples are read from the staged batches.  The pages work from a folder,
+ask no host, and hold every text in Chinese and in English.  Whatever comes from a record is escaped.
 """
 
-import csv
 import shutil
-from collections import defaultdict
-from collections.abc import Iterable
-from datetime import datetime, timedelta
-from functools import cache
+from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import duckdb
 import jinja2
-from markupsafe import Markup
 
-from quality import review, rules, score
+from quality import review, rules
+from quality.site import batches, charts, overview, records, runs
+from quality.site.published import Published, by
+from quality.site.words import SITE, Row, environment, explained, file_of
 from warehouse import engine, lake
 from warehouse.outcome import EVERY_SOURCE, Outcome, recorded
 
-SITE = Path(__file__).resolve().parent / "site"
-ASSETS = ("style.css", "site.js", "review.js")
+ASSETS = ("style.css", "site.js", "overview.js", "review.js", "decide.js")
 MEMBER_QUERIES = ("sources", "outcomes", "rules", "examples", "classes", "years")
-GOOD, FAIR = 95, 85
-YEARS = 40  # years that a chart shows one by one; earlier ones are added up
-Row = dict[str, Any]
+PAIRS = 50  # of doubtful matches on a page
+RULE_MEMBERS = 100  # members that the page of a rule lists
+NEEDED = ("members", "totals")  # queries without which there is nothing to show
 
 
 def report(run_id: str) -> list[Outcome]:
@@ -35,202 +31,169 @@ def report(run_id: str) -> list[Outcome]:
 
     Returns:
         One outcome for all sources: `received` members in the published file, `staged` members with a page.
-        Failed, with the reason, when nothing is published.
+        Failed, with the reason, when nothing is published or the file can't be read; the old pages stay.
     """
     file = lake.published_database()
+    outcome = Outcome("report", EVERY_SOURCE, lake.new_batch_id(), run_id)
     if not file.exists():
-        outcome = Outcome("report", EVERY_SOURCE, lake.new_batch_id(), run_id, "failed")
+        outcome.verdict = "failed"
         outcome.reason = "nothing is published to report on; run `calis publish` first"
         return [outcome.record()]
-    with engine.connect(file, read_only=True) as con, lake.replacing_folder(lake.site()) as folder:
-        published = con.execute(
-            "SELECT max(batch_id), max(ended_at) FROM quality.outcome WHERE stage = 'publish'"
-        ).fetchall()[0]
-        outcome = Outcome("report", EVERY_SOURCE, published[0], run_id)
-        members = _rows(con, "members")
-        environment = _environment(
-            build_id=published[0], published_at=published[1], held=_held_since(published[1])
+    try:
+        with engine.connect(file, read_only=True) as con, lake.replacing_folder(lake.site()) as folder:
+            _write(Published(con), folder, outcome)
+    except (duckdb.Error, _TooOldError) as error:
+        outcome.verdict, outcome.received, outcome.staged = "failed", 0, 0
+        outcome.reason = (
+            f"the published file can't be reported on ({str(error).splitlines()[0]}); "
+            "run `calis publish` to write it anew; the pages before stay"
         )
-        _write_overview(con, environment, folder, members)
-        _write_members(con, environment, folder, members)
-        _write_review(con, environment, folder)
-        for name in ASSETS:
-            shutil.copyfile(SITE / name, folder / name)
-        outcome.received = len(members)
-        outcome.staged = len(list((folder / "members").glob("*.html")))
+        return [outcome.record()]
     outcome.require_balance()
     return [outcome.record()]
 
 
-def _held_since(published_at: datetime) -> Outcome | None:
+class _TooOldError(Exception):
+    """The file lacks what no page can do without."""
+
+
+def _write(published: Published, folder: Path, outcome: Outcome) -> None:
+    answers = {name: published.rows(name) for name in (*NEEDED, "publication")}
+    if lacking := [published.missing[name] for name in NEEDED if name in published.missing]:
+        raise _TooOldError(lacking[0])
+    build_id, published_at = next(
+        ((row["batch_id"], row["ended_at"]) for row in answers["publication"]), ("", None)
+    )
+    outcome.batch_id = build_id or outcome.batch_id
+    members = answers["members"]
+    for member in members:
+        member["history"], member["late"] = [], False
+    site = environment(
+        build_id=build_id, published_at=published_at, held=_held_since(published_at), missing=published.missing
+    )
+    found = explained(published.rows("rules"))
+    rule_members = published.rows("rule_members")
+    troubled = batches.troubled(published)
+    _write_members(published, site, folder, members, troubled)
+    _write_rules(published, site, folder, members, found, rule_members)
+    _write_runs(published, site, folder)
+    _write_batches(site, folder, troubled)
+    waiting = _write_review(published, site, folder)
+    # last, since it also says what the file could not answer for the others
+    _write_overview(
+        published,
+        site,
+        folder,
+        members,
+        found,
+        rule_members,
+        answers["totals"][0],
+        {"waiting": waiting, "batches": troubled},
+    )
+    for name in ASSETS:
+        shutil.copyfile(SITE / name, folder / name)
+    outcome.received = len(members)
+    outcome.staged = len(list((folder / "members").glob("*.html")))
+
+
+def _held_since(published_at: datetime | None) -> Outcome | None:
     """The newest publication, if it was held back after the published one."""
-    later = [o for o in recorded("publish", EVERY_SOURCE) if o.ended_at > published_at and o.verdict == "held"]
+    later = [
+        o
+        for o in recorded("publish", EVERY_SOURCE)
+        if o.verdict == "held" and (published_at is None or o.ended_at > published_at)
+    ]
     return max(later, key=lambda outcome: outcome.ended_at, default=None)
 
 
-# --- data ------------------------------------------------------------------------------------------------
-
-
-def _rows(con: duckdb.DuckDBPyConnection, name: str) -> list[Row]:
-    sql = (SITE / "sql" / f"{name}.sql").read_text("utf-8")
-    return con.execute(sql).to_arrow_table().to_pylist()
-
-
-def _by_member(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    grouped: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        grouped[row["member_code"]].append(row)
-    return grouped
-
-
-def _explained(rows: list[Row]) -> list[Row]:
-    """Rows with the text of their rule."""
-    return [{**row, "explained": _explain(row["rule"])} for row in rows]
-
-
-_explain = cache(rules.explain)
-
-
-class Bar(NamedTuple):
-    """What the chart macros take: a number with its label in both languages, and a code for its table."""
-
-    value: float
-    zh: str
-    en: str
-    note: str = ""
-
-    @property
-    def is_year(self) -> bool:
-        """Whether it stands for one year, in a chart of years."""
-        return self.zh.isdigit()
-
-
-def _bars(rows: Iterable[Row], number: str, zh: str, en: str, note: str = "") -> list[Bar]:
-    return [Bar(row[number], str(row[zh]), str(row[en]), str(row[note]) if note else "") for row in rows]
-
-
-def _rule_bars(rows: list[Row]) -> list[Bar]:
-    worst = sorted(rows, key=lambda row: -row["findings"])[:12]
-    return [Bar(r["findings"], r["explained"].title_zh, r["explained"].title_en, r["rule"]) for r in worst]
-
-
-def _year_bars(rows: list[Row]) -> list[Bar]:
-    """One bar a year up to the last; earlier years, slips into the future and unknown years each in one."""
-    known = {row["pub_year"]: row["bibs"] for row in rows if row["pub_year"] is not None}
-    if not known:
-        return []
-    last = max((year for year in known if year <= lake.now().year + 2), default=max(known))
-    first = last - YEARS + 1
-    earlier = Bar(sum(n for year, n in known.items() if year < first), f"{first} 以前", f"before {first}")
-    later = Bar(sum(n for year, n in known.items() if year > last), f"{last} 以后", f"after {last}")
-    unknown = Bar(sum(row["bibs"] for row in rows if row["pub_year"] is None), "无年份", "no year")
-    years = [Bar(known.get(year, 0), str(year), str(year)) for year in range(first, last + 1)]
-    return [bar for bar in (earlier, *years, later, unknown) if bar.value or bar in years]
-
-
-# --- pages -----------------------------------------------------------------------------------------------
+def _page(site: jinja2.Environment, template: str, path: Path, **context: object) -> None:
+    """Render one page; `root` is the way from it to the overview."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(site.get_template(template).render(**context), "utf-8")
 
 
 def _write_overview(
-    con: duckdb.DuckDBPyConnection, environment: jinja2.Environment, folder: Path, members: list[Row]
-) -> None:
-    found = _explained(_rows(con, "rules"))
-    largest = sorted(members, key=lambda member: -member["records"])[:20]
-    lowest = sorted((m for m in members if m["score"] is not None), key=lambda m: m["score"])[:20]
-    for member in lowest:
-        member["score_shown"] = round(member["score"], 1)
-    charts = {
-        "records": _bars(largest, "records", "name_zh", "name_en", "member_code"),
-        "scores": _bars(lowest, "score_shown", "name_zh", "name_en", "member_code"),
-        "classes": _bars(_rows(con, "classes"), "bibs", "name_zh", "name_en", "class"),
-        "held": _bars(_rows(con, "held"), "bibs", "members", "members"),
-        "rules": _rule_bars(found),
+    published: Published, site: jinja2.Environment, folder: Path, members: list[Row], found: list[Row],
+    rule_members: list[Row], totals: Row, waiting: Row,
+) -> None:  # fmt: skip
+    shown = {
+        "scores": charts.score_bars(member["score"] for member in members),
+        "rules": charts.rule_bars(found),
+        "held": charts.bars(published.rows("held"), "bibs", "members", "members"),
+        "classes": charts.bars(published.rows("classes"), "bibs", "name_zh", "name_en", "class"),
     }
-    context = {
-        "totals": _rows(con, "totals")[0],
-        "members": members,
-        "gates": _rows(con, "gates"),
-        "stages": _rows(con, "stages"),
-        "found": found,
-        "charts": charts,
-        "root": "",
-    }
-    for name in ("index.html", "rules.html"):
-        environment.get_template(name).stream(**context, all_rules=rules.load()).dump(str(folder / name), "utf-8")
+    _page(
+        site, "index.html", folder / "index.html",
+        root="", totals=totals, members=members, gates=published.rows("gates"), stages=published.rows("stages"),
+        charts=shown, tiles=overview.tiles(members), data=overview.data(members, rule_members, found),
+        fallen=overview.fallen(members), failing=[m for m in members if m["failing_since"]], **waiting,
+    )  # fmt: skip
 
 
 def _write_members(
-    con: duckdb.DuckDBPyConnection, environment: jinja2.Environment, folder: Path, members: list[Row]
+    published: Published, site: jinja2.Environment, folder: Path, members: list[Row], troubled: list[batches.Batch]
 ) -> None:
-    data = {name: _by_member(_rows(con, f"member_{name}")) for name in MEMBER_QUERIES}
-    template = environment.get_template("member.html")
+    data = {name: by("member_code", published.rows(f"member_{name}")) for name in MEMBER_QUERIES}
+    peers = by("member_code", published.rows("peers"))
+    with_page = {batch.key for batch in troubled}
     (folder / "members").mkdir()
     for member in members:
         code = member["member_code"]
         context = {name: rows.get(code, []) for name, rows in data.items()}
-        examples: dict[str, list[Row]] = defaultdict(list)
-        for row in context.pop("examples"):
-            examples[row["rule"]].append(row)
-        found = _explained(context.pop("rules"))
-        charts = {
-            "classes": _bars(context.pop("classes"), "bibs", "name_zh", "name_en", "class"),
-            "years": _year_bars(context.pop("years")),
-            "rules": _rule_bars(found),
+        found = explained(context.pop("rules"))
+        shown = {
+            "classes": charts.bars(context.pop("classes"), "bibs", "name_zh", "name_en", "class"),
+            "years": charts.year_bars(context.pop("years")),
+            "rules": charts.rule_bars(found),
         }
-        page = template.stream(member=member, found=found, examples=examples, charts=charts, root="../", **context)
-        page.dump(str(folder / "members" / f"{code}.html"), "utf-8")
+        _page(
+            site, "member.html", folder / "members" / f"{file_of(code)}.html",
+            root="../", member=member, found=found, examples=by("rule", context.pop("examples")), charts=shown,
+            peers=peers.get(code, []), with_page=with_page, **context,
+        )  # fmt: skip
 
 
-def _write_review(con: duckdb.DuckDBPyConnection, environment: jinja2.Environment, folder: Path) -> None:
-    rows = _rows(con, "review")
+def _write_rules(
+    published: Published, site: jinja2.Environment, folder: Path, members: list[Row], found: list[Row],
+    rule_members: list[Row],
+) -> None:  # fmt: skip
+    """The list of rules, and a page for each that found something."""
+    _page(site, "rules.html", folder / "rules.html", root="", found=found, all_rules=rules.load())
+    examples = records.examples(published.rows("rule_examples"))
+    of_rule, names = by("rule", rule_members), {member["member_code"]: member for member in members}
+    for row in by("rule", found).values():
+        rule = row[0]["rule"]
+        broken = [
+            {**line, "member": names[line["member_code"]]}
+            for line in of_rule[rule]
+            if line["member_code"] in names
+        ]
+        _page(
+            site, "rule.html", folder / "rules" / f"{file_of(rule)}.html",
+            root="../", rule=row[0]["explained"], found=row, broken=broken[:RULE_MEMBERS], all_broken=len(broken),
+            examples=examples.get(rule, []),
+        )  # fmt: skip
+
+
+def _write_runs(published: Published, site: jinja2.Environment, folder: Path) -> None:
+    _page(site, "runs.html", folder / "runs.html", root="", runs=runs.history(published))
+
+
+def _write_batches(site: jinja2.Environment, folder: Path, troubled: list[batches.Batch]) -> None:
+    _page(site, "batches.html", folder / "batches.html", root="", batches=troubled)
+    for batch in troubled:
+        _page(site, "batch.html", folder / "batches" / f"{batch.file}.html", root="../", batch=batch)
+
+
+def _write_review(published: Published, site: jinja2.Environment, folder: Path) -> int:
+    """Pages of doubtful pairs, so many on each; how many wait."""
+    rows = published.rows("review")
+    pages = [rows[at : at + PAIRS] for at in range(0, len(rows), PAIRS)] or [[]]
     waiting = rows[0]["waiting"] if rows else 0
-    page = environment.get_template("review.html").stream(pairs=review.pairs(rows), waiting=waiting, root="")
-    page.dump(str(folder / "review.html"), "utf-8")
-
-
-# --- words and numbers -----------------------------------------------------------------------------------
-
-
-@cache
-def _labels() -> dict[tuple[str, str], tuple[str, str]]:
-    with (SITE / "labels.csv").open(encoding="utf-8", newline="") as lines:
-        return {(row["group"], row["code"]): (row["zh"], row["en"]) for row in csv.DictReader(lines)}
-
-
-def _both(zh: object, en: object) -> Markup:
-    """A text in both languages, of which the style sheet shows one."""
-    return Markup('<span lang="zh-Hans">{}</span><span lang="en">{}</span>').format(zh, en)
-
-
-def _label(group: str, code: str) -> Markup:
-    return _both(*_labels().get((group, code), (code, code)))
-
-
-def _number(value: float | None, digits: int = 0) -> str:
-    return "–" if value is None else f"{value:,.{digits}f}"
-
-
-def _percent(part: float, whole: float) -> str:
-    return f"{100 * part / whole:.1f}%" if whole else "–"
-
-
-def _beijing(time: datetime | None) -> str:
-    return f"{time + timedelta(hours=8):%Y-%m-%d %H:%M}" if time else "–"
-
-
-def _grade(value: float | None) -> str:
-    if value is None:
-        return "none"
-    return "good" if value >= GOOD else "fair" if value >= FAIR else "poor"
-
-
-def _environment(**common: object) -> jinja2.Environment:
-    """Templates with escaping on, our words and numbers, and `common` known to every page."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(SITE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    environment.filters.update(number=_number, beijing=_beijing, grade=_grade)
-    environment.globals.update(
-        t=_both, label=_label, percent=_percent, score_formula=score.FORMULA, grades=(GOOD, FAIR), **common
-    )
-    return environment
+    for number, part in enumerate(pages, 1):
+        _page(
+            site, "review.html", folder / review.page_name(number),
+            root="", pairs=review.pairs(part), waiting=waiting, listed=len(rows), first=(number - 1) * PAIRS,
+            page=number, pages=len(pages), page_name=review.page_name,
+        )  # fmt: skip
+    return waiting

@@ -24,8 +24,28 @@ def marked(left: str, right: str) -> tuple[Markup, Markup]:
 
 
 def pairs(rows: list[Row]) -> list[Row]:
-    """Rows of `catalog.review` for the template; those without details are left out."""
-    return [{**row, "fields": [_field(field) for field in row["fields"]]} for row in rows if row["fields"]]
+    """Rows of `catalog.review` for the template; a pair without details is shown by its bibs."""
+    return [
+        {
+            **row,
+            "fields": [_field(field) for field in row["fields"] or _of_bibs(row)],
+            "evidence": row["evidence"] or [],
+        }
+        for row in rows
+    ]
+
+
+def page_name(number: int) -> str:
+    """The file of a page of the queue; the first has no number."""
+    return "review.html" if number == 1 else f"review-{number}.html"
+
+
+def _of_bibs(row: Row) -> list[Row]:
+    """The fields of both bibs side by side, those left out that both lack."""
+    sides = [{f["name"]: f["value"] for f in row[f"{side}_shown"] or []} for side in ("left", "right")]
+    names = list(dict.fromkeys([*sides[0], *sides[1]]))
+    fields = [{"name": name, "left": sides[0].get(name), "right": sides[1].get(name)} for name in names]
+    return [field for field in fields if field["left"] or field["right"]]
 
 
 def _field(field: Row) -> Row:

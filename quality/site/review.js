@@ -52,6 +52,36 @@
     if (row) { pair.querySelector("[data-why]").value = row.why; }
   }
 
+  // somebody signed in decides on the server, which records it at once
+  function send(pair, verdict, why) {
+    var told = pair.querySelector("[data-told]");
+    if (verdict === "later") { pair.dataset.decided = "later"; return; }
+    if (!why.value.trim()) { window.site.tell(told, "请先写明理由。", "Say why first.", true); why.focus(); return; }
+    var body = idsOf(pair);
+    body.verdict = verdict;
+    body.why = why.value;
+    window.site.post("judgement", body).then(function (answer) {
+      mark(pair, answer);
+    }, function (error) {
+      window.site.tell(told, "未记入：" + error.message, "Not recorded: " + error.message, true);
+    });
+  }
+  function mark(pair, judged) {
+    pair.dataset.decided = judged.verdict;
+    pair.querySelectorAll("[data-verdict]").forEach(function (button) {
+      button.setAttribute("aria-pressed", String(judged.verdict === button.dataset.verdict));
+    });
+    var line = judged.who + "，" + judged.when;
+    window.site.tell(pair.querySelector("[data-told]"), "已记入：" + line, "Recorded: " + judged.who + ", " + judged.when);
+  }
+  document.addEventListener("signed-in", function (event) {
+    var judged = event.detail.judgements || {};
+    pairs.forEach(function (pair) {
+      var found = judged[keyOf(pair)];
+      if (found) { mark(pair, found); }
+    });
+  });
+
   load();
   who.value = read(KEY + "-who") || "";
   var pairs = document.querySelectorAll("[data-pair]");
@@ -60,6 +90,7 @@
     paint(pair);
     pair.querySelectorAll("[data-verdict]").forEach(function (button) {
       button.addEventListener("click", function () {
+        if (window.site.user) { send(pair, button.dataset.verdict, why); return; }
         load();
         var key = keyOf(pair), row = decided[key];
         if (row && row.verdict === button.dataset.verdict) {
@@ -75,6 +106,7 @@
       });
     });
     why.addEventListener("change", function () {
+      if (window.site.user) { return; }
       load();
       var row = decided[keyOf(pair)];
       if (row) { row.why = why.value; row.when = new Date().toISOString(); row.downloaded = false; keep(); }

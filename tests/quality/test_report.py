@@ -2,10 +2,11 @@ import re
 
 import pytest
 
-from quality import report as pages
 from quality.report import report
+from quality.site import charts, words
 from tests.quality import small_lake
 from warehouse import lake
+from warehouse.build import query
 from warehouse.outcome import Outcome, recorded
 from warehouse.publish import publish
 
@@ -20,6 +21,11 @@ def published(tmp_path, monkeypatch):
     return home
 
 
+def found():
+    (codes,) = query("SELECT list(DISTINCT rule ORDER BY rule) FROM quality.issue").columns
+    return codes[0].as_py()
+
+
 def page(name):
     return (lake.site() / name).read_text("utf-8")
 
@@ -29,17 +35,22 @@ def test_a_page_for_each_member_and_the_overview(published):
     assert (outcome.verdict, outcome.received, outcome.staged) == ("complete", 3, 3)
     assert recorded("report", "*") == [outcome]
     names = sorted(str(path.relative_to(lake.site())) for path in lake.site().rglob("*") if path.is_file())
-    assert names == [
+    assert set(names) == {
+        "batches.html",
+        "decide.js",
         "index.html",
         "members/A.html",
         "members/B.html",
         "members/C.html",
+        "overview.js",
         "review.html",
         "review.js",
+        *(f"rules/{code}.html" for code in found()),
         "rules.html",
+        "runs.html",
         "site.js",
         "style.css",
-    ]
+    }
     overview = page("index.html")
     for text in ("示范甲大学图书馆", "Demo Library A", "members/A.html", "全部通过", "中文"):
         assert text in overview
@@ -67,7 +78,7 @@ def test_findings_come_with_advice_in_both_languages_and_the_offending_value(pub
     member = page("members/A.html")
     for text in ("ISBN 校验位错误", "ISBN fails its check", "对照原书核对 ISBN", "<mark>7-5037-2790-1</mark>"):
         assert text in member
-    assert 'href="../rules.html#bad-isbn"' in member and 'id="bad-isbn"' in page("rules.html")
+    assert 'href="../rules/bad-isbn.html"' in member and 'href="rules/bad-isbn.html"' in page("rules.html")
 
 
 def test_a_rule_that_no_file_explains_is_still_shown(published):
@@ -125,8 +136,8 @@ def test_a_member_without_any_record_has_a_page_too(tmp_path, monkeypatch):
 
 def test_years_are_shown_one_by_one_with_the_ends_added_up():
     rows = [{"pub_year": year, "bibs": 2} for year in (1900, 1950, 2000, 2020, 2991, None)]
-    bars = pages._year_bars(rows)
-    assert bars[0] == pages.Bar(4, "1981 以前", "before 1981")
+    bars = charts.year_bars(rows)
+    assert bars[0] == charts.Bar(4, "1981 以前", "before 1981")
     assert (bars[1].zh, bars[-3].zh, len(bars)) == ("1981", "2020", 1 + 40 + 2)
     assert [bar.value for bar in bars[-3:]] == [2, 2, 2] and bars[-1].en == "no year"
     assert sum(bar.value for bar in bars) == 12
@@ -134,4 +145,4 @@ def test_years_are_shown_one_by_one_with_the_ends_added_up():
 
 @pytest.mark.parametrize(("score", "grade"), [(None, "none"), (95, "good"), (94.9, "fair"), (84.9, "poor")])
 def test_grades(score, grade):
-    assert pages._grade(score) == grade
+    assert words.grade(score) == grade

@@ -12,9 +12,9 @@ from transforms.judgement_csv import take_file
 from warehouse import engine, lake
 from warehouse.publish import publish
 
-from .test_site_browser import CHROMIUM, browser, page, playwright  # noqa: F401
+from .browsing import browser, needs_chromium, page  # noqa: F401
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium (apt-get install chromium)")
+pytestmark = needs_chromium
 DOUBTFUL = HAMLET | {"pub_year": 2000, "isbn": [], "publisher": None, "extent": None, "pub_place": "Londres"}
 HOSTILE = {"edition": "<script>alert(1)</script>\"'&", "resp_first": "<b>W. Sh.</b>"}
 EARLY = {
@@ -52,7 +52,7 @@ def hamlet(page):  # noqa: F811
 
 def test_decide_download_import_and_rebuild(page, site, tmp_path):  # noqa: F811
     page.goto(f"{site}/index.html")
-    page.get_by_role("link", name="待审核").click()
+    page.get_by_role("link", name="待审核", exact=True).click()
     assert page.locator("article.pair").count() == 2
     hamlet(page).get_by_label("理由").fill('同一版次, "两馆"著录\n不同')
     hamlet(page).get_by_role("button", name="合并").click()
@@ -130,7 +130,7 @@ def test_the_page_fits_a_phone_in_both_languages(page, site):  # noqa: F811
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     assert hamlet(page).get_by_role("button", name="Join").is_visible()
     assert not hamlet(page).get_by_role("button", name="合并").is_visible()
-    hamlet(page).get_by_text("Score card").click()
+    hamlet(page).locator("summary", has_text="Score card").click()
     assert hamlet(page).get_by_text("year of publication two apart").is_visible()
 
 

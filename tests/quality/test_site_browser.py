@@ -1,58 +1,55 @@
-from pathlib import Path
-
 import pytest
 
 from quality.report import report
 from tests.quality import small_lake
 from warehouse import lake
+from warehouse.outcome import Outcome
 from warehouse.publish import publish
 
-CHROMIUM = Path("/usr/bin/chromium")
-playwright = pytest.importorskip("playwright.sync_api")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium (apt-get install chromium)")
+from .browsing import browser, needs_chromium, page, serious_faults  # noqa: F401
+
+pytestmark = needs_chromium
+PAGES = [
+    "index.html",
+    "members/A.html",
+    "rules.html",
+    "rules/bad-isbn.html",
+    "runs.html",
+    "batches.html",
+    "review.html",
+]
+FAILED = "20260107T000000000000Z"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         small_lake.make(tmp_path_factory.mktemp("lake"), patch)
+        reason = "the server answers 503 <img src=x onerror=alert(3)> | 服务器返回 503"
+        Outcome("harvest", "b-opac", FAILED, "run-2", "failed", reason=reason).record()
         assert publish("run-1")[0].verdict == "complete"
         assert report("run-1")[0].verdict == "complete"
         yield lake.site().as_uri()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser):
-    """A page that notes every address asked for, every error, and every dialog that a record could raise."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.asked, page.errors = [], []
-    page.on("request", lambda request: page.asked.append(request.url))
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
-    page.on("dialog", lambda dialog: (page.errors.append(dialog.message), dialog.dismiss()))
-    yield page
-    assert page.errors == []
-    assert [url for url in page.asked if not url.startswith(("file://", "data:"))] == []
-    page.close()
+def batch_page():
+    return f"batches/b-opac--{FAILED}.html"
 
 
 @pytest.mark.parametrize(
     ("name", "chinese", "charts"),
     [
-        ("index.html", "示范甲大学图书馆", 5),
+        ("index.html", "示范甲大学图书馆", 4),
         ("members/A.html", "需要改正的问题", 3),
         ("rules.html", "缺正题名", 0),
+        ("rules/bad-isbn.html", "示例记录", 0),
+        ("runs.html", "运行历史", 0),
+        ("batches.html", "示范乙学院图书馆", 0),
+        ("review.html", "没有待审核的匹配", 0),
+        (batch_page(), "本批发现", 0),
     ],
 )
-def test_page_shows_chinese_and_charts(page, site, name, chinese, charts):
+def test_page_shows_chinese_and_charts(page, site, name, chinese, charts):  # noqa: F811
     page.goto(f"{site}/{name}")
     assert page.get_by_text(chinese).first.is_visible()
     assert page.locator("figure svg").count() == charts
@@ -61,7 +58,26 @@ def test_page_shows_chinese_and_charts(page, site, name, chinese, charts):
         assert bar.locator("xpath=..").locator("details table tbody tr").count() > 0
 
 
-def test_language_switch_shows_one_language_at_a_time(page, site):
+def opened(page, address):  # noqa: F811
+    page.goto(address)
+    page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("name", [*PAGES, batch_page()])
+def test_axe_finds_no_serious_fault(page, site, name, language):  # noqa: F811
+    opened(page, f"{site}/{name}?language={language}")
+    assert serious_faults(page) == []
+
+
+@pytest.mark.parametrize("name", ["index.html", "rules/bad-isbn.html", batch_page()])
+def test_axe_finds_no_serious_fault_in_the_dark(page, site, name):  # noqa: F811
+    page.emulate_media(color_scheme="dark")
+    opened(page, f"{site}/{name}")
+    assert serious_faults(page) == []
+
+
+def test_language_switch_shows_one_language_at_a_time(page, site):  # noqa: F811
     page.goto(f"{site}/members/A.html")
     chinese, english = page.get_by_text("需要改正的问题"), page.get_by_text("What to mend")
     assert chinese.is_visible() and not english.is_visible()
@@ -70,53 +86,87 @@ def test_language_switch_shows_one_language_at_a_time(page, site):
     assert english.is_visible() and not chinese.is_visible()
     assert page.locator("html").get_attribute("lang") == "en"
     assert page.get_by_role("button", name="English").get_attribute("aria-pressed") == "true"
+    page.goto(f"{site}/index.html")
+    assert page.get_by_role("heading", level=1).inner_text() == "Overview"
+    assert page.locator("select[name=kind] option").all_inner_texts()[1].startswith("research")
     page.get_by_role("button", name="中文").click()
-    assert chinese.is_visible()
+    assert page.locator("select[name=kind] option").all_inner_texts()[1].startswith("研究机构")
 
 
-def test_from_the_overview_to_a_member_to_a_rule(page, site):
+def test_from_the_overview_to_a_member_to_a_rule(page, site):  # noqa: F811
     page.goto(f"{site}/index.html")
     page.get_by_role("link", name="示范甲大学图书馆").click()
     page.get_by_role("link", name="bad-isbn").click()
-    assert page.url.endswith("rules.html#bad-isbn")
-    assert page.locator("#bad-isbn").is_visible()
-    page.get_by_role("link", name="总览").click()
+    assert page.url.endswith("rules/bad-isbn.html")
+    assert page.locator("tr.marked mark").inner_text() == "7-5037-2790-1"
+    page.get_by_role("link", name="示范甲大学图书馆").click()
+    page.get_by_role("link", name="总览").first.click()
     assert page.get_by_role("heading", level=1).inner_text() == "总览"
 
 
-def test_filter_and_sort_the_members(page, site):
+def test_filter_and_sort_the_members(page, site):  # noqa: F811
     page.goto(f"{site}/index.html")
-    rows = page.locator("#member-table tbody tr:visible")
+    rows = page.locator("#member-table tbody tr")
     assert rows.count() == 3
-    page.get_by_label("筛选").fill("上海")
+    page.get_by_label("搜索").fill("上海 乙")
     assert rows.count() == 1 and "示范乙学院图书馆" in rows.inner_text()
-    page.get_by_label("筛选").fill("")
+    page.get_by_role("button", name="清除筛选").click()
+    assert rows.count() == 3
+    page.get_by_label("类型").select_option("research")
+    assert rows.count() == 1 and "示范丙" in rows.inner_text()
+    page.get_by_role("button", name="清除筛选").click()
+    page.get_by_label("触犯规则").select_option("bad-isbn")
+    assert rows.count() == 1 and "示范甲" in rows.inner_text()
+    page.get_by_role("button", name="清除筛选").click()
+    page.get_by_label("地区中心").select_option("华东")
+    assert rows.count() == 1
+    page.get_by_role("button", name="清除筛选").click()
+    page.locator("button[data-province='44']").click()
+    assert rows.count() == 1 and "示范丙" in rows.inner_text()
+    page.locator("button[data-province='44']").click()
     page.get_by_role("button", name="评分", exact=True).click()
     scores = [
-        float(text.split()[0]) for text in page.locator("#member-table tbody td:nth-child(5)").all_inner_texts()
+        float(text.split()[0]) for text in page.locator("#member-table tbody td:nth-child(2)").all_inner_texts()
     ]
-    assert scores == sorted(scores) and len(set(scores)) > 1
+    assert len(scores) == 3 and scores == sorted(scores) and len(set(scores)) > 1
     assert page.locator("#member-table th[aria-sort=ascending]").count() == 1
 
 
-@pytest.mark.parametrize("name", ["index.html", "members/A.html", "rules.html"])
-def test_page_fits_a_phone(page, site, name):
+def test_what_fails_is_found_from_the_overview_with_its_reason_and_since_when(page, site):  # noqa: F811
+    page.goto(f"{site}/index.html")
+    page.get_by_role("link", name="馆采集或入库异常").click()
+    row = page.locator("#member-table tbody tr")
+    assert row.count() == 1 and "失败" in row.inner_text()
+    row.get_by_role("link").click()
+    assert page.get_by_text("服务器返回 503").first.is_visible()
+    page.get_by_role("link", name="详情").first.click()
+    assert page.url.endswith(batch_page()) and page.get_by_text("服务器返回 503").is_visible()
+    page.get_by_role("button", name="English").click()
+    assert page.get_by_text("the server answers 503 <img src=x onerror=alert(3)>").is_visible()
+
+
+@pytest.mark.parametrize("name", [*PAGES, batch_page()])
+def test_page_fits_a_phone(page, site, name):  # noqa: F811
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(f"{site}/{name}")
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.get_by_role("button", name="English").click()
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-def test_skip_link_is_the_first_stop_of_the_keyboard(page, site):
+def test_skip_link_is_the_first_stop_of_the_keyboard(page, site):  # noqa: F811
     page.goto(f"{site}/index.html")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
-    assert page.url.endswith("#main")
+    assert page.url.endswith("#main") and page.evaluate("document.activeElement.id") == "main"
 
 
-def test_without_scripts_the_page_shows_chinese(browser, site):
+def test_without_scripts_the_page_shows_chinese_and_all_members(browser, site):  # noqa: F811
     context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
+    page = context.new_page()  # noqa: F811
     page.goto(f"{site}/index.html")
     assert page.get_by_text("成员馆记录").is_visible() and not page.get_by_text("Member records").is_visible()
+    page.get_by_role("link", name="示范丙研究所图书馆").click()
+    assert page.url.endswith("members/C.html")
     context.close()

@@ -4,5 +4,8 @@ SELECT stage, count(*) AS batches, sum(received) AS received, sum(staged) AS sta
     count(*) FILTER (WHERE verdict NOT IN ('complete', 'unchanged')) AS troubled,
     epoch(max(ended_at) - min(started_at)) AS seconds
 FROM quality.outcome SEMI JOIN last USING (run_id)
+WHERE source_id <> '*' OR stage NOT IN (
+    SELECT stage FROM quality.outcome SEMI JOIN last USING (run_id) WHERE source_id <> '*'
+)
 GROUP BY stage
 ORDER BY min(started_at)

@@ -1,0 +1,44 @@
+"""The published file as the pages ask it: one query a table, in `sql/`."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+
+import duckdb
+import pyarrow as pa
+
+from .words import SITE, Row
+
+log = logging.getLogger("calis")
+
+
+class Published:
+    """An open published file.  What a file of an older version lacks is noted in `missing`, never raised."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection):
+        self._con = con
+        self.missing: dict[str, str] = {}
+
+    def rows(self, name: str) -> list[Row]:
+        """The rows of the query `sql/<name>.sql`; none where the file lacks a table or column that it asks for."""
+        sql = (SITE / "sql" / f"{name}.sql").read_text("utf-8")
+        try:
+            return _plain(self._con.execute(sql).to_arrow_table()).to_pylist()
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
+            self.missing[name] = str(error).splitlines()[0]
+            log.warning("the published file can't answer %s.sql: %s", name, self.missing[name])
+            return []
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Sums, which DuckDB gives as decimals of 38 digits, as integers."""
+    whole = [f.with_type(pa.int64()) if pa.types.is_decimal(f.type) else f for f in table.schema]
+    return table.cast(pa.schema(whole))
+
+
+def by(column: str, rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Rows in groups of the same value of a column, in the order in which they come."""
+    grouped: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        grouped[row[column]].append(row)
+    return grouped
