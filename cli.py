@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from operations import quality_commands
+
 app = typer.Typer(
     help="Harvest, match, check and publish the records of a library consortium.",
     no_args_is_help=True,
@@ -261,6 +263,10 @@ def judge_list(as_json: AsJson = False) -> None:
         typer.echo(json.dumps(listed, ensure_ascii=False, indent=1))
     else:
         judgements.print_list(listed)
+
+
+app.add_typer(quality_commands.gate, name="gate")
+app.add_typer(quality_commands.waive, name="waive")
 
 
 @app.command(epilog="Example: calis explain D11001-marc21:b1 D31001-cnmarc:c2")

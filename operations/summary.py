@@ -137,6 +137,15 @@ def print_table(answer: Any, as_json: bool) -> None:
     new_console().print(table)
 
 
+def print_rows(rows: Sequence[dict[str, Any]]) -> None:
+    """Rows of the same columns as a table."""
+    numeric = [name for name, value in rows[0].items() if isinstance(value, int) and not isinstance(value, bool)]
+    table = new_table("", *rows[0], right=numeric)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    new_console().print(table)
+
+
 def print_bib(found: dict[str, Any]) -> None:
     """What `warehouse.one_bib` found, as tables."""
     status = {"living": "现行 living", "merged": "已并入 merged into", "retired": "已停用 retired"}[

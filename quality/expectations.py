@@ -1,8 +1,10 @@
-"""Gates: expectations on a one-row summary of a build, held by Great Expectations.
+"""Gates: expectations on summaries of batches and builds, held by Great Expectations.
 
-Each row of `gates.csv` is one expectation: SQL for the number that is observed, the least and the most that it
-may be (either can be empty), its text and advice.  Great Expectations takes seconds to import, so it is
-imported where a gate is run.
+Each row of `gates.csv` (builds) and `batch_gates.csv` (batches) is one expectation: SQL for the number that is
+observed, the least and the most that it may be (either can be empty), its text and advice.  Great Expectations
+takes seconds to import, so it is imported where a gate is run, and some ten milliseconds for each expectation on a
+column.  So what was observed is one column, the bounds are two more, and three expectations hold for any number of
+batches.
 """
 
 import csv
@@ -11,7 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import duckdb
@@ -58,9 +60,14 @@ class Observation:
     @property
     def shown(self) -> str:
         """The observed number; a share to four digits."""
-        if self.observed is None:
+        return self.number(self.observed)
+
+    @staticmethod
+    def number(observed: float | None) -> str:
+        """A number as it is shown."""
+        if observed is None:
             return "no value"
-        return f"{self.observed:,.0f}" if self.observed.is_integer() else f"{self.observed:.4g}"
+        return f"{observed:,.0f}" if observed.is_integer() else f"{observed:.4g}"
 
     def __str__(self) -> str:
         e = self.expectation
@@ -105,28 +112,39 @@ def _spark_out_of_sight() -> Iterator[None]:
 
 def observe(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> list[Observation]:
     """Validate a one-row summary; one observation per expectation, in their order."""
+    values = [frame[e.name].iloc[0] for e in expectations]
+    numbers = [None if pd.isna(value) else float(value) for value in values]
+    sound = validate(list(zip(expectations, numbers, strict=True)))
+    return [Observation(*seen) for seen in zip(expectations, numbers, sound, strict=True)]
+
+
+def validate(observed: Sequence[tuple[Expectation, float | None]]) -> list[bool]:
+    """Whether each number that was observed is there and within the bounds of its expectation."""
     # its analytics would ask an outside host; read when it is imported
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     with _spark_out_of_sight():
         import great_expectations as gx
 
+    rows = [(number, e.minimum, e.maximum) for e, number in observed]
+    frame = pd.DataFrame(rows, columns=["observed", "minimum", "maximum"], dtype="float64")
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
     asset = context.data_sources.add_pandas("summary").add_dataframe_asset("summary")
     batch = asset.add_batch_definition_whole_dataframe("summary").get_batch({"dataframe": frame})
     gates = gx.expectations
-    present = [gates.ExpectColumnValuesToNotBeNull(column=e.name, meta={"name": e.name}) for e in expectations]
-    between = [
-        gates.ExpectColumnValuesToBeBetween(
-            column=e.name, min_value=e.minimum, max_value=e.maximum, meta={"name": e.name}
-        )
-        for e in expectations
-    ]
-    suite = gx.ExpectationSuite(name="gate", expectations=[*present, *between])
-    results = batch.validate(suite, result_format="SUMMARY").to_json_dict()["results"]
-    failed = {r["expectation_config"]["meta"]["name"] for r in results if not r["success"]}
-    values = {e.name: frame[e.name].iloc[0] for e in expectations}
-    return [
-        Observation(e, None if pd.isna(values[e.name]) else float(values[e.name]), e.name not in failed)
-        for e in expectations
-    ]
+    above = partial(  # where a bound is empty, nothing is asked
+        gates.ExpectColumnPairValuesAToBeGreaterThanB, or_equal=True, ignore_row_if="either_value_is_missing"
+    )
+    suite = gx.ExpectationSuite(
+        name="gate",
+        expectations=[
+            gates.ExpectColumnValuesToNotBeNull(column="observed"),
+            above(column_A="observed", column_B="minimum"),
+            above(column_A="maximum", column_B="observed"),
+        ],
+    )
+    results = batch.validate(suite, result_format="COMPLETE").to_json_dict()["results"]
+    if raised := [r["exception_info"] for r in results if "unexpected_index_list" not in r["result"]]:
+        raise RuntimeError(f"Great Expectations could not check the gates: {raised}")
+    failed = {row for r in results for row in r["result"]["unexpected_index_list"]}
+    return [at not in failed for at in range(len(rows))]

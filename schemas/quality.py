@@ -4,6 +4,7 @@ from schemas.columns import (
     BATCH_ID,
     BIGINT,
     BOOL,
+    DATE,
     FLOAT,
     MEMBER,
     RECORD_NO,
@@ -44,7 +45,7 @@ QUALITY_OUTCOME = Table(
         key("run_id", STRING, "Run that last did it", "运行号"),
         key("started_at", TIME, "Begin", "开始"),
         key("ended_at", TIME, "End", "结束"),
-        key("verdict", STRING, "complete, partial, unchanged, held or failed", "结论"),
+        key("verdict", STRING, "complete, partial, unchanged, held, rejected or failed", "结论"),
         key("received", BIGINT, "Records that came in", "收到"),
         key("staged", BIGINT, "Records passed on to the next layer", "入库"),
         key("rejected", BIGINT, "Records set aside with a reason", "退回"),
@@ -109,5 +110,71 @@ QUALITY_GATE = Table(
         key("expectation", STRING, "What was expected", "期望"),
         key("observed", STRING, "What was seen", "实际值"),
         key("success", BOOL, "Whether it held", "是否通过"),
+    ),
+)
+
+QUALITY_PROFILE = Table(
+    "quality",
+    "profile",
+    "one count of what a batch looks like",
+    "批次概貌",
+    (
+        SOURCE_ID,
+        BATCH_ID,
+        key("measure", STRING, "What is counted (quality/profile.py)", "统计项"),
+        key("about", STRING, "The table, column, tag or code it is counted for", "对象"),
+        key("count", BIGINT, "How many", "数目"),
+    ),
+    key=("source_id", "batch_id", "measure", "about"),
+)
+
+QUALITY_BATCH_GATE = Table(
+    "quality",
+    "batch_gate",
+    "one expectation on one batch of a source",
+    "批次关口",
+    (
+        SOURCE_ID,
+        BATCH_ID,
+        key("name", STRING, "Its name (quality/batch_gates.csv)", "关口代码"),
+        key("about", STRING, "The table, column or tags it speaks of; empty for the whole batch", "对象"),
+        key("expectation", STRING, "What was expected, in English | Chinese", "期望"),
+        col("minimum", FLOAT, "The least that is allowed", "下限"),
+        col("maximum", FLOAT, "The most that is allowed", "上限"),
+        col("observed", FLOAT, "What was seen", "实际值"),
+        key("success", BOOL, "Whether it held", "是否通过"),
+        key("advice", STRING, "What to do where it did not, in English | Chinese", "建议"),
+    ),
+    key=("source_id", "batch_id", "name", "about"),
+)
+
+QUALITY_DECISION = Table(
+    "quality",
+    "decision",
+    "one decision on a batch that was held",
+    "批次处理决定",
+    (
+        SOURCE_ID,
+        BATCH_ID,
+        key("decision", STRING, "accept, reject, or superseded by a later full export", "决定"),
+        key("who", STRING, "Who decided", "决定人"),
+        key("why", STRING, "The reason", "理由"),
+        key("decided_at", TIME, "When", "决定时间"),
+    ),
+)
+
+QUALITY_WAIVER = Table(
+    "quality",
+    "waiver",
+    "one waiver of a rule for a source; the latest on both counts",
+    "规则豁免",
+    (
+        key("rule", STRING, "Rule whose findings are shown but not counted", "规则代码"),
+        SOURCE_ID,
+        key("until", DATE, "Last day on which it holds, in Beijing", "有效期至"),
+        key("who", STRING, "Who decided", "决定人"),
+        key("why", STRING, "The reason", "理由"),
+        key("decided_at", TIME, "When", "决定时间"),
+        col("in_force", BOOL, "Whether it holds as of the publication; empty in the store", "是否有效"),
     ),
 )

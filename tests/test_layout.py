@@ -8,7 +8,14 @@ import pytest
 
 from warehouse import lake
 
-GROUND = {"schemas", "warehouse.lake", "warehouse.outcome", "warehouse.engine", "warehouse.progress"}
+GROUND = {
+    "schemas",
+    "warehouse.lake",
+    "warehouse.outcome",
+    "warehouse.engine",
+    "warehouse.progress",
+    "warehouse.writers",
+}
 ALLOWED = {
     "schemas": {"schemas"},
     "harvesters": {"harvesters"},

@@ -111,7 +111,9 @@ def _inputs(con: duckdb.DuckDBPyConnection, members: Registry, code: str) -> str
     files = [file for name in ("bib", "holding", "item", "loan") for file in lake.staged_files(name)]
     sizes = [(*file.parts[-3:], file.stat().st_size) for file in files]
     seen.update(repr((index, sizes, members)).encode())
-    seen.update(repr([file.name for file in lake.judgement_files()]).encode())  # a file never changes
+    seen.update(
+        repr([file.name for file in lake.added_files("catalog.judgement")]).encode()
+    )  # a file never changes
     seen.update(code.encode())
     return seen.hexdigest()
 

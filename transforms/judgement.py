@@ -101,7 +101,7 @@ class Rulings:
 
 def load() -> list[Judgement]:
     """Every judgement ever taken in, the one that counts on its pair last."""
-    rows = lake.read_table("catalog.judgement", lake.judgement_files()).to_pylist()
+    rows = lake.read_table("catalog.judgement", lake.added_files("catalog.judgement")).to_pylist()
     judgements = [
         Judgement(
             ((row["left_source_id"], row["left_record_id"]), (row["right_source_id"], row["right_record_id"])),
@@ -133,7 +133,7 @@ def add(judgements: Sequence[Judgement]) -> list[Judgement]:
     known = {one[:-1] for one in load()}
     new = [one for one in {one[:-1]: one for one in judgements}.values() if one[:-1] not in known]
     if new:
-        lake.add_judgements(_in_order(new))
+        lake.add_rows("catalog.judgement", _in_order(new))
     return new
 
 

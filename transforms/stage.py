@@ -4,10 +4,13 @@
 its digest, and whether it is deleted.  A record whose digest equals the index is counted as unchanged and not
 written again.  In a batch the last record with an identifier wins; earlier ones stay in `staged.bib`, are
 pointed to by no index, and are flagged.  A full batch marks what it does not hold as deleted.
+
+A batch is staged beside the current ones (`lake.held_batch`), shown to its gates (`quality.gates`), and made
+current or held there for staff.  Killed anywhere, the next run stages it anew.
 """
 
 import multiprocessing
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -20,7 +23,8 @@ import pyarrow.compute as pc
 
 from harvesters import landing, registry
 from harvesters.registry import Source
-from schemas.quality import QUALITY_ISSUE
+from quality import decisions, gates, profile
+from schemas.quality import QUALITY_ISSUE, QUALITY_OUTCOME, QUALITY_PROFILE
 from schemas.staged import STAGED_RECORD
 from transforms import usage
 from transforms.detect import Hints
@@ -34,43 +38,89 @@ DUPLICATE = "duplicate-control-number"
 
 
 def stage(source: Source, run_id: str, again: bool = False) -> list[Outcome]:
-    """Stage every landed batch of a source that is not staged yet, oldest first.
+    """Stage every landed batch of a source that is not staged yet, oldest first, and take each through its gates.
 
-    A batch that can't be staged gives an outcome `failed` with the reason, and the later ones wait for it.
+    A batch that can't be staged gives an outcome `failed` with the reason, one that its gates hold an outcome
+    `held`; the later ones wait for it.  But a later full export has all that a held batch has, and supersedes it.
     Without anything new there is one outcome `unchanged`, which is not recorded.
 
     Args:
         source: the source.
         run_id: the run that asks for it.
         again: stage every batch anew, for example after a crosswalk changed.  This happens by itself when what
-            is staged was written to an older contract.
+            is staged was written to an older contract.  What was decided on batches stays.
     """
-    again = again or lake.is_outdated(source.source_id)
-    done = set() if again else finished_batches("stage", source.source_id)
-    waiting = [batch for batch in lake.raw_batches(source.source_id) if batch not in done]
-    if again:
-        for batch in reversed(lake.staged_batches(source.source_id)):
-            lake.remove_staged_batch(source.source_id, batch)
+    return _stage((source,), run_id, again, map)
+
+
+def _stage(sources: Sequence[Source], run_id: str, again: bool, each: Callable[..., Any]) -> list[Outcome]:
+    """Stage sources, all their batches through the gates together; `each` maps, perhaps in several processes."""
+    results: dict[tuple[str, str], Outcome] = {}
+    waiting = sources
+    while waiting:
+        prepared = each(partial(prepare, run_id=run_id, again=again), waiting)
+        told = [outcome for outcomes in prepared for outcome in outcomes if outcome.verdict != "complete"]
+        checked = gates.check(source.source_id for source in waiting)
+        results |= {(outcome.source_id, outcome.batch_id): outcome for outcome in [*told, *checked]}
+        held = {o.source_id: o.batch_id for o in checked if o.verdict == "held"}
+        waiting = [s for s in waiting if s.source_id in held and _full_after(s.source_id, held[s.source_id])]
+        again = False
+    place = {source.source_id: at for at, source in enumerate(sources)}
+    return [results[key] for key in sorted(results, key=lambda key: (place[key[0]], key[1]))]
+
+
+def prepare(source: Source, run_id: str, again: bool = False) -> list[Outcome]:
+    """Stage the batches of a source that wait, as `stage` does; `gates.check` then makes them current."""
+    source_id = source.source_id
+    again = again or lake.is_outdated(source_id)
     outcomes: list[Outcome] = []
-    for batch_id in waiting:
-        outcome = Outcome("stage", source.source_id, batch_id, run_id)
+    with lake.source_locked(source_id):
+        decisions.settle(source_id)
+        for held in [] if again else decisions.held([source_id]):
+            full = _full_after(source_id, held.batch_id)
+            if not full:
+                return [gates.waiting(source_id, held.batch_id)]
+            outcomes.append(decisions.supersede(source_id, held.batch_id, full))
+        for batch_id in lake.held_batches(source_id):  # what a killed stage left, or is to be staged again
+            lake.remove_held_batch(source_id, batch_id)
+    done = _set_aside(source_id) if again else _done(source_id)
+    for batch_id in lake.raw_batches(source_id):
+        if batch_id in done:
+            continue
+        outcome = Outcome("stage", source_id, batch_id, run_id)
         outcomes.append(outcome)
         try:
             stage_batch(source, outcome)
         except Exception as error:
             outcome.verdict = "failed"
-            outcome.reason = f"{source.source_id}, batch {batch_id}: {type(error).__name__}: {error}"
-        outcome.record()
-        if outcome.verdict == "failed":
+            outcome.reason = f"{source_id}, batch {batch_id}: {type(error).__name__}: {error}"
+            outcome.record()
             break
     if not outcomes:
         batch_id = max(done, default="")
-        outcomes = [Outcome("stage", source.source_id, batch_id, run_id, "unchanged", reason="nothing new landed")]
+        outcomes = [Outcome("stage", source_id, batch_id, run_id, "unchanged", reason="nothing new landed")]
     return outcomes
 
 
+def _set_aside(source_id: str) -> set[str]:
+    """The batches of a source that are never to become current."""
+    return {name for name, one in decisions.decided(source_id).items() if one.decision != decisions.ACCEPT}
+
+
+def _done(source_id: str) -> set[str]:
+    """The batches of a source with which nothing is left to do: set aside, or finished and there."""
+    finished = finished_batches("stage", source_id) & set(lake.staged_batches(source_id))
+    return finished | _set_aside(source_id)
+
+
+def _full_after(source_id: str, batch_id: str) -> str:
+    """The newest full export of a source that landed after a batch, if any."""
+    later = (name for name in reversed(lake.raw_batches(source_id)) if name > batch_id)
+    return next((name for name in later if landing.batch(source_id, name).full), "")
+
+
 def stage_batch(source: Source, outcome: Outcome) -> None:
-    """Stage one batch into its folder and complete its outcome.
+    """Stage one batch into the folder of those that are not current yet, with its profile and outcome.
 
     Raises:
         UnbalancedError: the counts don't add up, or differ from what was counted at landing.
@@ -78,11 +128,13 @@ def stage_batch(source: Source, outcome: Outcome) -> None:
     """
     source_id, batch_id = outcome.source_id, outcome.batch_id
     landed = landing.manifest(source_id, batch_id)
-    with lake.replacing_folder(lake.staged_batch(source_id, batch_id)) as folder:
+    full = landing.batch(source_id, batch_id).full
+    with lake.replacing_folder(lake.held_batch(source_id, batch_id)) as folder:
+        before = 0
         if source.format == "loans":
             usage.stage_loans(source, outcome, landed, folder)
         else:
-            _stage_records(source, outcome, landed, folder)
+            before = _stage_records(source, outcome, landed, folder, full)
         outcome.require_balance()
         expected = sum(row["received"] for row in landed)
         if expected != outcome.received:
@@ -90,9 +142,15 @@ def stage_batch(source: Source, outcome: Outcome) -> None:
                 f"{source_id}, batch {batch_id}: {expected} records were counted on the bytes at landing, but the "
                 f"reader saw {outcome.received}; keep the raw batch and report it"
             )
+        lake.write_table(folder, QUALITY_PROFILE.full_name, profile.profile(folder, outcome, full, before))
+        row = pa.Table.from_pylist([vars(outcome)], schema=QUALITY_OUTCOME.schema)
+        lake.write_table(folder, QUALITY_OUTCOME.full_name, row)
 
 
-def _stage_records(source: Source, outcome: Outcome, landed: list[dict[str, Any]], folder: Path) -> None:
+def _stage_records(
+    source: Source, outcome: Outcome, landed: list[dict[str, Any]], folder: Path, full: bool
+) -> int:
+    """Stage the records of a batch; how many were there before it."""
     source_id, batch_id = outcome.source_id, outcome.batch_id
     index = _Index(_previous(source_id, batch_id))
     hints = Hints(source.format, source.encoding, source.holdings or "")
@@ -104,14 +162,13 @@ def _stage_records(source: Source, outcome: Outcome, landed: list[dict[str, Any]
                 progress.advance(len(part.records))
         files.write({"issue": index.duplicates(source_id, batch_id)})
         files.finish()
-    full = landing.batch(source_id, batch_id).full
     lake.write_table(folder, STAGED_RECORD.full_name, index.after(source_id, batch_id, full))
+    return len(index.previous) - int(pc.sum(index.previous["deleted"]).as_py() or 0)
 
 
 def _previous(source_id: str, batch_id: str) -> pa.Table:
     """The record index as of the staged batch before this one."""
-    earlier = [name for name in lake.staged_batches(source_id) if name < batch_id]
-    files = [lake.staged_batch(source_id, earlier[-1]) / "record.parquet"] if earlier else []
+    files = [folder / "record.parquet" for folder in lake.batches_before(source_id, batch_id)[-1:]]
     return lake.read_table(STAGED_RECORD.full_name, files)
 
 
@@ -221,8 +278,7 @@ def stage_sources(source_ids: Iterable[str], run_id: str, again: bool = False, j
     """
     chosen = registry.load().chosen(source_ids)
     if jobs < 2 or len(chosen) < 2:
-        return [outcome for source in chosen for outcome in stage(source, run_id, again)]
+        return _stage(chosen, run_id, again, map)
     # spawned, not forked: threads of Arrow and DuckDB do not survive a fork
     with ProcessPoolExecutor(min(jobs, len(chosen)), multiprocessing.get_context("spawn")) as pool:
-        waiting = [pool.submit(stage, source, run_id, again) for source in chosen]
-        return [outcome for done in waiting for outcome in done.result()]
+        return _stage(chosen, run_id, again, pool.map)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from quality.rules.checking import Checker
-from warehouse import lake
+from warehouse.writers import TableWriters
 
 TABLES = ("staged.bib", "staged.field", "staged.holding", "staged.item", "staged.rejected", "quality.issue")
 AHEAD = 1  # parts that may wait; more would only take memory
@@ -31,7 +31,7 @@ class StagedFiles:
 
     def __init__(self, folder: Path, source_id: str, batch_id: str):
         self._folder = folder
-        self._writers = lake.TableWriters(folder, TABLES)
+        self._writers = TableWriters(folder, TABLES)
         self._checker = Checker(source_id, batch_id)
         alone = len(os.sched_getaffinity(0)) == 1
         if not alone:  # Arrow's own allocator, a little faster, keeps 40 MB that threads are done with

@@ -110,6 +110,6 @@ def _text(content: bytes, file: str) -> str:
 
 def _known_events(source_id: str, batch_id: str) -> set[str]:
     """The event ids that earlier batches of the source hold."""
-    folders = [lake.staged_batch(source_id, name) for name in lake.staged_batches(source_id) if name < batch_id]
+    folders = lake.batches_before(source_id, batch_id)
     table = lake.read_table("staged.loan", [folder / "loan.parquet" for folder in folders])
     return set(table["event_id"].to_pylist())

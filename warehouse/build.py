@@ -21,13 +21,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harvesters.registry import Registry
-from quality import score
+from quality import decisions, score
 from schemas.tables import BY_NAME, TABLES
 from warehouse import engine, health, lake
 
 SQL = Path(__file__).resolve().parent / "sql"
 CATALOG = [table for table in TABLES if table.layer == "catalog"]
-QUALITY = [BY_NAME[f"quality.{name}"] for name in ("source", "outcome", "issue", "score", "gate")]
+QUALITY = [
+    BY_NAME[f"quality.{name}"]
+    for name in ("source", "outcome", "issue", "score", "gate", "batch_gate", "decision", "waiver")
+]
 _COLUMN = re.compile(r"^-- column (\w+): (.+?) \| (.+)$", re.MULTILINE)
 
 
@@ -39,6 +42,14 @@ UNION ALL BY NAME
 SELECT source_id, batch_id, record_no, record_id, rule, 'fail' AS severity, reason AS value
 FROM staged.current_rejected
 """
+
+
+# What the gates saw of each source's newest batch, and of every one that failed any.
+_BATCH_GATE = """(
+    SELECT * FROM memory.quality.batch_gate
+    QUALIFY NOT success OR batch_id = max(batch_id) OVER (PARTITION BY source_id)
+    ORDER BY ALL
+)"""
 
 
 class MartError(Exception):
@@ -107,12 +118,15 @@ def fill(con: duckdb.DuckDBPyConnection, file: Path, registry: Registry) -> dict
     for layer in ("catalog", "quality", "marts"):
         con.execute(f"CREATE SCHEMA published.{layer}")
     con.register("scores", score.scores(con, registry))
+    con.register("waivers", decisions.waiver_table())
     con.register("sources", health.sources(con, registry))
     con.execute(_PUBLISHED_ISSUE)
     made = {
         "quality.issue": "memory.quality.published_issue ORDER BY ALL",
         "quality.score": "scores",
         "quality.source": "sources",
+        "quality.batch_gate": _BATCH_GATE,
+        "quality.waiver": "waivers",
     }
     for table in [*CATALOG, *QUALITY]:
         source = made.get(table.full_name, f"memory.{table.full_name}")

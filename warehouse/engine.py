@@ -171,6 +171,8 @@ def open_lake(memory_limit: str = "") -> duckdb.DuckDBPyConnection:
     view(con, "quality.issue", lake.staged_files("issue"))
     view(con, "quality.outcome", lake.outcome_files())
     view(con, "quality.gate", [f for f in [lake.gate_file()] if f.exists()])
+    view(con, "quality.batch_gate", lake.batch_gate_files())
+    view(con, "quality.decision", lake.added_files("quality.decision"))
     builds = lake.catalog_builds()
     for table in TABLES:
         if table.layer == "catalog":

@@ -5,21 +5,25 @@ Below `$CALIS_HOME` (default: `var/` in the checkout)::
     registry/members.csv, sources.csv
     raw/<source>/<batch>/<file>.zst + file.parquet         what a source sent (written last: file.parquet)
     staged/<source>/<batch>/<table>.parquet                parsed, one folder a batch
+    held/<source>/<batch>/                                 the same, before its gates, or until staff decide
     catalog/<build>/<table>.parquet                        the union; the newest folder is current
     judgement/<time>-<random>.parquet                      what people decided on pairs; only ever added to
+    decision/, waiver/                                     what staff decided on batches and rules; likewise
     quality/outcome/<stage>/<source>.parquet               what each stage did
+    quality/batch_gate/<source>.parquet                    what the gates of its batches saw
     published/union.duckdb, published/site/                what people read
 
 A folder whose name starts with a dot is unfinished work and never read.  A partition comes into being by
 one rename, so a killed stage leaves either the old state or the new one, and dust that `sweep` removes.
 """
 
+import fcntl
 import os
 import re
 import shutil
 import threading
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,6 +120,52 @@ def staged_batches(source_id: str) -> list[str]:
     return _names(home() / "staged" / _name(source_id))
 
 
+def held_batch(source_id: str, batch_id: str) -> Path:
+    """The folder of a staged batch that is not current: its gates are to come, or staff are to decide."""
+    return home() / "held" / _name(source_id) / _name(batch_id)
+
+
+def held_batches(source_id: str) -> list[str]:
+    """The batches of a source that are staged but not current, oldest first."""
+    return _names(home() / "held" / _name(source_id))
+
+
+def held_sources() -> list[str]:
+    """The sources that may have such batches."""
+    return _names(home() / "held")
+
+
+def batches_before(source_id: str, batch_id: str) -> list[Path]:
+    """The folders of a source's batches before one, oldest first, with those whose gates are to come."""
+    folders = {name: staged_batch(source_id, name) for name in staged_batches(source_id)}
+    folders |= {name: held_batch(source_id, name) for name in held_batches(source_id)}
+    return [folders[name] for name in sorted(folders) if name < batch_id]
+
+
+def release(source_id: str, batch_id: str) -> None:
+    """Make a held batch current, in one step; one that a killed stage left under its name gives way."""
+    target = staged_batch(source_id, batch_id)
+    if target.exists():
+        shutil.rmtree(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    held_batch(source_id, batch_id).rename(target)
+
+
+def remove_held_batch(source_id: str, batch_id: str) -> None:
+    """Remove a staged batch that is not current; its bytes stay in the raw layer."""
+    shutil.rmtree(held_batch(source_id, batch_id), ignore_errors=True)
+
+
+@contextmanager
+def source_locked(source_id: str) -> Iterator[None]:
+    """Hold a source while its batches become current or are set aside; a second process waits."""
+    path = home() / "held" / f".{_name(source_id)}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def remove_staged_batch(source_id: str, batch_id: str) -> None:
     """Remove a staged batch, newest first, so that it can be staged again."""
     shutil.rmtree(staged_batch(source_id, batch_id))
@@ -177,19 +227,19 @@ def prune_catalog() -> None:
         shutil.rmtree(known(catalog_build(build_id)), ignore_errors=True)
 
 
-# --- judgements ------------------------------------------------------------------------------------------
+# --- what people decide ----------------------------------------------------------------------------------
 
 
-def judgement_files() -> list[Path]:
-    """Every file of judgements, in the order in which they were taken in."""
-    return sorted((home() / "judgement").glob("[!.]*.parquet"))
+def added_files(table: str) -> list[Path]:
+    """Every file of a table that is only ever added to, in the order in which they were taken in."""
+    return sorted((home() / BY_NAME[table].name).glob("[!.]*.parquet"))
 
 
-def add_judgements(rows: pa.Table) -> None:
-    """Add judgements as a file of its own, so that two people who decide at once both keep what they decided."""
+def add_rows(table: str, rows: pa.Table) -> None:
+    """Add rows as a file of its own, so that two people who decide at once both keep what they decided."""
     name = f"{new_batch_id()}-{uuid.uuid4().hex[:8]}.parquet"
-    with replacing_file(home() / "judgement" / name) as scratch:
-        pq.write_table(conform("catalog.judgement", rows), scratch, **PARQUET)
+    with replacing_file(home() / BY_NAME[table].name / name) as scratch:
+        pq.write_table(conform(table, rows), scratch, **PARQUET)
 
 
 # --- outcomes --------------------------------------------------------------------------------------------
@@ -206,8 +256,18 @@ def outcome_files() -> list[Path]:
 
 
 def gate_file() -> Path:
-    """The file that keeps what every gate saw."""
+    """The file that keeps what the gates of every build saw."""
     return home() / "quality" / "gate.parquet"
+
+
+def batch_gate_file(source_id: str) -> Path:
+    """The file that keeps what the gates of every batch of a source saw."""
+    return home() / "quality" / "batch_gate" / f"{_name(source_id)}.parquet"
+
+
+def batch_gate_files() -> list[Path]:
+    """What the gates of every batch of every source saw."""
+    return sorted((home() / "quality" / "batch_gate").glob("[!.]*.parquet"))
 
 
 # --- writing ---------------------------------------------------------------------------------------------
@@ -287,69 +347,6 @@ def conform(name: str, table: pa.Table) -> pa.Table:
 def write_table(folder: Path, name: str, table: pa.Table) -> None:
     """Write one table of the contract into a folder of a partition, as `<table>.parquet`."""
     pq.write_table(conform(name, table), folder / f"{BY_NAME[name].name}.parquet", **PARQUET)
-
-
-class TableWriters:
-    """A Parquet writer for each of some tables, so that each file exists even when it stays empty.
-
-    Strings that come by dictionary are written by dictionary, which takes a fraction of the time; everything
-    else plain.  Only record numbers get statistics: no one searches a batch by anything else.  Rows wait until
-    there are enough for a group, since each costs time, and memory until the file is complete.
-    """
-
-    GROUP = 4_000  # rows of a group, at least
-
-    def __init__(self, folder: Path, names: Iterable[str]):
-        self._folder = folder
-        self._tables = {BY_NAME[name].name: BY_NAME[name] for name in names}
-        self._writers: dict[str, pq.ParquetWriter] = {}
-        self._waiting: dict[str, list[pa.Table]] = {name: [] for name in self._tables}
-
-    def __enter__(self) -> "TableWriters":
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self.finish(*self._tables)
-
-    def _writer(self, name: str, schema: pa.Schema) -> pq.ParquetWriter:
-        if name not in self._writers:
-            plain = [f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in schema]
-            if pa.schema(plain) != self._tables[name].schema:
-                raise LakeError(f"{name}: the columns are not those of its contract: {schema}")
-            self._writers[name] = pq.ParquetWriter(
-                self._folder / f"{name}.parquet",
-                schema,
-                use_dictionary=[field.name for field in schema if pa.types.is_dictionary(field.type)],
-                column_encoding={f.name: "DELTA_BINARY_PACKED" for f in schema if f.type == pa.int32()},
-                write_statistics=["record_no"],
-                store_schema=False,  # it would hold the dictionaries, which are no part of the contract
-                **PARQUET,
-            )
-        return self._writers[name]
-
-    def write(self, tables: dict[str, pa.Table]) -> None:
-        """Append rows to the tables named; they must match their contracts, or have dictionaries for strings."""
-        for name, table in tables.items():
-            if len(table):
-                self._writer(name, table.schema)
-                self._waiting[name].append(table)
-                if sum(map(len, self._waiting[name])) >= self.GROUP:
-                    self._flush(name)
-
-    def _flush(self, name: str) -> None:
-        """Write the rows that wait as one group."""
-        if tables := self._waiting[name]:
-            whole = pa.concat_tables(tables).unify_dictionaries() if len(tables) > 1 else tables[0]
-            self._waiting[name] = []
-            self._writers[name].write_table(whole)
-
-    def finish(self, *names: str) -> None:
-        """Complete these files, so that they can be read."""
-        for name in names:
-            if name in self._tables:
-                self._flush(name)
-                self._writer(name, self._tables[name].schema).close()
-                del self._tables[name]
 
 
 def read_table(name: str, files: list[Path]) -> pa.Table:

@@ -12,7 +12,7 @@ from schemas.quality import QUALITY_OUTCOME
 from warehouse import lake
 
 EVERY_SOURCE = "*"
-FINISHED = ("complete", "unchanged")
+FINISHED = ("complete", "unchanged", "rejected")
 NEEDS_A_PERSON = ("failed", "held", "partial")
 
 

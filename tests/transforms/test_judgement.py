@@ -95,7 +95,7 @@ def test_the_same_judgement_is_taken_in_once(lake_home: Path) -> None:
     assert len(judgement.add([judged("a = b"), judged("b = a"), judged("a = c")])) == 2
     assert judgement.add([judged("a = b")]) == []
     assert len(judgement.load()) == 2
-    assert len(lake.judgement_files()) == 1
+    assert len(lake.added_files("catalog.judgement")) == 1
 
 
 def test_where_the_times_are_equal_the_one_taken_in_last_counts(lake_home: Path) -> None:

@@ -11,7 +11,7 @@ from tests.transforms.marc_records import build
 from transforms.detect import Hints
 from transforms.parse import staged_parts
 from transforms.staged_files import StagedFiles
-from warehouse import lake
+from warehouse import lake, writers
 
 # the second has no language and a bad ISBN, the third no title: findings of rules and of the reader
 RECORDS = b"".join(
@@ -53,7 +53,7 @@ def test_what_fails_in_a_thread_is_raised(processors, table, tmp_path, monkeypat
         if table in tables:
             raise OSError("no space left on device")
 
-    monkeypatch.setattr(lake.TableWriters, "write", full)
+    monkeypatch.setattr(writers.TableWriters, "write", full)
     with pytest.raises(OSError, match="no space left"):
         write(tmp_path / "out", processors, monkeypatch)
 
@@ -61,7 +61,7 @@ def test_what_fails_in_a_thread_is_raised(processors, table, tmp_path, monkeypat
 @pytest.mark.parametrize(("rows", "groups"), [(1, 3), (5, 2), (1000, 1)])
 def test_small_parts_share_a_group_of_rows(rows, groups, tmp_path, monkeypatch):
     """Six pages make three parts of six records, of which four are staged."""
-    monkeypatch.setattr(lake.TableWriters, "GROUP", rows)
+    monkeypatch.setattr(writers.TableWriters, "GROUP", rows)
     write(tmp_path / "out", 1, monkeypatch)
     assert pq.read_metadata(tmp_path / "out/bib.parquet").num_row_groups == groups
     for name in ("bib", "field"):
