@@ -77,7 +77,7 @@ def harvest(
     from harvesters.harvest import harvest_sources
     from operations import sample_consortium
 
-    wanted = {"since": since, "until": until, "reconcile": reconcile, "accept_shrink": accept_shrink}
+    wanted: Any = {"since": since, "until": until, "reconcile": reconcile, "accept_shrink": accept_shrink}
     with sample_consortium.provider():
         _finish(harvest_sources(sources or [], _run_id(), full, **wanted))
 
@@ -102,11 +102,15 @@ def catalog() -> None:
 
 
 @app.command(epilog="Example: calis publish")
-def publish() -> None:
+def publish(
+    failed_percent: Annotated[
+        float | None, typer.Option(help="Of so many sources in a hundred the last harvest may have failed.")
+    ] = None,
+) -> None:
     """Check the catalogue at the gates and publish it as one DuckDB file."""
     from warehouse.publish import publish as publish_file
 
-    _finish(publish_file(_run_id()))
+    _finish(publish_file(_run_id(), failed_percent))
 
 
 @app.command(epilog="Example: calis report")

@@ -1,61 +1,79 @@
-"""Harvest the members' feeds and stage what is new.  Run by hand: all sources, or those named in `sources`."""
+"""Harvest the members' feeds and stage what is new, batch by batch; a bad source never stops another.
+
+`harvest_members` takes what is due, each hour; by hand all sources, or those of the parameters.  A task that is
+tried again asks only what this run has not finished.  `backfill_members` fetches the changes of single days again
+(`airflow backfill create --dag-id backfill_members --from-date … --to-date …`); by its schedule it does nothing.
+"""
 
 from typing import Any
 
-from airflow.sdk import Asset, Param, dag, task
+from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, TaskGroup, task, task_group
 
-STAGED = Asset("calis://staged")
-MOST_BATCHES = 64
+from harvesters.pools import harvesting
+from operations import batches
+from operations.notices import tell
+
+DAYS = CronDataIntervalTimetable("@daily", timezone="UTC")
+DATE: Any = {"type": ["null", "string"], "pattern": r"^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?$"}
+PARAMS = {
+    "sources": Param([], type="array", items={"type": "string"}, description="source ids; with no members, all"),
+    "members": Param([], type="array", items={"type": "string"}, description="members, for all their sources"),
+    "full": Param(False, type="boolean", description="everything, not only what changed"),
+    "since": Param(None, description="only what changed since then (UTC): 2026-11-01", **DATE),
+    "until": Param(None, description="only what changed until then, inclusive", **DATE),
+}
 
 
-@dag(
-    schedule="@hourly",
-    catchup=False,
-    max_active_runs=1,
-    params={
-        "sources": Param([], type="array", items={"type": "string"}, description="source ids; none means all"),
-        "full": Param(False, type="boolean", description="harvest everything, not only what changed"),
-    },
-    doc_md=__doc__,
-    tags=["calis"],
-)
-def harvest_members() -> None:
-    """Batches of sources → harvest each → stage each."""
+def wire(by_day: bool) -> None:
+    """Choose → by pool, batches side by side: harvest → stage; then announce what is new, and check."""
 
     @task
-    def choose(params: Any = None, dag_run: Any = None) -> list[list[str]]:
-        from harvesters import registry, schedule
+    def choose(params: Any = None, dag_run: Any = None) -> dict[str, list[list[str]]]:
+        return batches.choose(params, dag_run.run_type, by_day)
 
-        chosen = registry.load().chosen(params["sources"])
-        if getattr(dag_run, "run_type", "") == "scheduled":
-            chosen = tuple(source for source in chosen if schedule.is_due(source))
-        return registry.batches(chosen, MOST_BATCHES)
+    @task
+    def of_pool(chosen: Any, pool: str) -> Any:
+        return chosen[pool]
 
-    @task(max_active_tis_per_dagrun=4)
-    def harvest(batch: list[str], params: Any = None, run_id: Any = None) -> list[str]:
-        from harvesters.harvest import harvest_sources
+    @task
+    def harvest(batch: Any, params: Any = None, run_id: Any = None, ti: Any = None, **context: Any) -> None:
+        day = f"{context['data_interval_start']:%Y-%m-%d}" if by_day else ""
+        batches.harvest(batch, run_id, params, day, last=ti.try_number > ti.max_tries)
 
-        harvest_sources(batch, run_id, full=params["full"])
-        return batch
-
-    @task(max_active_tis_per_dagrun=4)
-    def stage(batch: list[str], run_id: Any = None) -> None:
+    @task(pool="stage", trigger_rule="all_done")
+    def stage(batch: Any, run_id: Any = None) -> None:
         from transforms.stage import stage_sources
 
         stage_sources(batch, run_id)
 
-    @task(outlets=[STAGED])
-    def announce() -> None:
-        """What is staged is there for the catalogue."""
+    @task(outlets=[Asset("calis://staged")], trigger_rule="all_done")
+    def announce(run_id: Any = None) -> None:
+        batches.skip_unless_staged(run_id)
 
-    @task
-    def check(run_id: Any = None) -> None:
-        # fails the run after every source had its turn; what is staged goes on all the same
-        from warehouse.outcome import of_run, raise_for_faults
+    @task(trigger_rule="all_done_min_one_success", retries=0)
+    def check(chosen: Any, run_id: Any = None) -> None:
+        from warehouse.outcome import raise_for_run
 
-        raise_for_faults(of_run(run_id))
+        raise_for_run(run_id, chosen)
 
-    stage.expand(batch=harvest.expand(batch=choose())) >> [announce(), check()]
+    ends = [announce(), check(chosen := choose())]
+    for name in harvesting():
+
+        @task_group(group_id="batch")
+        def each(batch: Any, pool: str = name) -> None:
+            harvest.override(pool=pool)(batch) >> stage(batch)
+
+        with TaskGroup(name):
+            each.expand(batch=of_pool(chosen, name)) >> ends
 
 
-harvest_members()
+for dag_id, schedule in {"harvest_members": "@hourly", "backfill_members": DAYS}.items():
+    with DAG(
+        dag_id,
+        schedule=schedule,
+        max_active_runs=1,
+        params=PARAMS,
+        default_args={"on_failure_callback": tell},
+        doc_md=__doc__,
+    ):
+        wire(by_day=schedule is DAYS)

@@ -3,6 +3,7 @@
 import fcntl
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,9 +12,11 @@ from harvesters.landing import Harvested, HarvestError, in_progress
 from harvesters.registry import Source
 from harvesters.wanted import Wanted
 from warehouse import lake
-from warehouse.outcome import FINISHED, Outcome
+from warehouse.outcome import FINISHED, Outcome, recorded
+from warehouse.progress import Progress
 
 log = logging.getLogger(__name__)
+SIDE_BY_SIDE = 8  # hosts that one process asks at the same time
 
 PROTOCOLS: dict[str, Callable[[Source, str, Wanted], Harvested]] = {"oai": oai.harvest, "folder": files.harvest}
 
@@ -59,14 +62,23 @@ def harvest(
     return outcome.record()
 
 
-def harvest_sources(source_ids: Iterable[str], run_id: str, full: bool = False, **wanted: Any) -> list[Outcome]:
-    """Harvest the sources named (all, where none is), one after the other; a bad one doesn't stop the next.
+def harvest_sources(
+    source_ids: Iterable[str], run_id: str, full: bool = False, *, jobs: int = SIDE_BY_SIDE, **wanted: Any
+) -> list[Outcome]:
+    """Harvest the sources named (all, where none is), some side by side; a bad one doesn't stop the next.
+
+    The sources of one host are asked one after the other.  What this very run has finished before (complete or
+    unchanged) is not asked again: its outcome is given as it was recorded.
 
     Args:
         source_ids: sources.
         run_id: the run that asks for it.
         full: as for `harvest`.
+        jobs: how many hosts, or folders, at a time; they wait for the network most of the time.
         wanted: `since`, `until`, `reconcile`, `accept_shrink`, as for `harvest`.
+
+    Returns:
+        An outcome for each, in the registry's order.
 
     Raises:
         RegistryError: the registry has faults; nothing was harvested.
@@ -74,7 +86,34 @@ def harvest_sources(source_ids: Iterable[str], run_id: str, full: bool = False, 
         ValueError: what is wanted contradicts itself; nothing was harvested.
     """
     Wanted(full, **wanted)
-    return [harvest(source, run_id, full, **wanted) for source in registry.load().chosen(source_ids)]
+    chosen = registry.load().chosen(source_ids)
+    hosts: dict[str, list[Source]] = {}
+    for source in chosen:
+        hosts.setdefault(source.host or source.source_id, []).append(source)
+    outcomes: dict[str, Outcome] = {}
+
+    def harvest_host(sources: list[Source]) -> None:
+        for source in sources:
+            before = _finished(source.source_id, run_id)
+            outcomes[source.source_id] = before or harvest(source, run_id, full, **wanted)
+            progress.advance()
+
+    longest_first = sorted(hosts.values(), key=len, reverse=True)
+    with Progress("harvest", "sources", len(chosen)) as progress, ThreadPoolExecutor(max(1, jobs)) as pool:
+        waiting = [pool.submit(harvest_host, sources) for sources in longest_first]
+        try:
+            for done in waiting:
+                done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [outcomes[source.source_id] for source in chosen]
+
+
+def _finished(source_id: str, run_id: str) -> Outcome | None:
+    """The outcome of this run for a source, if nothing is left to do."""
+    ended = (o for o in recorded("harvest", source_id) if o.run_id == run_id and o.verdict in FINISHED)
+    return next(ended, None)
 
 
 @contextmanager

@@ -153,6 +153,11 @@ class Source(BaseModel):
     max_megabytes: int = Field(default=2048, gt=0)
     quirks: Annotated[dict[str, str], BeforeValidator(_quirks), Field(validate_default=True)] = {}
 
+    @property
+    def host(self) -> str | None:
+        """Host and port that it is asked at; None for a folder."""
+        return urlsplit(self.address).netloc.rpartition("@")[2] or None if "://" in self.address else None
+
     @field_validator("source_id")
     @classmethod
     def _check_id(cls, source_id: str) -> str:
@@ -225,10 +230,19 @@ class Registry:
                 return source
         raise KeyError(f"no source {source_id!r} in sources.csv; known: {[s.source_id for s in self.sources]}")
 
-    def chosen(self, source_ids: Iterable[str]) -> tuple[Source, ...]:
-        """The sources named, or all of them where none is."""
-        wanted = list(source_ids)
-        return tuple(self.source(name) for name in wanted) if wanted else self.sources
+    def chosen(self, source_ids: Iterable[str], member_codes: Iterable[str] = ()) -> tuple[Source, ...]:
+        """The sources named and those of the members named, in the registry's order; all of them where none is.
+
+        Raises:
+            KeyError: there is no source of a name, or no member.
+        """
+        wanted = {self.source(name).source_id for name in source_ids}
+        codes = set(member_codes)
+        if unknown := sorted(codes - {member.code for member in self.members}):
+            raise KeyError(f"no member {unknown[0]!r} in members.csv")
+        if not wanted and not codes:
+            return self.sources
+        return tuple(s for s in self.sources if s.source_id in wanted or s.member_code in codes)
 
     def member_table(self) -> pa.Table:
         """The members as `catalog.member`."""
@@ -360,13 +374,3 @@ def load(folder: Path | None = None) -> Registry:
     if faults:
         raise RegistryError(sorted(faults, key=lambda fault: (fault.file, fault.line)))
     return Registry(tuple(row.model for row in members), tuple(row.model for row in sources))
-
-
-def batches(sources: Iterable[Source], most: int, least: int = 4) -> list[list[str]]:
-    """The ids of the sources dealt into at most `most` batches of about `least` or more, in registry order.
-
-    Neighbours in the registry, which are often feeds of one member, come into different batches.
-    """
-    ids = [source.source_id for source in sources]
-    count = min(most, -(-len(ids) // least))
-    return [ids[start::count] for start in range(count)]

@@ -1,5 +1,6 @@
 """Airflow on this machine: its home below the lake, the DAGs run without a scheduler, and `calis up`."""
 
+import hashlib
 import json
 import logging
 import os
@@ -15,9 +16,11 @@ from pathlib import Path
 
 import httpx
 
+from harvesters import pools
 from warehouse import lake
 
-DAGS = ("harvest_members", "build_catalog", "publish_warehouse")
+RUN = ("harvest_members", "build_catalog", "publish_warehouse")  # one after the other
+DAGS = (*RUN, "backfill_members")
 PORT = 8080
 COMPONENTS = ("scheduler", "dag-processor", "triggerer", "api-server")
 START_SECONDS = 120
@@ -46,24 +49,44 @@ def environment() -> dict[str, str]:
 
 
 def prepare() -> None:
-    """Make Airflow's folder, its signing secret and its database, once per version of Airflow."""
+    """Make Airflow's folder, its signing secret, its database and its pools, once for each version of them.
+
+    What an operator has changed in a pool since stays, until `pools.csv` changes.
+
+    Raises:
+        AirflowError: one of Airflow's commands failed.
+    """
     home = airflow_home()
     home.mkdir(parents=True, exist_ok=True)
     secret = home / "jwt.secret"
     if not secret.exists():
         secret.touch(mode=0o600)
         secret.write_text(secrets.token_hex(64))
-    done = home / f"migrated-{version('apache-airflow')}"
-    if not done.exists():
-        result = _airflow("db", "migrate")
-        if result.returncode:
-            raise AirflowError(f"airflow db migrate failed:\n{result.stdout[-2000:]}{result.stderr[-2000:]}")
-        done.touch()
+    database = os.environ.get("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "")
+    migrated = home / f"migrated-{version('apache-airflow')}{_short(database)}"
+    if not migrated.exists():
+        _airflow("db", "migrate")
+        migrated.touch()
+    wanted = {pool.name: {"slots": pool.slots, "description": pool.description} for pool in pools.load().values()}
+    text = json.dumps(wanted, indent=1)
+    made = home / f"pools{_short(database)}.json"
+    if not made.exists() or made.read_text("utf-8") != text:
+        with lake.replacing_file(made) as scratch:
+            scratch.write_text(text, "utf-8")
+            _airflow("pools", "import", str(scratch))
 
 
-def _airflow(*arguments: str) -> subprocess.CompletedProcess[str]:
+def _short(database: str) -> str:
+    """What tells the databases that a home was used with apart; "" for the one within it."""
+    return f"-{hashlib.sha256(database.encode()).hexdigest()[:12]}" if database else ""
+
+
+def _airflow(*arguments: str) -> None:
     command = [sys.executable, "-m", "airflow", *arguments]
-    return subprocess.run(command, env=os.environ | environment(), capture_output=True, text=True, check=False)
+    result = subprocess.run(command, env=os.environ | environment(), capture_output=True, text=True, check=False)
+    if result.returncode:
+        said = f"{result.stdout[-2000:]}{result.stderr[-2000:]}"
+        raise AirflowError(f"airflow {' '.join(arguments[:2])} failed:\n{said}")
 
 
 def run_dags(sources: list[str], full: bool) -> list[str]:
@@ -78,7 +101,10 @@ def run_dags(sources: list[str], full: bool) -> list[str]:
         AirflowError: the DAGs do not load.
     """
     prepare()
-    os.environ.update(environment() | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"})
+    # a task that fails would wait ten minutes here, where nobody waits for it
+    os.environ.update(
+        environment() | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING", "AIRFLOW__CORE__DEFAULT_TASK_RETRIES": "0"}
+    )
     warnings.filterwarnings("ignore", message="Using `httpx`")  # between Airflow and its web framework
     from airflow.dag_processing.dagbag import DagBag  # reads its configuration when it is imported
 
@@ -86,7 +112,7 @@ def run_dags(sources: list[str], full: bool) -> list[str]:
     if bag.import_errors or set(bag.dags) != set(DAGS):
         raise AirflowError(f"the DAGs do not load: {bag.import_errors or sorted(bag.dags)}")
     faults = []
-    for dag_id in DAGS:
+    for dag_id in RUN:
         conf = {"sources": sources, "full": full} if dag_id == "harvest_members" else {}
         run = bag.dags[dag_id].test(run_conf=conf)
         if run.state == "success":

@@ -1,6 +1,6 @@
 """What a stage did with a batch of a source: counts that must balance, and a verdict."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
@@ -95,6 +95,29 @@ def faults(outcomes: Iterable[Outcome]) -> list[str]:
     """The outcomes that need a person (failed, held, partial), a line each with the reason."""
     bad = (outcome for outcome in outcomes if outcome.verdict in NEEDS_A_PERSON)
     return [f"{o.stage} {o.source_id}: {o.verdict}: {o.reason}" for o in bad]
+
+
+def raise_for_run(run_id: str, chosen: Mapping[str, Iterable[Iterable[str]]]) -> None:
+    """Raise `StageFailedError` for what a run left undone, after every source had its turn.
+
+    Of a source that was harvested again in the same run the last outcome counts.  A source without any outcome
+    of its harvest was lost with the process that had it, and is named too.
+
+    Args:
+        run_id: the run.
+        chosen: batches of source ids by pool: all that were to be harvested.
+    """
+    found = of_run(run_id)
+    last = {o.source_id: o for o in found if o.stage == "harvest"}
+    reason = "its task ended before it had an outcome; harvest it again"
+    lost = [
+        Outcome("harvest", name, "", run_id, "failed", reason=reason)
+        for batches in chosen.values()
+        for batch in batches
+        for name in batch
+        if name not in last
+    ]
+    raise_for_faults([*(o for o in found if o.stage != "harvest" or o is last[o.source_id]), *lost])
 
 
 def raise_for_faults(outcomes: Iterable[Outcome]) -> None:

@@ -1,6 +1,7 @@
 """Progress of long work: a bar on a terminal, plain lines elsewhere."""
 
 import logging
+import threading
 import time
 
 from rich.console import Console
@@ -32,14 +33,19 @@ def log_handler() -> logging.Handler:
 class Progress:
     """How far some work is; use as a context manager and call `advance`.
 
-    On a terminal one bar that vanishes when it is done; elsewhere a log line every ten seconds.
+    On a terminal one bar that vanishes when it is done; elsewhere a log line every ten seconds.  There is one bar
+    at a time: work within other work, or beside it in another thread, has none.
     """
+
+    _one_bar = threading.Lock()
+    _counting = threading.Lock()
 
     def __init__(self, what: str, unit: str, total: int | None = None):
         self.what, self.unit, self.total, self.count = what, unit, total, 0
         self._said = time.monotonic()
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self._bar = Bar(*columns, transient=True, console=CONSOLE) if CONSOLE.is_terminal else None
+        shown = CONSOLE.is_terminal and self._one_bar.acquire(blocking=False)
+        self._bar = Bar(*columns, transient=True, console=CONSOLE) if shown else None
 
     def __enter__(self) -> "Progress":
         if self._bar:
@@ -50,13 +56,16 @@ class Progress:
     def __exit__(self, *details: object) -> None:
         if self._bar:
             self._bar.stop()
+            self._one_bar.release()
 
     def advance(self, by: int = 1) -> None:
         """Count `by` more."""
-        self.count += by
+        with self._counting:
+            self.count += by
+            say = time.monotonic() - self._said > EVERY_SECONDS
+            self._said = time.monotonic() if say else self._said
         if self._bar:
             self._bar.advance(self._task, by)
-        elif time.monotonic() - self._said > EVERY_SECONDS:
-            self._said = time.monotonic()
+        elif say and not CONSOLE.is_terminal:
             of = f" of {self.total:,}" if self.total else ""
             log.info("%s: %s%s %s", self.what, f"{self.count:,}", of, self.unit)

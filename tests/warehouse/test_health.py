@@ -36,7 +36,7 @@ def registered(lake_home):
         "source_id,member_code,protocol,address,metadata_prefix,schedule\n"
         "good,A,folder,a,,@daily\n"
         "refused,A,oai,https://opac.example.edu.cn/oai?verb=x,oai_dc,@daily\n"
-        "cut,B,oai,http://127.0.0.1:1/oai,oai_dc,@weekly\n"
+        "cut,B,oai,https://repository.example.edu.cn/oai,oai_dc,@weekly\n"
         "fresh,B,folder,b,,@daily\n"
         "rests,C,folder,c,,@never\n"
         "forgotten,C,folder,d,,0 3 * * *\n",
