@@ -1,0 +1,220 @@
+"""The staff site in a running Airflow: who may read, who may decide, and where decisions end up."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+from operations import local_airflow
+from quality.report import report
+from tests import consortium
+from tests.quality.browsing import browser, needs_chromium, page, serious_faults  # noqa: F401
+from tests.transforms.staged_records import ANALYSIS, HAMLET, register, stage
+from transforms import catalog, judgement
+from warehouse.publish import publish
+
+DOUBTFUL = HAMLET | {"pub_year": 2000, "isbn": [], "publisher": None, "extent": None, "pub_place": "Londres"}
+PAIR = {
+    "left_source_id": "a-1",
+    "left_record_id": "000",
+    "right_source_id": "b-2",
+    "right_record_id": "000",
+    "verdict": "must_join",
+    "why": "同一版次",
+}
+ROLES = ("viewer", "user", "op", "admin")
+START_SECONDS = 90
+
+
+@pytest.fixture(scope="module")
+def lake_of_pairs(tmp_path_factory):
+    """A lake with a doubtful pair, published and reported on."""
+    home = tmp_path_factory.mktemp("lake")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CALIS_HOME", str(home))
+        register({"a-1": "M1", "b-2": "M2"})
+        stage("a-1", [HAMLET, *(ANALYSIS | {"volume_no": str(number)} for number in range(6))])
+        stage("b-2", [DOUBTFUL])
+        assert catalog.build("one")[-1].verdict == "complete"
+        (outcome,) = publish("run")
+        assert outcome.verdict == "complete", outcome.reason
+        assert report("run")[0].verdict == "complete"
+        yield home
+
+
+@pytest.fixture(scope="module")
+def airflow(lake_of_pairs):
+    """The address of an api-server with a user of each role, and their passwords."""
+    local_airflow.prepare()
+    port = consortium.free_port()
+    address = f"http://127.0.0.1:{port}"
+    env = os.environ | local_airflow.environment()
+    env |= {
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{role}:{role}" for role in ROLES),
+    }
+    log = (lake_of_pairs / "api-server.log").open("wb")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "airflow", "api-server"], env=env, stdout=log, stderr=log, start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                if httpx.get(f"{address}/api/v2/version", timeout=5).status_code == 200:
+                    break
+            except httpx.HTTPError:
+                pass
+            assert process.poll() is None and time.monotonic() < deadline, (
+                lake_of_pairs / "api-server.log"
+            ).read_text()
+            time.sleep(0.2)
+        passwords = json.loads((local_airflow.airflow_home() / "passwords.json").read_text("utf-8"))
+        yield address, passwords
+    finally:
+        local_airflow._stop([process])
+        log.close()
+
+
+@pytest.fixture
+def as_role(airflow):
+    """A client of the site that is signed in with a role."""
+    address, passwords = airflow
+    clients = []
+
+    def signed_in(role):
+        login = httpx.post(f"{address}/auth/token", json={"username": role, "password": passwords[role]})
+        headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
+        clients.append(httpx.Client(base_url=f"{address}/data-quality/", headers=headers, timeout=60))
+        return clients[-1]
+
+    yield signed_in
+    for client in clients:
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", ""),
+        ("GET", "index.html"),
+        ("GET", "style.css"),
+        ("GET", "members/M1.html"),
+        ("GET", "no-such-page.html"),
+        ("GET", "api/me"),
+        ("GET", "docs"),
+        ("GET", "openapi.json"),
+        ("POST", "api/judgement"),
+        ("DELETE", "index.html"),
+    ],
+)
+def test_anonymous_is_refused_everywhere(airflow, method, path):
+    answer = httpx.request(method, f"{airflow[0]}/data-quality/{path}", json=PAIR if method == "POST" else None)
+    assert answer.status_code == 401, answer.text
+
+
+def test_every_role_reads_and_only_op_and_admin_may_decide(as_role):
+    may = {}
+    for role in ROLES:
+        client = as_role(role)
+        assert "联合目录质量" in client.get("index.html").text
+        told = client.get("api/me").json()
+        assert told["user"] == role
+        may[role] = told["may_decide"]
+    assert may == {"viewer": False, "user": False, "op": True, "admin": True}
+
+
+def test_pages_say_that_they_are_served_and_forbid_what_is_not_theirs(as_role):
+    answer = as_role("viewer").get("index.html")
+    assert "<html data-served " in answer.text
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", ["%2e%2e/union.duckdb", "members/..%2f..%2f..%2fregistry/members.csv"])
+def test_nothing_beside_the_pages_is_served(as_role, path):
+    answer = as_role("admin").get(path)
+    assert answer.status_code == 404 and b"DUCK" not in answer.content and "valid_from" not in answer.text
+
+
+def test_a_viewer_decides_nothing(as_role):
+    for role in ("viewer", "user"):
+        answer = as_role(role).post("api/judgement", json=PAIR)
+        assert answer.status_code == 403 and "role op" in answer.json()["detail"]
+    assert judgement.load() == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "told"),
+    [
+        ({"why": "  "}, 422, "why"),
+        ({"verdict": "maybe"}, 422, "verdict"),
+        ({"right_record_id": "000", "right_source_id": "a-1"}, 409, "same record"),
+        ({"right_record_id": "gone"}, 409, "b-2:gone"),
+        ({"who": "somebody else"}, 422, "who"),
+        ({"why": "x" * 401}, 422, "why"),
+    ],
+)
+def test_a_decision_that_is_none_is_refused_with_its_reason(as_role, changed, status, told):
+    answer = as_role("op").post("api/judgement", json=PAIR | changed)
+    assert answer.status_code == status and told in answer.json()["detail"]
+    assert "Traceback" not in answer.text
+    assert judgement.load() == []
+
+
+def test_another_site_decides_nothing(as_role):
+    client = as_role("op")
+    elsewhere = {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}
+    assert client.post("api/judgement", json=PAIR, headers=elsewhere).status_code == 403
+    assert client.post("api/judgement", json=PAIR, headers={"Origin": "http://127.0.0.1:1"}).status_code == 403
+    form = {"Content-Type": "text/plain"}
+    assert client.post("api/judgement", content=json.dumps(PAIR), headers=form).status_code in (415, 422)
+    assert judgement.load() == []
+
+
+@needs_chromium
+def test_sign_in_open_the_menu_and_decide_a_pair(airflow, page):  # noqa: F811
+    address, passwords = airflow
+    page.goto(f"{address}/data-quality/index.html")
+    assert "Not authenticated" in page.content()
+    page.errors.clear()  # the browser's own word on the 401
+    page.goto(f"{address}/auth/login")
+    page.get_by_label("Username").fill("op")
+    page.locator("input[type=password]").fill(passwords["op"])
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{address}/")
+    page.goto(f"{address}/plugin/data_quality")
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("link", name="待审核", exact=True).click()
+    pair = frame.locator("article.pair", has_text="Hamlet")
+    pair.get_by_role("button", name="合并").click()
+    assert pair.get_by_text("请先写明理由").is_visible()
+    pair.get_by_label("理由").fill("同一版次 <script>alert(1)</script>")
+    pair.get_by_role("button", name="合并").click()
+    pair.get_by_text("已记入：op").wait_for()
+    (one,) = judgement.load()
+    assert (one.who, one.verdict) == ("op", "must_join")
+    assert one.pair == (("a-1", "000"), ("b-2", "000"))
+    page.goto(f"{address}/data-quality/review.html")
+    page.get_by_text("已记入：op").wait_for()
+    assert not page.get_by_role("button", name="下载 CSV").is_visible()
+    assert serious_faults(page) == []
+
+
+@needs_chromium
+def test_the_audit_log_has_the_decision(airflow, as_role):
+    before = len(judgement.load())
+    answer = as_role("admin").post("api/judgement", json=PAIR | {"verdict": "must_not_join", "why": "两版"})
+    assert answer.status_code == 200 and answer.json()["who"] == "admin"
+    assert len(judgement.load()) == before + 1
+    address, passwords = airflow
+    login = httpx.post(f"{address}/auth/token", json={"username": "admin", "password": passwords["admin"]})
+    bearer = {"Authorization": f"Bearer {login.json()['access_token']}"}
+    logged = httpx.get(f"{address}/api/v2/eventLogs?event=staff_site.judgement", headers=bearer).json()
+    last = max(logged["event_logs"], key=lambda entry: entry["event_log_id"])
+    assert last["owner"] == "admin" and "两版" in last["extra"]
