@@ -48,6 +48,8 @@ clean: ## Remove the virtual environment and all data below var/
 # What Debian has to bring for tests in the browser and on Spark; without root they are skipped with a message.
 system:
 	@needed=""; command -v chromium >/dev/null || needed="chromium fonts-noto-cjk"; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || \
+		needed="$$needed postgresql"; \
 	test -n "$$JAVA_HOME" || command -v java >/dev/null || needed="$$needed default-jre-headless"; \
 	if [ -z "$$needed" ]; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

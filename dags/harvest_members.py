@@ -50,7 +50,7 @@ def wire(by_day: bool) -> None:
     def announce(run_id: Any = None) -> None:
         batches.skip_unless_staged(run_id)
 
-    @task(trigger_rule="all_done_min_one_success", retries=0)
+    @task(trigger_rule="all_done", retries=0)
     def check(chosen: Any, run_id: Any = None) -> None:
         from warehouse.outcome import raise_for_run
 

@@ -97,7 +97,7 @@ def faults(outcomes: Iterable[Outcome]) -> list[str]:
     return [f"{o.stage} {o.source_id}: {o.verdict}: {o.reason}" for o in bad]
 
 
-def raise_for_run(run_id: str, chosen: Mapping[str, Iterable[Iterable[str]]]) -> None:
+def raise_for_run(run_id: str, chosen: Mapping[str, Iterable[Iterable[str]]] | None) -> None:
     """Raise `StageFailedError` for what a run left undone, after every source had its turn.
 
     Of a source that was harvested again in the same run the last outcome counts.  A source without any outcome
@@ -105,8 +105,10 @@ def raise_for_run(run_id: str, chosen: Mapping[str, Iterable[Iterable[str]]]) ->
 
     Args:
         run_id: the run.
-        chosen: batches of source ids by pool: all that were to be harvested.
+        chosen: batches of source ids by pool: all that were to be harvested; None where that could not be found.
     """
+    if chosen is None:
+        raise StageFailedError("the sources could not be chosen; see the task `choose`")
     found = of_run(run_id)
     last = {o.source_id: o for o in found if o.stage == "harvest"}
     reason = "its task ended before it had an outcome; harvest it again"

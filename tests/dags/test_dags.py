@@ -64,5 +64,5 @@ def test_the_dags_fail_on_an_empty_folder(lake_home):
     lake_home.mkdir()
     result = run_through_airflow(lake_home)
     assert result.returncode != 0
-    assert "harvest_members ended as failed; failed tasks: choose" in result.stderr
+    assert "harvest_members ended as failed; failed tasks: check, choose" in result.stderr
     assert not lake.published_database().exists()

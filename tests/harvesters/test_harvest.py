@@ -126,6 +126,8 @@ def test_a_run_counts_the_last_outcome_of_a_source_and_names_those_that_were_los
     raise_for_run("run-1", {"harvest_files": [["flaky-1"], ["good-1"]]})
     with pytest.raises(StageFailedError, match="good-2: failed: its task ended before"):
         raise_for_run("run-1", {"harvest_files": [["flaky-1", "good-1"]], "harvest_oai": [["good-2"]]})
+    with pytest.raises(StageFailedError, match="could not be chosen"):
+        raise_for_run("run-1", None)
     Outcome("stage", "good-1", "b", "run-1", "failed", reason="can't be read").record()
     with pytest.raises(StageFailedError, match="can't be read"):
         raise_for_run("run-1", {"harvest_files": [["flaky-1"], ["good-1"]]})
