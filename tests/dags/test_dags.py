@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from operations import local_airflow
+from tests.dags import postgres
+from tests.operations import mailbox
 from warehouse import engine, lake
 
 LIGHT = {"typing", "airflow.sdk", "harvesters.pools", "operations", "operations.notices"}
@@ -29,17 +32,17 @@ def test_a_dag_file_is_wiring_only(path):
     assert not (lake.CHECKOUT / path.stem).exists(), "a DAG file may not have a folder's name"
 
 
-def run_through_airflow(home: Path) -> subprocess.CompletedProcess[str]:
+def run_through_airflow(home: Path, **more: str) -> subprocess.CompletedProcess[str]:
     command = [Path(sys.executable).with_name("calis"), "run", "--airflow"]
-    environment = os.environ | {"CALIS_HOME": str(home), "PYTHONWARNINGS": "ignore"}
+    environment = os.environ | {"CALIS_HOME": str(home), "PYTHONWARNINGS": "ignore"} | more
     return subprocess.run(
         command, env=environment, cwd=lake.CHECKOUT, capture_output=True, text=True, check=False, timeout=400
     )
 
 
-def one(sql: str):
+def one(sql: str, *values: str):
     with engine.connect(lake.published_database(), read_only=True) as con:
-        return con.execute(sql).fetchone()
+        return con.execute(sql, list(values)).fetchone()
 
 
 def test_the_dags_build_the_union_of_a_small_consortium(small_consortium):
@@ -66,3 +69,43 @@ def test_the_dags_fail_on_an_empty_folder(lake_home):
     assert result.returncode != 0
     assert "harvest_members ended as failed; failed tasks: check, choose" in result.stderr
     assert not lake.published_database().exists()
+
+
+def test_on_postgres_a_bad_source_fails_alone_and_staff_are_told(small_consortium):
+    """The whole way with PostgreSQL as Airflow's database, a source that is not there, and servers to tell."""
+    installed = postgres.commands()
+    if not installed:
+        pytest.skip("no PostgreSQL (apt-get install postgresql)")
+    pytest.importorskip("psycopg2", reason="no driver for PostgreSQL (pip install -e '.[distributed]')")
+    sources = lake.registry() / "sources.csv"
+    lines = sources.read_text("utf-8").splitlines()
+    name = next(line for line in lines if ",oai," in line).split(",")[0]
+    sources.write_text("\n".join(lines).replace(f"/{name}/oai", "/nowhere/oai") + "\n", "utf-8")
+    with (
+        postgres.served(installed) as database,
+        mailbox.mail_server() as (mail_port, mails),
+        mailbox.webhook() as (webhook_port, posts),
+    ):
+        connections = mailbox.connections(mail_port, webhook_port)
+        result = run_through_airflow(small_consortium, AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=database, **connections)
+        states = task_states(database)
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "harvest_members ended as failed; failed tasks: check" in result.stderr
+    assert not (small_consortium / "airflow" / "airflow.db").exists()
+    failed = {task for task, state in states if state not in ("success", "skipped")}
+    assert failed == {("harvest_members", "check")}
+    assert (("publish_warehouse", "publish"), "success") in states
+    assert one("SELECT verdict FROM quality.outcome WHERE source_id = ? AND stage = 'harvest'", name) == (
+        "failed",
+    )
+    assert one("SELECT failures, advice_zh <> '' FROM marts.source_health WHERE source_id = ?", name) == (1, True)
+    assert one("SELECT count(*) FROM marts.source_health WHERE state = 'good'")[0] == len(lines) - 2
+    (mail,), (post,) = mails, posts
+    assert name in mail.get_body().get_content()
+    assert name in [row["source_id"] for row in post["sources"]]
+
+
+def task_states(database: str) -> set[tuple[tuple[str, str], str]]:
+    with create_engine(database).connect() as con:
+        rows = con.execute(text("SELECT dag_id, task_id, state FROM task_instance")).fetchall()
+    return {((dag_id, task_id), state) for dag_id, task_id, state in rows}
