@@ -177,6 +177,16 @@ def inspect(
         summary.print_inspection(found)
 
 
+@app.command(epilog="Example: calis rules --explain clc-syntax")
+def rules(
+    code: Annotated[str, typer.Option("--explain", help="Say all of this rule.")] = "", as_json: AsJson = False
+) -> None:
+    """List the record rules: code, severity, formats, what they are about; or explain one."""
+    from operations import listed_rules
+
+    listed_rules.explain(code, as_json) if code else listed_rules.list_all(as_json)
+
+
 @app.command(epilog="Example: calis evaluate --records a.mrc --pairs labels.csv --wrong wrong.csv")
 def evaluate(
     records: Annotated[list[Path] | None, typer.Option(help="MARC files.", exists=True)] = None,

@@ -8,9 +8,18 @@ Columns of a rule file (lists are written `a|b`; an empty list means all):
     kinds       book, serial … as in staged.bib.kind
     tag         the field it speaks of, or `024,100`; where formats differ `cnmarc:200|marc21:245`
     table       bib, field, holding or item: the staged table whose rows the predicate sees;
-                reader: the reader or the stage finds it itself, the row only explains it
+                deviation: the places where a record differs from its format (`quality.rules.deviations`);
+                reader: the reader, the stage or the publication finds it, the row only explains it
     predicate   SQL that is true for a row that breaks the rule; null counts as sound
     value       SQL for the value shown; for table field its value, where nothing is given
+
+and, where a file has them:
+
+    weight      points that a finding takes from the score of a record, where it is not that of its severity
+    valid_from  the rule holds from this day on (YYYY-MM-DD)
+    valid_to    and up to this one
+    valid_by    whose date that is: batch (or nothing), the day of the harvest; pub_year, the record's year of
+                publication, which for a thesis is that of the degree (a record without one counts as of today)
 
 A predicate sees the columns of its row, those of the record as `bib.…`, and of the record's fields
 `has('801$b')` (is there one?), `first('210$d')` (the first by position) and `values('010$z')` (all of them).
@@ -25,11 +34,14 @@ Macros for predicates are in `macros.sql`.
 import csv
 import re
 from dataclasses import dataclass
+from datetime import date
 from functools import cache, cached_property
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-TABLES = ("bib", "field", "holding", "item", "reader")
+STAGED = ("bib", "field", "holding", "item")
+TABLES = (*STAGED, "deviation", "reader")
+SEVERITY_WEIGHT = {"fail": 10.0, "warn": 2.0}
 COLUMNS = [
     "code",
     "title_zh",
@@ -44,6 +56,7 @@ COLUMNS = [
     "predicate",
     "value",
 ]
+OPTIONAL = ["weight", "valid_from", "valid_to", "valid_by"]
 WHOLE_BATCH = re.compile(r"\b(is_held|batch_has_holdings|same_barcode)\b")
 FACT = re.compile(r"\b(has|first|values)\('([^'$]+)(?:\$(.))?'\)")
 NEIGHBOUR = re.compile(r"\bbeside\('(.)'\)")
@@ -65,6 +78,14 @@ class Rule:
     table: str
     predicate: str
     value: str
+    weight: float = 0.0
+    valid_from: date = date.min
+    valid_to: date = date.max
+    valid_by: str = "batch"
+
+    def is_in_force(self, day: date) -> bool:
+        """Whether it holds for a batch of that day; one that goes by the year of a record does on some."""
+        return self.valid_by != "batch" or self.valid_from <= day <= self.valid_to
 
     @cached_property
     def needs_batch(self) -> bool:
@@ -110,9 +131,39 @@ def _faults(place: str, row: dict[str, str], seen: set[str]) -> list[str]:
         faults.append(f"{place}: is_held means nothing where no holdings are sent; ask for batch_has_holdings too")
     if row["table"] != "field" and NEIGHBOUR.search(row["predicate"] + row["value"]):
         faults.append(f"{place}: only a rule of table field can ask what is beside a subfield")
+    faults += [f"{place}: {fault}" for fault in _date_faults(row)]
     if bool(row["predicate"]) == (row["table"] == "reader"):
         faults.append(f"{place}: a rule of table reader has no predicate, every other has one")
     return faults
+
+
+def _date_faults(row: dict[str, str]) -> list[str]:
+    """What is wrong with the optional columns."""
+    faults = []
+    for name in ("valid_from", "valid_to"):
+        try:
+            date.fromisoformat(row.get(name) or "2000-01-01")
+        except ValueError:
+            faults.append(f"{name} is {row[name]!r}, must be a day as YYYY-MM-DD")
+    if row.get("valid_by", "") not in ("", "batch", "pub_year"):
+        faults.append(f"valid_by is {row['valid_by']!r}, must be batch or pub_year")
+    if not re.fullmatch(r"\d*(\.\d+)?", row.get("weight", "")):
+        faults.append(f"weight is {row['weight']!r}, must be a number of points")
+    return faults
+
+
+def _rule(row: dict[str, str]) -> Rule:
+    given = {name: row.pop(name, "") for name in OPTIONAL}
+    lists = [tuple(filter(None, row.pop(name).split("|"))) for name in ("formats", "kinds")]
+    return Rule(
+        formats=lists[0],
+        kinds=lists[1],
+        **row,
+        weight=float(given["weight"] or SEVERITY_WEIGHT[row["severity"]]),
+        valid_from=date.fromisoformat(given["valid_from"]) if given["valid_from"] else date.min,
+        valid_to=date.fromisoformat(given["valid_to"]) if given["valid_to"] else date.max,
+        valid_by=given["valid_by"] or "batch",
+    )
 
 
 @cache
@@ -127,15 +178,17 @@ def load(folder: Path = FOLDER) -> tuple[Rule, ...]:
     for path in sorted(folder.glob("*.csv")):
         with path.open(encoding="utf-8", newline="") as lines:
             reader = csv.DictReader(lines, strict=True)
-            if reader.fieldnames != COLUMNS:
-                faults.append(f"{path.name}, line 1: the columns must be {','.join(COLUMNS)}")
+            header = list(reader.fieldnames or [])
+            if header != COLUMNS + [name for name in OPTIONAL if name in header]:
+                faults.append(
+                    f"{path.name}, line 1: the columns must be {','.join(COLUMNS)}[,{','.join(OPTIONAL)}]"
+                )
                 continue
             for row in reader:
                 found = _faults(f"{path.name}, line {reader.line_num}", row, {rule.code for rule in rules})
                 faults += found
                 if not found:
-                    lists = [tuple(filter(None, row.pop(name).split("|"))) for name in ("formats", "kinds")]
-                    rules.append(Rule(formats=lists[0], kinds=lists[1], **row))
+                    rules.append(_rule(row))
     if faults:
         raise RuleError("rules that can't be used:\n" + "\n".join(faults))
     return tuple(rules)
@@ -147,4 +200,4 @@ def explain(code: str) -> Rule:
         if rule.code == code:
             return rule
     advice = ("此规则尚无说明，请联系中心。", "This rule is not explained yet; ask the centre.")
-    return Rule(code, code, code, *advice, "warn", (), (), "", "reader", "", "")
+    return Rule(code, code, code, *advice, "warn", (), (), "", "reader", "", "", SEVERITY_WEIGHT["warn"])

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import date
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -14,13 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from quality.rules import FOLDER, TABLES, Rule, RuleError, asked, compared, load
+from quality.rules import FOLDER, STAGED, Rule, RuleError, asked, compared, load
+from quality.rules.deviations import deviations
 from quality.rules.scans import Scan, scans
 from schemas.quality import QUALITY_ISSUE
 from schemas.tables import BY_NAME
 from warehouse import engine, lake
 
-STAGED = TABLES[:-1]
 _FINDING = pa.schema([f for f in QUALITY_ISSUE.schema if f.name not in ("source_id", "batch_id")])
 
 
@@ -52,7 +53,7 @@ def check(
     others.add(tables["holding"])
     others.add(tables["item"])
     tables = {name: others.beside(name, table) for name, table in tables.items()}
-    needed = scans(tuple(load() if rules is None else rules), _formats(tables["bib"]))
+    needed = scans(_in_force(load() if rules is None else rules, batch_id), _formats(tables["bib"]))
     return _issues(_found(needed, tables, _year(batch_id), threads), source_id, batch_id)
 
 
@@ -68,7 +69,7 @@ def check_files(
     for name, needs in (("holding", ["record_no"]), ("item", ["record_no", "barcode"])):
         for some in compared.batches(files[name], needs):
             others.add(some)
-    needed = scans(tuple(rule for rule in load() if rule.needs_batch), formats)
+    needed = scans(_in_force([rule for rule in load() if rule.needs_batch], batch_id), formats)
     words = "record_no record_id format barcode " + " ".join(scan.sql(scan.table) for scan in needed)
     read = {
         name: asked.columns_in(words, BY_NAME[f"staged.{name}"].schema.names)
@@ -92,7 +93,7 @@ class Checker:
 
     def __init__(self, source_id: str, batch_id: str, threads: int = 1):
         self._source_id, self._batch_id, self._threads = source_id, batch_id, threads
-        self._rules = tuple(rule for rule in load() if not rule.needs_batch)
+        self._rules = _in_force([rule for rule in load() if not rule.needs_batch], batch_id)
         self._formats: frozenset[str] = frozenset()
         self._bib: list[pa.Table] = []
         self._waiting: dict[Scan, list[pa.Table]] = defaultdict(list)
@@ -131,8 +132,20 @@ def _formats(bib: pa.Table) -> frozenset[str]:
     return frozenset(pc.unique(bib["format"]).to_pylist())
 
 
+def _day(batch_id: str) -> date:
+    try:
+        return date.fromisoformat(batch_id[:8])
+    except ValueError:
+        return lake.now().date()
+
+
 def _year(batch_id: str) -> int:
-    return int(batch_id[:4]) if batch_id[:4].isdigit() else lake.now().year
+    return _day(batch_id).year
+
+
+def _in_force(rules: Sequence[Rule], batch_id: str) -> tuple[Rule, ...]:
+    day = _day(batch_id)
+    return tuple(rule for rule in rules if rule.is_in_force(day))
 
 
 def _seen(needed: Sequence[Scan], tables: dict[str, pa.Table]) -> list[tuple[Scan, pa.Table]]:
@@ -151,6 +164,9 @@ def _seen(needed: Sequence[Scan], tables: dict[str, pa.Table]) -> list[tuple[Sca
         else:
             if scan.table == "field":
                 seen, place = fields.rows(scan.tags, scan.columns, scan.neighbours)
+            elif scan.table == "deviation":
+                seen, place = _deviating(tables["field"], bib)
+                seen = seen.select(scan.columns)
             else:
                 seen, place = asked.of_records(tables[scan.table].select(scan.columns), bib)
             if scan.beside:
@@ -158,6 +174,12 @@ def _seen(needed: Sequence[Scan], tables: dict[str, pa.Table]) -> list[tuple[Sca
                 seen = seen.append_column("bib", record)
         found.append((scan, seen))
     return found
+
+
+def _deviating(field: pa.Table, bib: pa.Table) -> tuple[pa.Table, np.ndarray]:
+    """Where the records differ from their formats, and the places of these records."""
+    place = asked.places(field["record_no"].to_numpy(), bib)
+    return asked.of_records(deviations(field, place, bib["format"]), bib)
 
 
 class _Prepared:
@@ -247,7 +269,7 @@ def _findings(scan: Scan, run: Callable[[Scan], pa.Table]) -> pa.Table:
     count = len(scan.rules)
     number, row = np.nonzero(np.stack([rows[f"broken_{n}"].to_numpy() for n in range(count)]))
     values = pa.chunked_array([part for n in range(count) for part in rows[f"value_{n}"].chunks], pa.string())
-    if scan.table == "field":
+    if scan.has_tag:
         tag = rows["tag"].cast(pa.string()).take(pa.array(row))
     else:
         formats = sorted(scan.formats)

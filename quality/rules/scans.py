@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from quality.rules import Rule, asked, compared
+from quality.rules import Rule, asked, compared, deviations
 from schemas.tables import BY_NAME
 
 LONGEST_VALUE = 300  # characters of a value that are kept with a finding
@@ -27,6 +27,11 @@ class Scan:
     rules: tuple[Rule, ...]
     formats: frozenset[str]
 
+    @property
+    def has_tag(self) -> bool:
+        """Whether its rows are of one field."""
+        return self.table in ("field", "deviation")
+
     @cached_property
     def _broken(self) -> list[str]:
         # CASE leaves out the rows of its first condition; AND might work out both for every row
@@ -43,8 +48,10 @@ class Scan:
     @cached_property
     def columns(self) -> list[str]:
         """The columns of its table that it reads."""
-        always = ["record_no", "tag"] if self.table == "field" else ["record_no"]
+        always = ["record_no", "tag"] if self.has_tag else ["record_no"]
         words = " ".join(always + self._broken + self._values)
+        if self.table == "deviation":
+            return asked.columns_in(words, deviations.SCHEMA.names)
         names = [*BY_NAME[f"staged.{self.table}"].schema.names, *compared.COLUMNS.get(self.table, ())]
         return asked.columns_in(words, names)
 
@@ -83,7 +90,7 @@ class Scan:
             f"CASE WHEN broken_{n} THEN {sql} END AS value_{n}" for n, sql in enumerate(self._values)
         )
         return f"""
-            SELECT record_no, {"tag" if self.table == "field" else "NULL AS tag"}, {", ".join(names)}, {values}
+            SELECT record_no, {"tag" if self.has_tag else "NULL AS tag"}, {", ".join(names)}, {values}
             FROM (SELECT *, {broken} FROM {rows} AS {self.table}) AS {self.table}
             WHERE {" OR ".join(names)}"""
 
@@ -103,6 +110,9 @@ def _guard(rule: Rule, formats: frozenset[str]) -> str:
         guards.append(f"true{_only(meant, formats)}")
     if rule.kinds:
         guards.append(_among("bib.kind", rule.kinds))
+    if rule.valid_by == "pub_year":
+        years = f"BETWEEN {rule.valid_from.year} AND {rule.valid_to.year}"
+        guards.append(f"coalesce(bib.pub_year, getvariable('batch_year')) {years}")
     return " AND ".join(guards)
 
 
@@ -112,7 +122,8 @@ def _only(names: list[str], formats: frozenset[str]) -> str:
 
 
 def _value(rule: Rule) -> str:
-    value = asked.resolved(rule.value) or ("field.value" if rule.table == "field" else "NULL")
+    shown = {"field": "field.value", "deviation": "deviation.shown"}
+    value = asked.resolved(rule.value) or shown.get(rule.table, "NULL")
     return f"left(CAST({value} AS VARCHAR), {LONGEST_VALUE})"
 
 

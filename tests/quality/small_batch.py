@@ -6,7 +6,8 @@ import pyarrow as pa
 
 from schemas.tables import BY_NAME
 
-Fields = list[tuple[Any, ...]]  # (tag, value) or (tag, {code: value}) or (tag, indicators, {code: value})
+# (tag, value) or (tag, {code: value}) or (tag, indicators, {code: value}); a list of pairs where codes repeat
+Fields = list[tuple[Any, ...]]
 
 SOURCE, BATCH = "demo-1", "20260105T000000000000Z"
 
@@ -49,13 +50,13 @@ SOUND_FIELDS: dict[str, Fields] = {
         ("102", {"a": "CN", "b": "110000"}),
         ("105", {"a": "a   z   000ay"}),
         ("106", {"a": "r"}),
-        ("200", {"a": "红楼梦", "A": "hong lou meng", "f": "曹雪芹著"}),
+        ("200", "1 ", {"a": "红楼梦", "A": "hong lou meng", "f": "曹雪芹著"}),
         ("210", {"a": "北京", "c": "人民文学出版社", "d": "1998"}),
         ("215", {"a": "326页"}),
-        ("606", {"a": "章回小说"}),
+        ("606", "0 ", {"a": "章回小说"}),
         ("690", {"a": "I242.4", "v": "5"}),
-        ("701", {"a": "曹雪芹", "A": "cao xue qin"}),
-        ("801", {"a": "CN", "b": "DEMO"}),
+        ("701", " 0", {"a": "曹雪芹", "A": "cao xue qin"}),
+        ("801", " 0", {"a": "CN", "b": "DEMO"}),
     ],
     "marc21": [
         ("LDR", "00000nam a2200000 a 4500"),
@@ -82,7 +83,8 @@ def _field_rows(record_no: int, record_id: str, fields: Fields) -> list[dict[str
     for field_no, (tag, *rest) in enumerate(fields):
         content = rest[-1]
         indicators = rest[0] if len(rest) == 2 else "  "
-        parts = list(content.items()) if isinstance(content, dict) else [(None, content)]
+        parts = list(content.items()) if isinstance(content, dict) else content
+        parts = [(None, content)] if isinstance(content, str) else parts
         rows += [
             {
                 "source_id": SOURCE,
@@ -111,7 +113,9 @@ def record(format_: str, fields: Fields | None = None, **bib: Any) -> dict[str, 
     replaced = {tag for tag, *_ in changed}
     kept = [field for field in SOUND_FIELDS[format_] if field[0] not in replaced]
     return {
-        "fields": kept + [field for field in changed if field[-1] is not None],
+        "fields": sorted(
+            kept + [field for field in changed if field[-1] is not None], key=lambda field: field[0] != "LDR"
+        ),
         "holdings": bib.pop("holdings", [{"institution": "DEMO", "call_number": "I242.4/1"}]),
         "items": bib.pop("items", []),
         "bib": {**SOUND_BIB[format_], "format": format_, **bib},

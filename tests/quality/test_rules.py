@@ -140,6 +140,81 @@ EXAMPLES: dict[str, tuple[Change, Change]] = {
         {"items": [{"barcode": "1"}, {"barcode": "1"}]},
         {"items": [{"barcode": "1"}, {"barcode": "2"}, {"barcode": None}, {"barcode": None}]},
     ),
+    "undefined-field": ({"fields": [("288", {"a": "x"})]}, {"fields": [("909", {"a": "x"})]}),
+    "obsolete-field": (
+        {"format": "marc21", "fields": [("440", " 0", {"a": "A series"})]},
+        {"format": "marc21", "fields": [("490", "0 ", {"a": "A series"})]},
+    ),
+    "repeated-field": (
+        {"fields": [("101", "0 ", {"a": "chi"}), ("101", "0 ", {"a": "eng"})]},
+        {"fields": [("701", " 0", {"a": "某", "A": "mou"}), ("701", " 0", {"a": "某", "A": "mou"})]},
+    ),
+    "undefined-indicator": (
+        {"fields": [("101", "7 ", {"a": "chi"})]},
+        {"fields": [("101", "2 ", {"a": "chi", "c": "eng"})]},
+    ),
+    "indicator-not-blank": ({"fields": [("215", "1 ", {"a": "326页"})]}, {"fields": [("905", "19", {"s": "I2"})]}),
+    "obsolete-indicator": (
+        {"format": "marc21", "fields": [("100", "20", {"a": "Wei-Ling, Li"})]},
+        {"format": "marc21", "fields": [("100", "1 ", {"a": "Wei-Ling, Li"})]},
+    ),
+    "undefined-subfield": (
+        {"fields": [("215", {"a": "326页", "k": "x"})]},
+        # pinyin, a nested field, and the foreign field that 880 stands for have the subfields of their own
+        {
+            "fields": [
+                ("225", "2 ", {"a": "丛书", "A": "cong shu"}),
+                ("410", " 0", {"1": "2001 ", "a": "丛书", "f": "某"}),
+            ]
+        },
+    ),
+    "obsolete-subfield": (
+        {"format": "marc21", "fields": [("260", {"b": "Penguin", "c": "1998.", "d": "PE1"})]},
+        {"format": "marc21", "fields": [("028", "00", {"a": "PE1"})]},
+    ),
+    "repeated-subfield": (
+        {"format": "marc21", "fields": [("245", "10", [("a", "One"), ("b", "x"), ("b", "y")])]},
+        {"format": "marc21", "fields": [("260", [("a", "London"), ("a", "Rome"), ("b", "P"), ("c", "1998")])]},
+    ),
+    "undefined-code": (
+        {"fields": [("106", {"a": "q"})]},
+        {"format": "marc21", "fields": [("008", "980101s1998    enk|||||||||||000|1|eng|d")]},
+    ),
+    "filler-code": ({"fields": [("105", {"a": "a---z   000ay"})]}, {"fields": [("105", {"a": "a   z|||000ay"})]}),
+    "obsolete-code": (
+        {"format": "marc21", "fields": [("008", "980101s1998    enk           00011 eng d")]},
+        {"format": "marc21", "fields": [("008", "980101s1998    enk           000 1 eng d")]},
+    ),
+    "coded-field-length": (
+        {"fields": [("105", {"a": "a   z   000a"})]},
+        {"format": "marc21", "fields": [("007", "cr |||")]},
+    ),
+    "undefined-embedded-field": (
+        {"fields": [("410", " 0", {"1": "a", "a": "丛书"})]},
+        {"fields": [("461", " 0", {"1": "001000009"})]},
+    ),
+    "linkage-missing": (
+        {"format": "marc21", "fields": [("880", "10", {"a": "红楼梦"})]},
+        {"format": "marc21", "fields": [("880", "10", {"6": "245-00/$1", "a": "红楼梦"})]},
+    ),
+    "linkage-form": (
+        {"format": "marc21", "fields": [("245", "10", {"6": "880", "a": "Hong lou meng"})]},
+        {"format": "marc21", "fields": [("880", "10", {"6": "245-00/$1/r", "a": "红楼梦"})]},
+    ),
+    "linkage-without-880": (
+        {"format": "marc21", "fields": [("245", "10", {"6": "880-01", "a": "Hong lou meng"})]},
+        {
+            "format": "marc21",
+            "fields": [
+                ("245", "10", {"6": "880-01", "a": "Hong lou meng"}),
+                ("880", "10", {"6": "245-01/$1", "a": "红楼梦"}),
+            ],
+        },
+    ),
+    "linkage-880-alone": (
+        {"format": "marc21", "fields": [("880", "10", {"6": "245-01/$1", "a": "红楼梦"})]},
+        {"format": "marc21", "fields": [("880", "10", {"6": "245-00/$1", "a": "红楼梦"})]},
+    ),
     "dc-no-creator": ({"format": "oai_dc", "creators": None}, {"format": "oai_dc", "creators": ["x"]}),
     "dc-no-date": (
         {"format": "oai_dc", "fields": [("date", None)]},
