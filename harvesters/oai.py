@@ -15,7 +15,8 @@ from urllib.parse import urlencode
 from harvesters import landing
 from harvesters.http import shown_address
 from harvesters.landing import Harvested, HarvestError, Landing
-from harvesters.oai_client import Client, OAIError
+from harvesters.oai_client import Client
+from harvesters.oai_page import OAIError
 from harvesters.registry import Source
 from harvesters.wanted import Wanted
 from warehouse import lake
@@ -177,7 +178,7 @@ def _pages(client: Client, landed: Landing, steps: Steps, progress: Progress) ->
     used = {step["token"] for step in steps}
     while not steps or steps[-1]["token"]:
         asked = {"resumptionToken": steps[-1]["token"]} if steps else _first_request(landed.plan)
-        page = client.list_records(**asked)
+        page = client.listed("ListRecords", **asked)
         request = f"{shown_address(client.endpoint)}?{urlencode({'verb': 'ListRecords', **asked})}"
         if page.token and page.token in used:
             raise HarvestError(
@@ -186,7 +187,12 @@ def _pages(client: Client, landed: Landing, steps: Steps, progress: Progress) ->
                 resumable=False,
             )
         used.add(page.token)
-        step = {"token": page.token, "response_date": page.response_date, "size": page.complete_list_size}
+        step = {
+            "token": page.token,
+            "response_date": page.response_date,
+            "size": page.complete_list_size,
+            "damaged": page.damaged,
+        }
         name = f"page-{len(landed.rows) + 1:05d}.xml"
         landed.land(name, page.content, request, received=page.records, progress=step)
         steps.append(step)

@@ -23,7 +23,7 @@ RECORD = b"record"
 BARE = (b"mods", b"dc", b"dim", b"qualifieddc", b"qdc", b"dcterms")
 XOAI, XOAI_ROOT = b"http://www.lyncode.com/xoai", b"metadata"
 
-_PREFIX = rb"(?:[A-Za-z_][\w.\-]*:)?"
+_PREFIX = rb"(?:[A-Za-z_][\w.\-]*+:)?"
 _NO_ELEMENT = rb"<!--.*?-->|<\?.*?\?>|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>"
 _NO_ELEMENTS = re.compile(_NO_ELEMENT, re.DOTALL)
 _ROOT = re.compile(rb"(?>[^<]+|" + _NO_ELEMENT + rb")*+<(" + _PREFIX + rb")([A-Za-z_][\w.\-]*)", re.DOTALL)

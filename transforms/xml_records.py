@@ -18,6 +18,7 @@ import pyarrow as pa
 from lxml import etree
 from numpy.typing import NDArray
 
+from harvesters.xml_mend import UNDECODABLE, WRONG_BYTES, mend
 from transforms import charset, marcxml, xml_metadata
 from transforms.chunk import ISSUES, NO_ISSUES, NONE_REJECTED, RECORDS, Chunk
 from transforms.field_columns import Columns, Field
@@ -32,6 +33,7 @@ _HAN = re.compile(r"[\u4e00-\u9fff]")
 _MARC_CHILDREN = ("{*}leader", "{*}controlfield", "{*}datafield")
 _BETWEEN = b"<?next?>"  # stands between records that are parsed together
 _WIDE = ("utf-16", "utf-16le", "utf-16be", "ucs-2", "iso-10646-ucs-2")  # as documents declare UTF-16
+_MENDED = (charset.UTF_8, charset.UNKNOWN)  # where a record's illegal characters can be told
 _OTHERS = (charset.UTF_8, charset.GB18030, charset.BIG5)  # what a record may be in that belies its declaration
 
 
@@ -198,6 +200,21 @@ def _read_otherwise(content: bytes, head: bytes, declared: str, readable: bool) 
     return (None, declared) if isinstance(element, str) else (element, name)
 
 
+def _mended(content: bytes, head: bytes, reason: str, columns: Columns) -> Any:
+    """The element of a record whose illegal characters are mended, each kind noted; else why it is none."""
+    mended, rules = mend(content)
+    if not rules or UNDECODABLE in rules:
+        return reason
+    element = _elements([mended], root_of(head, charset.UTF_8))[0]
+    if isinstance(element, str):
+        return reason
+    row = columns.records[-1]
+    row["status"], row["charset"] = "doubtful" if WRONG_BYTES in rules else "mended", charset.UTF_8
+    for rule in rules:
+        columns.note(rule, value=reason.removeprefix("not well-formed XML: "))
+    return element
+
+
 def _decodes(content: bytes, encoding: str) -> bool:
     try:
         content.decode(encoding)
@@ -230,6 +247,8 @@ def parsed(found: Units, which: NDArray[np.int64], digests: NDArray[np.uint64], 
             if other is not None:
                 columns.note("encoding-label", value=root.encoding)
                 element = other
+        if isinstance(element, str) and row["charset"] in _MENDED and not (found.wide or found.too_long):
+            element = _mended(content, found.head, element, columns)
         if isinstance(element, str):
             rule, reason = "xml-syntax", element
         else:

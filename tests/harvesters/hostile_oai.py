@@ -23,7 +23,11 @@ XML = {"Content-Type": "text/xml; charset=utf-8"}
 
 @dataclass
 class Provider:
-    """Records of ids 0…n-1, paged; `faults` maps the number of a ListRecords request (from 1) to its fault."""
+    """Records of ids 0…n-1, paged.
+
+    `faults` maps the number of a ListRecords request (from 1; 0 for all) to its fault, `fault_of_page` that of a
+    page.
+    """
 
     records: int = 25
     page_size: int = 10
@@ -34,7 +38,10 @@ class Provider:
     list_size: Callable[[int], int | None] = lambda page: None
     token: Callable[[int], str] = lambda start: f"start={start}"
     faults: dict[int, Callable[[Answer], Answer | str]] = field(default_factory=dict)
+    fault_of_page: dict[int, Callable[[Answer], Answer | str]] = field(default_factory=dict)
+    titles: bool = False
     identify_fault: Callable[[Answer], Answer | str] | None = None
+    page_no: int = 0  # of the page that was sent last
     queries: list[dict[str, str]] = field(default_factory=list)
     hold: threading.Event = field(default_factory=threading.Event)  # what hanging answers wait for
 
@@ -47,8 +54,8 @@ class Provider:
         if query["verb"] == "Identify":
             good = self.identify()
             return self.identify_fault(good) if self.identify_fault else good
-        fault = self.faults.get(len(self.lists)) or self.faults.get(0)
         good = self.page(query)
+        fault = self.faults.get(len(self.lists)) or self.faults.get(0) or self.fault_of_page.get(self.page_no)
         return fault(good) if fault else good
 
     def identify(self) -> Answer:
@@ -68,6 +75,7 @@ class Provider:
             start = starts[query["resumptionToken"]]
         elif query.get("from", "") > self.datestamp:
             return self.error("noRecordsMatch", "nothing new")
+        self.page_no = start // self.page_size + 1
         end = min(start + self.page_size, self.records)
         rows = "".join(self.record(number) for number in range(start, end))
         size = self.list_size(start // self.page_size + 1)
@@ -82,9 +90,10 @@ class Provider:
             f"<header{status}><identifier>oai:demo:{number}</identifier>"
             f"<datestamp>{self.datestamp}</datestamp></header>"
         )
+        title = f'<datafield tag="245" ind1=" " ind2=" "><subfield code="a">Title {number}</subfield></datafield>'
         marc = (
             '<metadata><record xmlns="http://www.loc.gov/MARC21/slim"><leader>00000nam a2200000 a 4500</leader>'
-            f'<controlfield tag="001">{number}</controlfield></record></metadata>'
+            f'<controlfield tag="001">{number}</controlfield>{title if self.titles else ""}</record></metadata>'
         )
         return f"<record>{header}{'' if status else marc}</record>"
 
