@@ -6,20 +6,24 @@ allows and as a Retry-After in either form asks; what will not pass (a login, 40
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import requests
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError, SSLError
 
 from harvesters.addresses import Guarded
+from harvesters.host_rate import turn
 from harvesters.landing import HarvestError
 from harvesters.registry import Source
 
+READ = 1 << 20  # bytes
 USER_AGENT = "calis-exchange/0.1 (library catalogue harvester)"
 ADVICE = {
     401: "it wants a login; ask the member for access",
@@ -41,7 +45,7 @@ class Patience:
     read_timeout: float = 180  # seconds without a byte; the slowest hundredth of real sources needs this
     page_timeout: float = 900  # seconds for a whole page
     page_megabytes: float = 256
-    pause: float = 0  # seconds between requests
+    pause: float = 0  # seconds between requests to the host
 
     @classmethod
     def of(cls, source: Source) -> "Patience":
@@ -78,6 +82,16 @@ class Session:
         self.session.adapters.clear()  # no scheme but these two, whatever a redirect says
         for scheme in ("https://", "http://"):
             self.session.mount(scheme, Guarded(source))
+        # proxies and certificates of the environment, looked up once and not for each page; netrc is not read
+        found = self.session.merge_environment_settings(source.address, {}, True, None, None)
+        self.session.proxies, self.session.verify = found["proxies"], found["verify"]
+        self.session.trust_env = False
+        self._retrying = Retrying(
+            retry=retry_if_exception_type(TransientError),
+            stop=stop_after_attempt(int(self.patience.attempts)),
+            wait=self._wait,
+            reraise=True,
+        )
 
     def ask(
         self,
@@ -95,12 +109,7 @@ class Session:
         """
         where = shown_address(address) + (f" ({what})" if what else "")
         try:
-            return Retrying(
-                retry=retry_if_exception_type(TransientError),
-                stop=stop_after_attempt(int(self.patience.attempts)),
-                wait=self._wait,
-                reraise=True,
-            )(self._once, address, params, read, refused)
+            return self._retrying(self._once, address, params, read, refused)
         except TransientError as error:
             attempts = int(self.patience.attempts)
             raise HarvestError(f"{where}: {error}; asked {attempts} times; the next run tries again") from error
@@ -121,10 +130,12 @@ class Session:
         read: Callable[[requests.Response, bytes], Read],
         refused: Callable[[requests.Response, bytes], object] | None,
     ) -> Read:
-        if self.patience.pause:
-            time.sleep(self.patience.pause)
         try:
-            with closing(self._request(address, params)) as response:
+            with (
+                turn(urlsplit(address).netloc, self.patience.pause, self.patience.longest_wait) as now,
+                closing(self._request(address, params)) as response,
+            ):
+                now.rest = self._rest(response)
                 content = self._content(response)
         except (requests.Timeout, requests.ConnectionError) as error:
             raise TransientError(f"no answer: {_said(error)}") from error
@@ -136,6 +147,13 @@ class Session:
             refused(response, content)
         self._check_status(response)
         return read(response, content)
+
+    def _rest(self, response: requests.Response) -> float:
+        """How long the host is left alone: as it asks where it is overloaded, and other sources on it wait too."""
+        asked = (
+            _retry_after(response.headers.get("Retry-After", "")) if response.status_code in (429, 503) else None
+        )
+        return max(self.patience.pause, min(asked or 0.0, self.patience.longest_wait))
 
     def _check_status(self, response: requests.Response) -> None:
         """Raise what the status says is wrong."""
@@ -154,17 +172,35 @@ class Session:
 
     def _content(self, response: requests.Response) -> bytes:
         """The body, within the limits of size and time."""
-        content, end = bytearray(), time.monotonic() + self.patience.page_timeout
-        for chunk in response.iter_content(1 << 16):
-            content += chunk
-            if len(content) > self.page_bytes:
+        pieces, size, end = [], 0, time.monotonic() + self.patience.page_timeout
+        for piece in _as_they_come(response):
+            pieces.append(piece)
+            size += len(piece)
+            if size > self.page_bytes:
                 raise HarvestError(
                     f"one page is larger than {self.page_bytes / 1e6:g} MB; if that is right, raise "
                     "max_megabytes, or page_megabytes in quirks"
                 )
             if time.monotonic() > end:
                 raise TransientError(f"a page took longer than {self.patience.page_timeout:g} s")
-        return bytes(content)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _as_they_come(response: requests.Response) -> Iterator[bytes]:
+    """The pieces of a body as they arrive, however slowly, with its coding taken off.
+
+    requests' own `iter_content` waits until a piece is full, so a source that sends a byte now and then would hold
+    it for days.
+    """
+    try:
+        while piece := response.raw.read1(READ, decode_content=True):
+            yield piece
+    except DecodeError as error:
+        raise requests.exceptions.ContentDecodingError(error) from error
+    except ReadTimeoutError as error:
+        raise requests.ConnectionError(error) from error
+    except (ProtocolError, SSLError) as error:
+        raise requests.exceptions.ChunkedEncodingError(error) from error
 
 
 def _retry_after(text: str) -> float | None:

@@ -218,7 +218,7 @@ def _keep(path: Path, content: bytes | BinaryIO) -> tuple[int, str]:
     digest, size = hashlib.sha256(), 0
     known = len(content) if isinstance(content, bytes) else -1
     stream: BinaryIO = io.BytesIO(content) if isinstance(content, bytes) else content
-    with path.open("wb") as file, zstandard.ZstdCompressor(level=3).stream_writer(file, size=known) as writer:
+    with path.open("wb") as file, zstandard.ZstdCompressor(level=1).stream_writer(file, size=known) as writer:
         while chunk := stream.read(CHUNK):
             digest.update(chunk)
             size += len(chunk)

@@ -22,7 +22,7 @@ from lxml import etree
 
 from harvesters.http import TransientError
 from harvesters.landing import HarvestError, count_records
-from harvesters.xml_layout import PEEK, layout
+from harvesters.xml_layout import layout
 from harvesters.xml_mend import mend
 
 NAMESPACE = "{http://www.openarchives.org/OAI/2.0/}"
@@ -140,17 +140,45 @@ def _parser() -> etree.XMLParser:
 # --- the frame -------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Patterns:
+    """What is sought in a list whose elements have this prefix."""
+
+    first: "re.Pattern[bytes]"  # begins an element of the list
+    closing: bytes  # ends one
+    whole: "re.Pattern[bytes]"  # begins one that has its header
+    named: "re.Pattern[bytes]"  # the same, and its identifier
+    inner: "re.Pattern[bytes]"  # begins a described record of the same name, with its own prefix
+
+
 @lru_cache(maxsize=64)
-def _patterns(
-    prefix: bytes, verb: str
-) -> tuple["re.Pattern[bytes]", bytes, "re.Pattern[bytes]", "re.Pattern[bytes]"]:
-    """What begins an element of the list, ends one, begins a whole record, and names its identifier."""
-    name = LISTED[verb]
-    first = re.compile(b"<" + prefix + name + rb"[\s/>]")
+def _patterns(prefix: bytes, verb: str) -> _Patterns:
     header = b"<" + prefix + rb"header(?:\s[^<>]*)?>\s*"
-    begins = re.compile(b"<" + prefix + rb"record(?:\s[^<>]*)?>\s*" + header if verb == "ListRecords" else header)
-    names = re.compile(header + b"<" + prefix + rb"identifier\s*>([^<]*)<")
-    return first, b"</" + prefix + name, begins, names
+    whole = b"<" + prefix + rb"record(?:\s[^<>]*)?>\s*" + header if verb == "ListRecords" else header
+    return _Patterns(
+        first=re.compile(b"<" + prefix + LISTED[verb] + rb"[\s/>]"),
+        closing=b"</" + prefix + LISTED[verb],
+        whole=re.compile(whole),
+        named=re.compile(whole + b"<" + prefix + rb"identifier\s*>([^<]*)<"),
+        inner=re.compile(b"<" + prefix + rb"metadata(?:\s[^<>]*)?>\s*<((?:[\w.\-]+:)?)record[\s>]"),
+    )
+
+
+def _count(content: bytes, prefix: bytes, verb: str, named: int) -> int:
+    """How many records a well-formed page has; the same as `count_records`, and at once where all is plain.
+
+    It is where each header, and each tag that is called record, is that of a record with an identifier or of what
+    one describes, and no comment or CDATA may hold others.
+    """
+    inner = _patterns(prefix, verb).inner.findall(content)
+    own = named if verb == "ListRecords" else 0
+    plain = (
+        b"<!" not in content
+        and content.count(b"<" + prefix + b"header") == named
+        and content.count(b"<record") == inner.count(b"") + (0 if prefix else own)
+        and content.count(b":record") == 2 * (len(inner) - inner.count(b"") + (own if prefix else 0))
+    )
+    return named if plain else count_records(content)
 
 
 def _listed(content: bytes, verb: str) -> tuple[int, int]:
@@ -158,9 +186,9 @@ def _listed(content: bytes, verb: str) -> tuple[int, int]:
     if verb not in LISTED:
         return 0, 0
     found = layout(content)
-    begins, closing, _, _ = _patterns(found.prefix or b"", verb)
-    first = begins.search(content, found.behind_root)
-    last = content.rfind(closing)
+    patterns = _patterns(found.prefix or b"", verb)
+    first = patterns.first.search(content, found.behind_root)
+    last = content.rfind(patterns.closing)
     end = content.find(b">", last) + 1
     return (first.start(), end) if first and first.start() < last and end else (0, 0)
 
@@ -183,14 +211,16 @@ def _page(root: Any, content: bytes, verb: str, damaged: int = 0) -> Page:
         raise TransientError(f"the answer has no {verb} element")
     token = body.find(NAMESPACE + "resumptionToken")
     size = "" if token is None else token.get("completeListSize", "")
-    prefix = layout(content[:PEEK]).prefix or b""
+    prefix = layout(content).prefix or b""
+    identifiers = _patterns(prefix, verb).named.findall(content) if verb in LISTED else []
+    records = _count(content, prefix, verb, len(identifiers)) if verb in LISTED and not damaged else 0
     return Page(
         content=content,
         response_date=(root.findtext(NAMESPACE + "responseDate") or "").strip(),
         token="" if token is None else (token.text or "").strip(),
         complete_list_size=int(size) if re.fullmatch(r"\d{1,18}", size) else None,
-        records=count_records(content) if verb in LISTED else 0,
-        identifiers=_patterns(prefix, verb)[3].findall(content) if verb in LISTED else [],
+        records=count_records(content) if damaged else records,
+        identifiers=identifiers,
         facts={name: (body.findtext(NAMESPACE + name) or "").strip() for name in FACTS},
         damaged=damaged,
     )
@@ -216,7 +246,7 @@ def _salvaged(content: bytes, verb: str, fault: str) -> tuple[Page, str]:
     if not end:
         raise broken
     prefix = layout(mended).prefix or b""
-    begins = [match.start() for match in _patterns(prefix, verb)[2].finditer(mended, start, end)]
+    begins = [match.start() for match in _patterns(prefix, verb).whole.finditer(mended, start, end)]
     if not begins or begins[0] != start:
         raise broken
     damaged = [

@@ -107,6 +107,11 @@ def raw_batches(source_id: str) -> list[str]:
     return _names(home() / "raw" / _name(source_id))
 
 
+def host_file(host: str) -> Path:
+    """The file that those who ask a host hold in turn."""
+    return home() / "raw" / ".hosts" / _name(host)
+
+
 # --- staged ----------------------------------------------------------------------------------------------
 
 
