@@ -1,11 +1,15 @@
 """Decisions as the pages send them: checked, and taken in by the functions that the `calis` command calls."""
 
 import json
+from collections.abc import Callable
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from quality import decisions
 from transforms import judgement, judgement_csv
+from warehouse import lake
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 Why = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400)]
@@ -28,6 +32,29 @@ class Judged(_Asked):
     right_record_id: Name
     verdict: Literal["must_join", "must_not_join"]
     why: Why
+
+
+class Decided(_Asked):
+    """What becomes of a batch that is held."""
+
+    source_id: Name
+    batch_id: Name
+    decision: Literal["accept", "reject"]
+    why: Why
+
+
+class WaiverEnded(_Asked):
+    """A rule that counts again for a source."""
+
+    rule: Name
+    source_id: Name
+    why: Why
+
+
+class Waived(WaiverEnded):
+    """A rule that does not count for a source, through a day."""
+
+    until: date
 
 
 def judge(asked: Judged, who: str) -> dict[str, Any]:
@@ -53,15 +80,77 @@ def judge(asked: Judged, who: str) -> dict[str, Any]:
 
 
 def _told(one: judgement.Judgement) -> dict[str, str]:
-    return {"verdict": one.verdict, "who": one.who, "when": f"{one.judged_at:%Y-%m-%d %H:%M} UTC", "why": one.why}
+    return {"verdict": one.verdict, "who": one.who, "when": _when(one.judged_at), "why": one.why}
+
+
+def _when(time: datetime) -> str:
+    return f"{time + decisions.BEIJING:%Y-%m-%d %H:%M}"
+
+
+def decide(asked: Decided, who: str) -> dict[str, Any]:
+    """Accept or reject a held batch.
+
+    Raises:
+        DecisionRefusedError: it is not held, or somebody decided before.
+    """
+    choose = decisions.accept if asked.decision == "accept" else decisions.reject
+    return _batch(_taken(lambda: choose(asked.source_id, asked.batch_id, who, asked.why)))
+
+
+def waive(asked: Waived, who: str) -> dict[str, Any]:
+    """Waive a rule for a source.
+
+    Raises:
+        DecisionRefusedError: there is no such rule or source, or the day is past.
+    """
+    return _waiver(_taken(lambda: decisions.waive(asked.rule, asked.source_id, asked.until, who, asked.why)))
+
+
+def end_waiver(asked: WaiverEnded, who: str) -> dict[str, Any]:
+    """Let a rule count again for a source.
+
+    Raises:
+        DecisionRefusedError: it is not waived.
+    """
+    return _waiver(_taken(lambda: decisions.end_waiver(asked.rule, asked.source_id, who, asked.why)))
+
+
+def _taken(decide: Callable[[], Any]) -> Any:
+    try:
+        return decide()
+    except (decisions.DecisionError, lake.LakeError) as error:
+        raise DecisionRefusedError(str(error)) from error
+
+
+def _batch(one: decisions.Decision) -> dict[str, Any]:
+    return {
+        "source_id": one.source_id,
+        "batch_id": one.batch_id,
+        "decision": one.decision,
+        "who": one.who,
+        "when": _when(one.decided_at),
+        "why": one.why,
+    }
+
+
+def _waiver(one: decisions.Waiver) -> dict[str, Any]:
+    return {
+        "rule": one.rule,
+        "source_id": one.source_id,
+        "until": one.until.isoformat(),
+        "who": one.who,
+        "when": _when(one.decided_at),
+        "why": one.why,
+    }
 
 
 def decided() -> dict[str, Any]:
-    """What is decided by now, since the pages are older: judgements by pair, as the scripts name pairs."""
+    """What is decided by now, the pages being older: judgements and batches, as the scripts name them."""
     latest = {one.pair: one for one in judgement.load()}
     judgements = {}
     for pair, one in latest.items():
         for left, right in (pair, pair[::-1]):  # whichever way round a page shows it
             name = json.dumps([*left, *right], ensure_ascii=False, separators=(",", ":"))
             judgements[name] = _told(one)
-    return {"judgements": judgements}
+    batches = {f"{one.source_id}/{one.batch_id}": _batch(one) for one in reversed(decisions.decisions())}
+    return {"judgements": judgements, "batches": batches}

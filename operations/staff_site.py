@@ -89,6 +89,24 @@ def judge(asked: staff_decisions.Judged, who: Decider) -> dict[str, Any]:
     return _recorded("staff_site.judgement", who, staff_decisions.judge(asked, who))
 
 
+@app.post("/api/batch")
+def decide(asked: staff_decisions.Decided, who: Decider) -> dict[str, Any]:
+    """Accept or reject a batch that is held."""
+    return _recorded("staff_site.batch", who, staff_decisions.decide(asked, who))
+
+
+@app.post("/api/waiver")
+def waive(asked: staff_decisions.Waived, who: Decider) -> dict[str, Any]:
+    """Waive a rule for a source."""
+    return _recorded("staff_site.waiver", who, staff_decisions.waive(asked, who))
+
+
+@app.post("/api/waiver/end")
+def end_waiver(asked: staff_decisions.WaiverEnded, who: Decider) -> dict[str, Any]:
+    """Let a rule count again for a source."""
+    return _recorded("staff_site.waiver_end", who, staff_decisions.end_waiver(asked, who))
+
+
 # --- pages -----------------------------------------------------------------------------------------------
 
 

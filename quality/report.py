@@ -66,18 +66,20 @@ def _write(published: Published, folder: Path, outcome: Outcome) -> None:
     )
     outcome.batch_id = build_id or outcome.batch_id
     members = answers["members"]
+    health = by("member_code", published.rows("health"))
     for member in members:
-        member["history"], member["late"] = [], False
+        own = health.get(member["member_code"], [])
+        member["history"], member["late"] = [], any(source["late"] for source in own)
     site = environment(
         build_id=build_id, published_at=published_at, held=_held_since(published_at), missing=published.missing
     )
     found = explained(published.rows("rules"))
     rule_members = published.rows("rule_members")
-    troubled = batches.troubled(published)
-    _write_members(published, site, folder, members, troubled)
+    of_batches = batches.load(published)
+    _write_members(published, site, folder, members, of_batches, health)
     _write_rules(published, site, folder, members, found, rule_members)
     _write_runs(published, site, folder)
-    _write_batches(site, folder, troubled)
+    _write_batches(site, folder, of_batches)
     waiting = _write_review(published, site, folder)
     # last, since it also says what the file could not answer for the others
     _write_overview(
@@ -88,7 +90,7 @@ def _write(published: Published, folder: Path, outcome: Outcome) -> None:
         found,
         rule_members,
         answers["totals"][0],
-        {"waiting": waiting, "batches": troubled},
+        {"waiting": waiting, "batches": of_batches},
     )
     for name in ASSETS:
         shutil.copyfile(SITE / name, folder / name)
@@ -131,11 +133,13 @@ def _write_overview(
 
 
 def _write_members(
-    published: Published, site: jinja2.Environment, folder: Path, members: list[Row], troubled: list[batches.Batch]
-) -> None:
+    published: Published, site: jinja2.Environment, folder: Path, members: list[Row],
+    of_batches: list[batches.Batch], health: dict[str, list[Row]],
+) -> None:  # fmt: skip
     data = {name: by("member_code", published.rows(f"member_{name}")) for name in MEMBER_QUERIES}
     peers = by("member_code", published.rows("peers"))
-    with_page = {batch.key for batch in troubled}
+    waivers = by("member_code", published.rows("waivers"))
+    with_page = {batch.key for batch in of_batches}
     (folder / "members").mkdir()
     for member in members:
         code = member["member_code"]
@@ -149,7 +153,8 @@ def _write_members(
         _page(
             site, "member.html", folder / "members" / f"{file_of(code)}.html",
             root="../", member=member, found=found, examples=by("rule", context.pop("examples")), charts=shown,
-            peers=peers.get(code, []), with_page=with_page, **context,
+            peers=peers.get(code, []), with_page=with_page, waivers=explained(waivers.get(code, [])),
+            health=health.get(code, []), **context,
         )  # fmt: skip
 
 
@@ -179,9 +184,9 @@ def _write_runs(published: Published, site: jinja2.Environment, folder: Path) ->
     _page(site, "runs.html", folder / "runs.html", root="", runs=runs.history(published))
 
 
-def _write_batches(site: jinja2.Environment, folder: Path, troubled: list[batches.Batch]) -> None:
-    _page(site, "batches.html", folder / "batches.html", root="", batches=troubled)
-    for batch in troubled:
+def _write_batches(site: jinja2.Environment, folder: Path, of_batches: list[batches.Batch]) -> None:
+    _page(site, "batches.html", folder / "batches.html", root="", batches=of_batches)
+    for batch in of_batches:
         _page(site, "batch.html", folder / "batches" / f"{batch.file}.html", root="../", batch=batch)
 
 

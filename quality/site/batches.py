@@ -1,23 +1,61 @@
-"""Batches in trouble as their pages show them: what was held or failed, why, and what to do."""
+"""Batches as their pages show them: what was held or failed, why, what was decided, and what to do."""
 
 from dataclasses import dataclass, field
+
+from warehouse import engine, lake
 
 from .published import Published, by
 from .words import Row, explained, file_of
 
 NEEDS_A_PERSON = ("failed", "held", "partial")
+SOME = 12  # records of a held batch that its page shows
+# what of a held batch is shown, and the files that it is read from: findings by rule, records, records set aside
+_HELD = (
+    (
+        """SELECT rule, severity, count(*) AS findings, count(DISTINCT record_no) AS records,
+            any_value(value) AS value
+        FROM (
+            SELECT rule, severity, record_no, value FROM read_parquet(?)
+            UNION ALL SELECT rule, 'fail', record_no, reason FROM read_parquet(?)
+        ) GROUP BY ALL ORDER BY severity, findings DESC, rule""",
+        ("issue", "rejected"),
+    ),
+    (
+        "SELECT record_no, record_id, title, creators[1] AS creator, publisher, pub_year, charset, format "
+        f"FROM read_parquet(?) ORDER BY record_no LIMIT {SOME}",
+        ("bib",),
+    ),
+    (
+        "SELECT record_no, file, byte_offset, rule, reason, advice "
+        f"FROM read_parquet(?) ORDER BY record_no LIMIT {SOME}",
+        ("rejected",),
+    ),
+)
 
 
 @dataclass
 class Batch:
-    """One batch of a source that needs a person."""
+    """One batch of a source that needs a person, or on which one decided."""
 
     source_id: str
     batch_id: str
-    member: Row
-    outcomes: list[Row]  # of each stage
-    gates: list[Row] = field(default_factory=list)  # what was expected and observed
+    outcomes: list[Row]  # of each stage, with the member
+    needs_a_person: bool
+    gates: list[Row] = field(default_factory=list)  # what was expected and observed, failed ones first
     found: list[Row] = field(default_factory=list)  # findings by rule, and why records were set aside
+    decisions: list[Row] = field(default_factory=list)
+    records: list[Row] = field(default_factory=list)  # some of a batch that is held
+    set_aside: list[Row] = field(default_factory=list)  # some of its records that were, and why
+
+    @property
+    def failed(self) -> list[Row]:
+        """The expectations that did not hold."""
+        return [gate for gate in self.gates if not gate["success"]]
+
+    @property
+    def member(self) -> Row:
+        """Code and names of the member."""
+        return self.outcomes[0]
 
     @property
     def key(self) -> tuple[str, str]:
@@ -30,23 +68,57 @@ class Batch:
         return file_of(f"{self.source_id}--{self.batch_id}")
 
     @property
-    def trouble(self) -> Row:
-        """The outcome that needs a person."""
-        return next(row for row in reversed(self.outcomes) if row["verdict"] in NEEDS_A_PERSON)
+    def last(self) -> Row:
+        """The outcome that needs a person, else the last one."""
+        bad = [row for row in self.outcomes if row["verdict"] in NEEDS_A_PERSON]
+        return (bad or self.outcomes)[-1]
 
     @property
     def is_held(self) -> bool:
         """Whether it waits for a decision of the staff."""
-        return bool(self.trouble["verdict"] == "held")
+        return bool(self.last["verdict"] == "held") and not self.decisions
 
 
-def troubled(published: Published) -> list[Batch]:
-    """The batches that need a person, newest first."""
-    outcomes = published.rows("troubled_batches")
-    findings = by("source_id", explained(published.rows("batch_rules")))
-    batches = []
-    for source_id, rows in by("source_id", outcomes).items():
-        for batch_id, own in by("batch_id", rows).items():
-            found = [row for row in findings.get(source_id, []) if row["batch_id"] == batch_id]
-            batches.append(Batch(source_id, batch_id, own[0], own, found=found))
-    return sorted(batches, key=lambda batch: batch.trouble["ended_at"], reverse=True)
+def load(published: Published) -> list[Batch]:
+    """The batches that need a person, newest first, then those on which somebody decided."""
+    troubled = published.rows("troubled_batches")
+    others = published.rows("batch_members")
+    needing = {(row["source_id"], row["batch_id"]) for row in troubled}
+    outcomes = _by_batch(
+        [*troubled, *(row for row in others if (row["source_id"], row["batch_id"]) not in needing)]
+    )
+    gates = _by_batch(published.rows("batch_gates"))
+    decisions = _by_batch(published.rows("decisions"))
+    found = _by_batch(explained(published.rows("batch_rules")))
+    batches = [
+        Batch(*key, rows, key in needing, gates.get(key, []), found.get(key, []), decisions.get(key, []))
+        for key, rows in outcomes.items()
+    ]
+    for batch in batches:
+        if batch.last["verdict"] == "held":
+            _look_into(batch)
+    return sorted(batches, key=lambda batch: (batch.needs_a_person, batch.last["ended_at"]), reverse=True)
+
+
+def _look_into(batch: Batch) -> None:
+    """Take from the lake what the published file lacks of a batch that is not current."""
+    try:
+        folder = lake.held_batch(*batch.key)
+    except lake.LakeError:
+        return
+    files = {name: str(folder / f"{name}.parquet") for name in ("bib", "issue", "rejected")}
+    if not all((folder / f"{name}.parquet").exists() for name in files):
+        return
+    with engine.connect() as con:
+        found, batch.records, batch.set_aside = (
+            con.execute(sql, [files[name] for name in names]).to_arrow_table().to_pylist() for sql, names in _HELD
+        )
+    batch.found = explained(found)
+
+
+def _by_batch(rows: list[Row]) -> dict[tuple[str, str], list[Row]]:
+    return {
+        (source_id, batch_id): own
+        for source_id, of_source in by("source_id", rows).items()
+        for batch_id, own in by("batch_id", of_source).items()
+    }

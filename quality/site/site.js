@@ -52,15 +52,16 @@
     place.className = bad ? "warn" : "done";
     place.appendChild(site.both(zh, en));
   };
+  function mayPress(may) {
+    document.querySelectorAll("[data-decide], [data-verdict]").forEach(function (button) { button.disabled = !may; });
+  }
   function signIn(told) {
     site.user = told.user;
     site.mayDecide = told.may_decide;
     document.querySelectorAll("[data-user]").forEach(function (place) { place.textContent = told.user; });
     document.querySelectorAll("[data-signed-out]").forEach(function (part) { part.hidden = true; });
     document.querySelectorAll("[data-signed-in]").forEach(function (part) { part.hidden = false; });
-    document.querySelectorAll("[data-decide], [data-verdict]").forEach(function (button) {
-      button.disabled = !told.may_decide;
-    });
+    mayPress(told.may_decide);
     document.querySelectorAll("[data-no-role]").forEach(function (part) { part.hidden = told.may_decide; });
     document.dispatchEvent(new CustomEvent("signed-in", { detail: told }));
   }
@@ -73,9 +74,10 @@
     document.querySelectorAll("[data-filter]").forEach(filtered);
     document.querySelectorAll("table[data-sortable]").forEach(sortable);
     if (root.hasAttribute("data-served")) {
+      mayPress(false);  // until it is known who decides
       fetch(root.dataset.root + "api/me", { credentials: "same-origin" })
-        .then(function (answer) { return answer.ok ? answer.json().then(signIn) : null; })
-        .catch(function () { /* the pages are read all the same */ });
+        .then(function (answer) { return answer.ok ? answer.json().then(signIn) : mayPress(true); })
+        .catch(function () { mayPress(true); /* the pages are read all the same */ });
     }
   });
 

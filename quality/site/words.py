@@ -14,6 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from quality import rules, score
+from warehouse import lake
 
 SITE = Path(__file__).resolve().parent
 GOOD, FAIR = 95, 85
@@ -44,8 +45,8 @@ def label(group: str, code: str) -> Markup:
 
 def two_languages(text: str | None) -> Markup:
     """`English | 中文`, as stages write what staff read, one of them shown at a time; other text as it is."""
-    english, separator, chinese = (text or "–").partition(" | ")
-    return both(chinese, english) if separator else Markup.escape(english)
+    parts = (text or "–").split(" | ")
+    return both(parts[1], parts[0]) if len(parts) == 2 else Markup.escape(text or "–")
 
 
 def number(value: float | None, digits: int = 0) -> str:
@@ -56,6 +57,13 @@ def number(value: float | None, digits: int = 0) -> str:
 def percent(part: float | None, whole: float | None) -> str:
     """The share that a part is of a whole; a dash where there is no whole."""
     return f"{100 * part / whole:.1f}%" if part is not None and whole else "–"
+
+
+def plain(value: float | None) -> str:
+    """A number of which it is not known whether it counts: whole, or to four digits; a dash for none."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
 
 
 def beijing(time: datetime | None) -> str:
@@ -124,6 +132,7 @@ def environment(**common: object) -> jinja2.Environment:
     )
     made.filters.update(
         number=number,
+        plain=plain,
         beijing=beijing,
         grade=grade,
         duration=duration,
@@ -138,6 +147,7 @@ def environment(**common: object) -> jinja2.Environment:
         points=line_points,
         score_formula=score.FORMULA,
         grades=(GOOD, FAIR),
+        year=lake.now().year,
         **common,
     )
     return made

@@ -10,11 +10,14 @@ import httpx
 import pytest
 
 from operations import local_airflow
+from quality import decisions
 from quality.report import report
 from tests import consortium
-from tests.quality.browsing import browser, needs_chromium, page, serious_faults  # noqa: F401
+from tests.quality.arrivals import S, T, books, land, untitled
+from tests.quality.browsing import SCREENSHOTS, browser, needs_chromium, page, serious_faults  # noqa: F401
 from tests.transforms.staged_records import ANALYSIS, HAMLET, register, stage
 from transforms import catalog, judgement
+from transforms import stage as staging
 from warehouse.publish import publish
 
 DOUBTFUL = HAMLET | {"pub_year": 2000, "isbn": [], "publisher": None, "extent": None, "pub_place": "Londres"}
@@ -36,9 +39,14 @@ def lake_of_pairs(tmp_path_factory):
     home = tmp_path_factory.mktemp("lake")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CALIS_HOME", str(home))
-        register({"a-1": "M1", "b-2": "M2"})
+        register({"a-1": "M1", "b-2": "M2", "s": "M3", "t": "M3"})
         stage("a-1", [HAMLET, *(ANALYSIS | {"volume_no": str(number)} for number in range(6))])
         stage("b-2", [DOUBTFUL])
+        for source in (S, T):
+            land(books(range(60)), source)
+            staging.stage(source, "run")
+            land(books(range(100, 130)) + untitled(range(900, 910)), source)
+            assert staging.stage(source, "run")[-1].verdict == "held"
         assert catalog.build("one")[-1].verdict == "complete"
         (outcome,) = publish("run")
         assert outcome.verdict == "complete", outcome.reason
@@ -110,11 +118,14 @@ def as_role(airflow):
         ("GET", "docs"),
         ("GET", "openapi.json"),
         ("POST", "api/judgement"),
+        ("POST", "api/batch"),
+        ("POST", "api/waiver"),
         ("DELETE", "index.html"),
     ],
 )
 def test_anonymous_is_refused_everywhere(airflow, method, path):
-    answer = httpx.request(method, f"{airflow[0]}/data-quality/{path}", json=PAIR if method == "POST" else None)
+    asked = {"json": PAIR} if method == "POST" else {}
+    answer = httpx.request(method, f"{airflow[0]}/data-quality/{path}", timeout=60, **asked)
     assert answer.status_code == 401, answer.text
 
 
@@ -177,17 +188,21 @@ def test_another_site_decides_nothing(as_role):
     assert judgement.load() == []
 
 
+def sign_in(page, address, role, passwords):  # noqa: F811
+    page.goto(f"{address}/auth/login")
+    page.get_by_label("Username").fill(role)
+    page.locator("input[type=password]").fill(passwords[role])
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{address}/")
+
+
 @needs_chromium
 def test_sign_in_open_the_menu_and_decide_a_pair(airflow, page):  # noqa: F811
     address, passwords = airflow
     page.goto(f"{address}/data-quality/index.html")
     assert "Not authenticated" in page.content()
     page.errors.clear()  # the browser's own word on the 401
-    page.goto(f"{address}/auth/login")
-    page.get_by_label("Username").fill("op")
-    page.locator("input[type=password]").fill(passwords["op"])
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(f"{address}/")
+    sign_in(page, address, "op", passwords)
     page.goto(f"{address}/plugin/data_quality")
     frame = page.frame_locator("iframe")
     frame.get_by_role("link", name="待审核", exact=True).click()
@@ -197,6 +212,7 @@ def test_sign_in_open_the_menu_and_decide_a_pair(airflow, page):  # noqa: F811
     pair.get_by_label("理由").fill("同一版次 <script>alert(1)</script>")
     pair.get_by_role("button", name="合并").click()
     pair.get_by_text("已记入：op").wait_for()
+    page.screenshot(path=SCREENSHOTS / "staff_site_in_airflow.png")
     (one,) = judgement.load()
     assert (one.who, one.verdict) == ("op", "must_join")
     assert one.pair == (("a-1", "000"), ("b-2", "000"))
@@ -204,6 +220,73 @@ def test_sign_in_open_the_menu_and_decide_a_pair(airflow, page):  # noqa: F811
     page.get_by_text("已记入：op").wait_for()
     assert not page.get_by_role("button", name="下载 CSV").is_visible()
     assert serious_faults(page) == []
+
+
+@needs_chromium
+def test_a_held_batch_is_shown_with_its_gates_and_accepted(airflow, page):  # noqa: F811
+    address, passwords = airflow
+    (batch,) = [held.batch_id for held in decisions.held(["s"])]
+    sign_in(page, address, "op", passwords)
+    page.goto(f"{address}/data-quality/batches.html")
+    page.get_by_role("link", name=batch).click()
+    failed = page.locator("tr.failed")
+    assert (
+        "退回记录的百分比" in failed.inner_text() and "≤ 5" in failed.inner_text() and "25" in failed.inner_text()
+    )
+    assert page.get_by_text("A title 100").is_visible() and page.get_by_text("缺题名，记录退回").is_visible()
+    page.get_by_role("button", name="接受", exact=True).click()
+    assert page.get_by_text("请先写明理由").is_visible()
+    page.get_by_label("理由").fill("已知的学位论文导出")
+    page.get_by_role("button", name="接受", exact=True).click()
+    page.get_by_text("已接受：op").wait_for()
+    assert decisions.held(["s"]) == []
+    (one,) = decisions.decisions("s")
+    assert (one.decision, one.who, one.why) == ("accept", "op", "已知的学位论文导出")
+    page.reload()
+    page.get_by_text("已接受：op").wait_for()
+    assert page.get_by_role("button", name="拒绝").is_disabled()
+    assert serious_faults(page) == []
+
+
+@needs_chromium
+def test_a_viewer_sees_the_decision_but_no_way_to_take_one(airflow, page):  # noqa: F811
+    address, passwords = airflow
+    (batch,) = [held.batch_id for held in decisions.held(["t"])]
+    sign_in(page, address, "viewer", passwords)
+    page.goto(f"{address}/data-quality/batches/t--{batch}.html")
+    page.get_by_text("决定需要 Airflow 的 op 或 admin 角色").wait_for()
+    assert page.get_by_role("button", name="接受", exact=True).is_disabled()
+
+
+def test_a_batch_is_rejected_once_and_only_where_one_is_held(as_role):
+    (batch,) = [held.batch_id for held in decisions.held(["t"])]
+    asked = {"source_id": "t", "batch_id": batch, "decision": "reject", "why": "半份"}
+    assert as_role("viewer").post("api/batch", json=asked).status_code == 403
+    assert as_role("op").post("api/batch", json=asked | {"decision": "burn"}).status_code == 422
+    nowhere = as_role("op").post("api/batch", json=asked | {"source_id": "../a", "batch_id": "../../b"})
+    assert nowhere.status_code == 409 and "registry" in nowhere.json()["detail"]
+    assert as_role("op").post("api/batch", json=asked).json()["decision"] == "reject"
+    again = as_role("admin").post("api/batch", json=asked | {"decision": "accept"})
+    assert again.status_code == 409 and "by op" in again.json()["detail"]
+    assert [(one.decision, one.who) for one in decisions.decisions("t")] == [("reject", "op")]
+
+
+def test_a_rule_is_waived_and_the_waiver_ended(as_role):
+    asked = {"rule": "no-subject", "source_id": "s", "until": "2999-12-31", "why": "馆内不做主题标引"}
+    assert as_role("user").post("api/waiver", json=asked).status_code == 403
+    assert as_role("op").post("api/waiver", json=asked | {"until": "soon"}).status_code == 422
+    for wrong, told in (
+        ({"until": "2020-01-01"}, "past"),
+        ({"rule": "x"}, "no rule"),
+        ({"source_id": "x"}, "no source"),
+    ):
+        answer = as_role("op").post("api/waiver", json=asked | wrong)
+        assert answer.status_code == 409 and told in answer.json()["detail"]
+    assert as_role("op").post("api/waiver", json=asked).status_code == 200
+    assert [(one.rule, one.source_id, one.who) for one in decisions.in_force()] == [("no-subject", "s", "op")]
+    del asked["until"]
+    assert as_role("admin").post("api/waiver/end", json=asked).status_code == 200
+    assert decisions.in_force() == []
 
 
 @needs_chromium

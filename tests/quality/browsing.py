@@ -6,11 +6,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from warehouse import lake
+
 CHROMIUM = Path("/usr/bin/chromium")
 playwright = pytest.importorskip("playwright.sync_api")
 needs_chromium = pytest.mark.skipif(
     not CHROMIUM.exists(), reason="needs Debian's chromium (apt-get install chromium)"
 )
+SCREENSHOTS = lake.CHECKOUT / "var" / "screenshots"  # no part of the project; looked at by people
 HERE = {"file", "data", "blob"}  # schemes of a page from a folder
 
 
@@ -23,17 +26,17 @@ def browser():
 
 
 @pytest.fixture
-def page(browser, tmp_path, request):
+def page(browser, request):
     """A page that notes every address asked for, every error, and every dialog that a record could raise.
 
-    At the end a screenshot is kept in `tmp_path`.
+    At the end a screenshot is kept in SCREENSHOTS.
     """
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     watch(page)
     yield page
-    name = re.sub(r"[^\w.-]+", "_", request.node.name)
-    page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
-    print(f"screenshot: {tmp_path / name}.png")
+    file = SCREENSHOTS / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', request.node.name)}.png"
+    page.screenshot(path=file, full_page=True)
+    print(f"screenshot: {file}")
     assert page.errors == []
     assert outside(page) == []
     page.close()

@@ -1,9 +1,11 @@
+import json
 import re
 
+import duckdb
 import pytest
 
 from quality.report import report
-from quality.site import charts, words
+from quality.site import charts, records, words
 from tests.quality import small_lake
 from warehouse import lake
 from warehouse.build import query
@@ -146,3 +148,86 @@ def test_years_are_shown_one_by_one_with_the_ends_added_up():
 @pytest.mark.parametrize(("score", "grade"), [(None, "none"), (95, "good"), (94.9, "fair"), (84.9, "poor")])
 def test_grades(score, grade):
     assert words.grade(score) == grade
+
+
+# --- files that are not as today's -------------------------------------------------------------------------
+
+
+def test_a_file_of_an_older_version_is_shown_with_what_it_lacks(published):
+    with duckdb.connect(str(lake.published_database())) as con:
+        con.execute("DROP TABLE catalog.review")
+        con.execute("DROP TABLE marts.source_health")
+        con.execute("DROP TABLE quality.batch_gate")
+    (outcome,) = report("run-1")
+    assert outcome.verdict == "complete"
+    overview = page("index.html")
+    assert "所发布的文件由旧版程序写成" in overview and "示范甲大学图书馆" in overview
+    assert "Traceback" not in overview and "review" in overview
+
+
+def test_a_file_that_lacks_the_members_fails_with_what_to_do_and_the_pages_stay(published):
+    report("run-1")
+    with duckdb.connect(str(lake.published_database())) as con:
+        con.execute("DROP TABLE marts.current_member")
+    (outcome,) = report("run-2")
+    assert outcome.verdict == "failed" and "calis publish" in outcome.reason and "current_member" in outcome.reason
+    assert "示范甲大学图书馆" in page("index.html")
+
+
+def test_a_file_that_is_no_database_fails_with_what_to_do(published):
+    report("run-1")
+    lake.published_database().write_bytes(b"not a database" * 1000)
+    (outcome,) = report("run-2")
+    assert outcome.verdict == "failed" and "calis publish" in outcome.reason
+    assert "示范甲大学图书馆" in page("index.html")
+
+
+# --- records as examples -----------------------------------------------------------------------------------
+
+
+def subfield(field_no, tag, code, value, ind="  "):
+    return {"field_no": field_no, "tag": tag, "ind1": ind[0], "ind2": ind[1], "code": code, "value": value}
+
+
+def test_the_field_at_fault_is_marked_with_its_value():
+    rows = [subfield(0, "010", "a", "x<7>"), subfield(0, "010", "d", "1元"), subfield(1, "200", "a", "题", "1 ")]
+    shown = records.show("cnmarc", rows, "010", "<7>")
+    first, second = shown.fields
+    assert (
+        first.marked and first.subfields[0].value == "x<mark>&lt;7&gt;</mark>" and first.subfields[1].code == "d"
+    )
+    assert not second.marked and second.indicators == "1#"
+
+
+def test_a_field_that_a_rule_misses_stands_in_its_place():
+    rows = [subfield(0, "LDR", None, "leader"), subfield(1, "200", "a", "题"), subfield(2, "801", "a", "CN")]
+    shown = records.show("cnmarc", rows, "606", None)
+    assert [(field.tag, field.missing) for field in shown.fields] == [
+        ("LDR", False), ("200", False), ("606", True), ("801", False)
+    ]  # fmt: skip
+
+
+def test_both_fields_that_a_rule_compares_are_marked():
+    rows = [subfield(0, "100", "a", "1999"), subfield(1, "210", "d", "2000"), subfield(2, "215", "a", "1 p.")]
+    shown = records.show("cnmarc", rows, "210", "210$d 2000 / 100$a 1999")
+    assert [field.marked for field in shown.fields] == [True, True, False]
+
+
+def test_a_long_record_shows_its_beginning_and_what_is_marked():
+    rows = [subfield(number, "500", "a", f"note {number}") for number in range(200)] + [
+        subfield(200, "905", "a", "x")
+    ]
+    shown = records.show("marc21", rows, "905", "x")
+    assert len(shown.fields) == 41 and shown.more == 160 and shown.fields[-1].marked
+
+
+def test_elements_of_xml_have_neither_indicators_nor_codes():
+    rows = [{"field_no": 0, "tag": "title", "ind1": None, "ind2": None, "code": None, "value": "论文"}]
+    (title, rights) = records.show("oai_dc", rows, "rights", None).fields[::-1]
+    assert (title.tag, title.indicators, title.subfields[0].code) == ("title", "", "") and rights.missing
+
+
+@pytest.mark.parametrize("text", ["</script><script>alert(1)</script>", "<!--", "&lt;", "\u2028"])
+def test_what_is_embedded_ends_no_script(text):
+    made = words.embedded({"title": text})
+    assert not set("<>&\u2028") & set(made) and json.loads(made) == {"title": text}

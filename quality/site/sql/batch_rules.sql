@@ -2,7 +2,7 @@ SELECT source_id, batch_id, rule, severity, count(*) AS findings, count(DISTINCT
     any_value(value) AS value
 FROM quality.issue
 WHERE (source_id, batch_id) IN (
-    SELECT (source_id, batch_id) FROM quality.outcome WHERE verdict IN ('failed', 'held', 'partial')
+    SELECT (source_id, batch_id) FROM quality.outcome WHERE verdict IN ('failed', 'held', 'partial', 'rejected')
 )
 GROUP BY ALL
 ORDER BY severity, findings DESC
