@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from operations import quality_commands
+from operations import airflow_commands, quality_commands
 
 app = typer.Typer(
     help="Harvest, match, check and publish the records of a library consortium.",
@@ -279,6 +279,8 @@ def judge_list(as_json: AsJson = False) -> None:
         judgements.print_list(listed)
 
 
+app.command(**airflow_commands.HEALTH)(airflow_commands.health)
+app.command(**airflow_commands.AIRFLOW)(airflow_commands.airflow)
 app.add_typer(quality_commands.gate, name="gate")
 app.add_typer(quality_commands.waive, name="waive")
 

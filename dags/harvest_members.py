@@ -50,11 +50,12 @@ def wire(by_day: bool) -> None:
     def announce(run_id: Any = None) -> None:
         batches.skip_unless_staged(run_id)
 
-    @task(trigger_rule="all_done", retries=0)
+    @task(trigger_rule="all_done")
     def check(chosen: Any, run_id: Any = None) -> None:
         from warehouse.outcome import raise_for_run
 
-        raise_for_run(run_id, chosen)
+        with batches.without_retry():
+            raise_for_run(run_id, chosen)
 
     ends = [announce(), check(chosen := choose())]
     for name in harvesting():
@@ -68,12 +69,6 @@ def wire(by_day: bool) -> None:
 
 
 for dag_id, schedule in {"harvest_members": "@hourly", "backfill_members": DAYS}.items():
-    with DAG(
-        dag_id,
-        schedule=schedule,
-        max_active_runs=1,
-        params=PARAMS,
-        default_args={"on_failure_callback": tell},
-        doc_md=__doc__,
-    ):
+    told: Any = {"default_args": {"on_failure_callback": tell}, "doc_md": __doc__, "tags": ["calis"]}
+    with DAG(dag_id, schedule=schedule, max_active_runs=1, params=PARAMS, **told):
         wire(by_day=schedule is DAYS)

@@ -1,6 +1,7 @@
-"""What the tasks of the harvesting DAGs do with batches of sources."""
+"""What the tasks of the DAGs do besides the stages: batches of sources, and what is worth another try."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from harvesters import pools
@@ -45,3 +46,20 @@ def skip_unless_staged(run_id: str) -> None:
 
     if not any(outcome.stage == "stage" for outcome in of_run(run_id)):
         raise AirflowSkipException("nothing new was staged")
+
+
+@contextmanager
+def without_retry() -> Iterator[None]:
+    """What stages found wrong fails the task for good: asking again moves no gate.  Other faults are tried again.
+
+    Raises:
+        AirflowFailException: in place of `StageFailedError`, with its message.
+    """
+    from airflow.sdk.exceptions import AirflowFailException
+
+    from warehouse.outcome import StageFailedError
+
+    try:
+        yield
+    except StageFailedError as error:
+        raise AirflowFailException(str(error)) from error

@@ -13,6 +13,7 @@ import time
 import warnings
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
 import httpx
 
@@ -79,6 +80,12 @@ def prepare() -> None:
 def _short(database: str) -> str:
     """What tells the databases that a home was used with apart; "" for the one within it."""
     return f"-{hashlib.sha256(database.encode()).hexdigest()[:12]}" if database else ""
+
+
+def command(arguments: list[str]) -> NoReturn:
+    """Become Airflow's own command, with this checkout's configuration and lake."""
+    prepare()
+    os.execve(sys.executable, [sys.executable, "-m", "airflow", *arguments], os.environ | environment())
 
 
 def _airflow(*arguments: str) -> None:

@@ -137,6 +137,26 @@ def print_table(answer: Any, as_json: bool) -> None:
     new_console().print(table)
 
 
+def print_health(answer: Any, everything: bool, as_json: bool) -> None:
+    """The mart `source_health` (an Arrow table): those that are not good, or all."""
+    rows = [row for row in answer.to_pylist() if everything or row["state"] not in ("good", "resting")]
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False, default=str))
+        return
+    console = new_console()
+    if rows:
+        table = new_table("Sources 数据源", "source", "state", "verdict", "last good", "failing since", "times")
+        for row in rows:
+            times = (f"{row[n]:%Y-%m-%d %H:%M}" if row[n] else "–" for n in ("last_good_at", "failing_since"))
+            table.add_row(row["source_id"], row["state"], row["verdict"] or "–", *times, str(row["failures"]))
+        console.print(table)
+    for row in rows:
+        if row["advice_en"]:
+            console.print(f"{row['source_id']}: {row['advice_zh']}\n  {row['advice_en']}", soft_wrap=True)
+            console.print(f"  {row['reason']}", soft_wrap=True)
+    console.print(f"{len(rows):,} of {answer.num_rows:,} sources need a look 需关注" if not everything else "")
+
+
 def print_rows(rows: Sequence[dict[str, Any]]) -> None:
     """Rows of the same columns as a table."""
     numeric = [name for name, value in rows[0].items() if isinstance(value, int) and not isinstance(value, bool)]

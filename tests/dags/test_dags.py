@@ -14,7 +14,7 @@ from tests.dags import postgres
 from tests.operations import mailbox
 from warehouse import engine, lake
 
-LIGHT = {"typing", "airflow.sdk", "harvesters.pools", "operations", "operations.notices"}
+LIGHT = {"typing", "airflow.sdk", "harvesters.pools", "operations", "operations.batches", "operations.notices"}
 DAGS = sorted((lake.CHECKOUT / "dags").glob("*.py"))
 
 
