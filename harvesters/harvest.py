@@ -44,6 +44,7 @@ def harvest(
     """
     wanted = Wanted(full, since, until, reconcile, accept_shrink)
     outcome = Outcome("harvest", source.source_id, lake.new_batch_id(), run_id)
+    outcome.asked_for = f"{since}/{until}" if wanted.windowed else None
     try:
         with _alone(source.source_id):
             ended = PROTOCOLS[source.protocol](source, outcome.batch_id, wanted)

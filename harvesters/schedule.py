@@ -16,7 +16,7 @@ def is_due(source: Source, now: datetime | None = None) -> bool:
     """Whether a time of the source's schedule lies between its last harvest and now."""
     if source.schedule == NEVER:
         return False
-    attempts = recorded("harvest", source.source_id)
+    attempts = [o for o in recorded("harvest", source.source_id) if o.asked_for is None]
     if not attempts:
         return True
     now = now or lake.now()

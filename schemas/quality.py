@@ -52,6 +52,9 @@ QUALITY_OUTCOME = Table(
         key("deleted", BIGINT, "Deletions received", "删除"),
         key("unchanged", BIGINT, "Records equal to what was there", "未变"),
         key("reason", STRING, "Why it is not complete, and what to do; empty when it is", "原因"),
+        col(
+            "asked_for", STRING, "Dates that were asked for again, since/until; else none: what is new", "补采时段"
+        ),
     ),
     key=("stage", "source_id", "batch_id"),
 )

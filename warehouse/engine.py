@@ -151,7 +151,10 @@ def view(con: duckdb.DuckDBPyConnection, name: str, files: list[Path]) -> None:
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {layer}")
     if files:
         listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
-        con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet([{listed}])")
+        named = (
+            ", union_by_name = true" if name == "quality.outcome" else ""
+        )  # never made anew, so columns are added
+        con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet([{listed}]{named})")
     else:
         empty = next(t for t in TABLES if t.full_name == name).empty()
         con.register(f"empty_{layer}_{table}", empty)

@@ -23,7 +23,7 @@ from warehouse.outcome import FINISHED, NEEDS_A_PERSON, Outcome
 
 _ATTEMPTS = """
 SELECT source_id, min(started_at), max(started_at), max(started_at) FILTER (verdict IN ?)
-FROM quality.outcome WHERE stage = 'harvest' GROUP BY source_id
+FROM quality.outcome WHERE stage = 'harvest' AND asked_for IS NULL GROUP BY source_id
 """
 
 

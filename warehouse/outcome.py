@@ -37,6 +37,7 @@ class Outcome:
     reason: str = ""
     started_at: datetime = field(default_factory=lake.now)
     ended_at: datetime = field(default_factory=lake.now)
+    asked_for: str | None = None  # since/until of a harvest that fetched a window again
 
     @property
     def balanced(self) -> bool:

@@ -106,6 +106,10 @@ def test_a_task_tried_again_asks_only_what_its_run_has_not_finished(feeds):
         ("refused-1", "failed"),
     ]
     health.raise_to_try_again(again, last=False)  # a refusal is not worth another try
+    assert [o.asked_for for o in again] == [None] * 3
+    feeds.asked.clear()
+    (window,) = harvest_sources(["good-1"], "run-3", since="2026-11-01")
+    assert window.asked_for == "2026-11-01/"
     feeds.asked.clear()
     harvest_sources(["good-1"], "run-2")
     assert feeds.asked == ["good-1"], "another run asks everything"

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+import pyarrow.parquet as pq
 import pytest
 
 from harvesters import schedule
@@ -89,6 +90,28 @@ def test_a_source_that_recovers_is_good_again_and_counts_anew(registered):
     harvested("refused", START + 3 * DAY)
     row = seen(START + 3 * DAY + timedelta(hours=1))["refused"]
     assert (row["state"], row["failing_since"], row["failures"]) == ("good", None, 0)
+
+
+def test_a_window_that_was_fetched_again_is_no_harvest_of_what_is_new(registered):
+    harvested("good", START)
+    again = Outcome(
+        "harvest", "good", lake.new_batch_id(START + 3 * DAY), "run-9", asked_for="2026-02-01/2026-02-02"
+    )
+    again.started_at = START + 3 * DAY
+    again.record()
+    row = seen(START + 3 * DAY)["good"]
+    assert (row["state"], row["last_good_at"], row["next_due"]) == ("late", START, datetime(2026, 3, 3))
+    assert schedule.is_due(source(source_id="good"), START + 3 * DAY)
+
+
+def test_outcomes_of_an_older_lake_without_the_column_are_read(registered):
+    harvested("good", START)
+    harvested("refused", START)
+    path = lake.outcome_file("harvest", "good")
+    pq.write_table(pq.read_table(path).drop_columns(["asked_for"]), path)
+    assert seen(START)["good"]["last_good_at"] == seen(START)["refused"]["last_good_at"] == START
+    harvested("good", START + DAY)
+    assert seen(START + DAY)["good"]["last_good_at"] == START + DAY
 
 
 def test_a_batch_that_could_not_be_staged_shows_its_reason(registered):

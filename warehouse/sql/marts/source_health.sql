@@ -22,7 +22,9 @@
 -- column advice_zh: What to do, in Chinese; none while it is good | 处理建议（中文）
 -- column as_of: When this was worked out | 截至时间
 WITH harvest AS (
-    SELECT *, verdict IN ('complete', 'unchanged') AS good FROM quality.outcome WHERE stage = 'harvest'
+    -- a window that was fetched again says nothing of what is new
+    SELECT *, verdict IN ('complete', 'unchanged') AS good
+    FROM quality.outcome WHERE stage = 'harvest' AND asked_for IS NULL
 ),
 last AS (
     SELECT source_id, arg_max(verdict, batch_id) AS verdict, arg_max(reason, batch_id) AS reason,
