@@ -36,8 +36,9 @@ SELECT 'U' || n AS bib_id, 1 AS records, 1 + n % 40 AS members, '书名' || n AS
     1950 + n % 75 AS pub_year, ['B', 'I', 'TP', 'K'][1 + n % 4] AS letter, 'book' AS kind FROM range(:bibs) AS r(n)
 
 -- table catalog.bib_record
-SELECT bib_id, source_id, 'b' || bib_id AS record_id, '20260130T000000000000Z' AS batch_id, 1 AS record_no
-    FROM catalog.bib JOIN quality.score ON hash(bib_id, source_id) % (:members // 6 + 1) = 0
+SELECT DISTINCT 'U' || n AS bib_id, format('D{:05d}-marc', (n * 7919 + k * 104729) % :members) AS source_id,
+    'b' || n AS record_id, '20260130T000000000000Z' AS batch_id, n % 1000 AS record_no
+    FROM range(:bibs) AS r(n), range(6) AS s(k)
 
 -- table catalog.review
 SELECT 'D00001-marc' AS left_source_id, 'l' || n AS left_record_id, 'D00002-marc' AS right_source_id,

@@ -5,13 +5,13 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from quality import rules, score
 from warehouse import lake
@@ -33,11 +33,14 @@ def group_of_labels(group: str) -> dict[str, tuple[str, str]]:
     return {code: texts for (name, code), texts in labels().items() if name == group}
 
 
+# `typed`, since a text and the same text as Markup are equal, but only one of them is to be escaped
+@lru_cache(maxsize=20_000, typed=True)
 def both(zh: object, en: object) -> Markup:
     """A text in both languages, of which the style sheet shows one."""
-    return Markup('<span lang="zh-Hans">{}</span><span lang="en">{}</span>').format(zh, en)
+    return Markup(f'<span lang="zh-Hans">{escape(zh)}</span><span lang="en">{escape(en)}</span>')
 
 
+@cache
 def label(group: str, code: str) -> Markup:
     """The label of a code in both languages; a code without one stands for itself."""
     return both(*labels().get((group, code), (code, code)))
@@ -46,7 +49,7 @@ def label(group: str, code: str) -> Markup:
 def two_languages(text: str | None) -> Markup:
     """`English | 中文`, as stages write what staff read, one of them shown at a time; other text as it is."""
     parts = (text or "–").split(" | ")
-    return both(parts[1], parts[0]) if len(parts) == 2 else Markup.escape(text or "–")
+    return both(parts[1], parts[0]) if len(parts) == 2 else escape(text or "–")
 
 
 def number(value: float | None, digits: int = 0) -> str:
