@@ -50,6 +50,8 @@ system:
 	@needed=""; command -v chromium >/dev/null || needed="chromium fonts-noto-cjk"; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || \
 		needed="$$needed postgresql"; \
+	command -v yaz-ztest >/dev/null && command -v zebrasrv >/dev/null || \
+		needed="$$needed yaz idzebra-2.0 libyaz5"; \
 	test -n "$$JAVA_HOME" || command -v java >/dev/null || needed="$$needed default-jre-headless"; \
 	if [ -z "$$needed" ]; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from harvesters import files, oai, registry
+from harvesters import credentials, files, oai, registry, sru, z3950
 from harvesters.landing import Harvested, HarvestError, in_progress
 from harvesters.registry import Source
 from harvesters.wanted import Wanted
@@ -18,7 +18,12 @@ from warehouse.progress import Progress
 log = logging.getLogger(__name__)
 SIDE_BY_SIDE = 8  # hosts that one process asks at the same time
 
-PROTOCOLS: dict[str, Callable[[Source, str, Wanted], Harvested]] = {"oai": oai.harvest, "folder": files.harvest}
+PROTOCOLS: dict[str, Callable[[Source, str, Wanted], Harvested]] = {
+    "oai": oai.harvest,
+    "sru": sru.harvest,
+    "z3950": z3950.harvest,
+    "folder": files.harvest,
+}
 
 
 def harvest(
@@ -55,11 +60,12 @@ def harvest(
     except Exception as error:
         log.exception("source %s: unforeseen", source.source_id)
         ended = Harvested("failed", 0, f"unforeseen {type(error).__name__}: {error}; report it with the log")
+    reason = credentials.masked(ended.reason)  # servers quote what they were sent
     outcome.verdict = ended.verdict
-    outcome.reason = f"source {source.source_id}: {ended.reason}" if ended.reason else ""
+    outcome.reason = f"source {source.source_id}: {reason}" if reason else ""
     outcome.received = outcome.staged = ended.received
     level = logging.INFO if ended.verdict in FINISHED else logging.WARNING
-    log.log(level, "harvest %s: %s, %d records. %s", source.source_id, ended.verdict, ended.received, ended.reason)
+    log.log(level, "harvest %s: %s, %d records. %s", source.source_id, ended.verdict, ended.received, reason)
     return outcome.record()
 
 

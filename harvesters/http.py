@@ -18,6 +18,7 @@ import requests
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError, SSLError
 
+from harvesters import credentials
 from harvesters.addresses import Guarded
 from harvesters.host_rate import turn
 from harvesters.landing import HarvestError
@@ -26,7 +27,7 @@ from harvesters.registry import Source
 READ = 1 << 20  # bytes
 USER_AGENT = "calis-exchange/0.1 (library catalogue harvester)"
 ADVICE = {
-    401: "it wants a login; ask the member for access",
+    401: "it wants a login, or another one; ask the member for access",
     403: "it refuses us, so it was not asked again; a person must ask the member for access",
     404: "there is nothing at this address; correct it in sources.csv",
     410: "this address was given up; correct it in sources.csv",
@@ -92,6 +93,9 @@ class Session:
             wait=self._wait,
             reraise=True,
         )
+        self.credentials = credentials.of(source)
+        if "user" in self.credentials:
+            self.session.auth = (self.credentials["user"], self.credentials.get("password", ""))
 
     def ask(
         self,
@@ -146,6 +150,7 @@ class Session:
         if refused and not 200 <= response.status_code < 300:
             refused(response, content)
         self._check_status(response)
+        credentials.refuse_echo(content, self.credentials)
         return read(response, content)
 
     def _rest(self, response: requests.Response) -> float:

@@ -178,10 +178,17 @@ class Landing:
                 self._journal(row=row, progress=progress)
         return sum(counts.values())
 
-    def drop(self, name: str) -> None:
-        """Take back one landed file."""
-        (self.folder / f"{name}.zst").unlink()
-        self.rows = [row for row in self.rows if row["file"] != name and not row["file"].startswith(f"{name}!")]
+    def drop(self, *names: str) -> None:
+        """Take back landed files, and the progress that was kept with them."""
+        gone = {
+            row["file"] for row in self.rows for n in names if row["file"] == n or row["file"].startswith(f"{n}!")
+        }
+        self.rows = [row for row in self.rows if row["file"] not in gone]
+        lines = _journal_lines(self.folder / JOURNAL)
+        if any(line.get("row", {}).get("file") in gone for line in lines):
+            self._rewrite_journal([line for line in lines if line.get("row", {}).get("file") not in gone])
+        for name in names:
+            (self.folder / f"{name}.zst").unlink()
 
     def begin(self, plan: dict[str, Any]) -> None:
         """Begin a list that can be taken up again, forgetting what was landed of it before."""
@@ -193,6 +200,10 @@ class Landing:
     def _journal(self, **line: Any) -> None:
         with (self.folder / JOURNAL).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False, default=datetime.isoformat) + "\n")
+
+    def _rewrite_journal(self, lines: list[dict[str, Any]]) -> None:
+        with lake.replacing_file(self.folder / JOURNAL) as scratch:
+            scratch.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
 
     @property
     def received(self) -> int:
@@ -282,8 +293,7 @@ def _taken_up(
         landing.rows.append(row | {"batch_id": batch_id, "landed_at": landed_at})
         steps.append(line["progress"])
         whole.append(line)
-    with lake.replacing_file(landing.folder / JOURNAL) as scratch:
-        scratch.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in whole), "utf-8")
+    landing._rewrite_journal(whole)
     return landing, steps
 
 

@@ -7,13 +7,12 @@ fault in them is found at once and named by file, line and column; nothing runs 
 import codecs
 import csv
 import io
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 from croniter import croniter
@@ -28,7 +27,9 @@ from pydantic import (
     field_validator,
 )
 
+from harvesters import protocols
 from harvesters.private import ALLOW, allows_private, is_private
+from harvesters.protocols import NO_SECRETS, SECRET
 from schemas.catalog import CATALOG_MEMBER
 from warehouse import lake
 
@@ -37,8 +38,6 @@ PROVINCES = frozenset(
 )
 CODE = r"^[A-Za-z0-9][A-Za-z0-9_\-]{0,63}$"
 RESERVED = ("all", "any")  # "all" names the outcomes of every source together
-SECRET = re.compile(r"(?i)passw|pwd|secret|token|api[_-]?key|^key$|^auth(orization)?$|credential")
-NO_SECRETS = "secrets never stand in the registry"
 
 
 def _empty_is_none(value: object) -> object:
@@ -75,27 +74,10 @@ def _schedule(value: str) -> str:
     return value
 
 
-def _check_url(address: str) -> None:
-    """Refuse what is no plain web address, or has credentials in it."""
-    try:
-        parts = urlsplit(address)
-        host = parts.hostname if parts.port != 0 else None
-    except ValueError:
-        host = None
-    if not host or parts.scheme not in ("http", "https") or re.search(r"\s", address):
-        raise ValueError("an OAI source needs an address that begins with http:// or https:// and a host")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError(f"a user name or password stands in it; {NO_SECRETS}")
-    if any(SECRET.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
-        raise ValueError(f"a key or password stands in its query; {NO_SECRETS}")
-
-
-def _check_folder(address: str) -> None:
-    """Refuse what is no folder, or a relative one outside the data folder."""
-    if "://" in address:
-        raise ValueError("a folder source needs the path of a folder; it reads no web addresses")
-    if ".." in PurePath(address).parts:
-        raise ValueError("'..' leads out of the data folder; write an absolute path")
+def _protocol(value: str) -> str:
+    if value not in protocols.BY_NAME:
+        raise ValueError(f"no such protocol; write one of {', '.join(protocols.BY_NAME)}")
+    return value
 
 
 def _province(value: str) -> str:
@@ -139,13 +121,13 @@ class Source(BaseModel):
 
     source_id: str = Field(pattern=CODE)
     member_code: str = Field(pattern=CODE)
-    protocol: Literal["oai", "folder"]
+    protocol: Annotated[str, AfterValidator(_protocol)]
     address: str = Field(min_length=1)
     metadata_prefix: OptionalText = Field(default=None, validate_default=True)
     set_spec: OptionalText = None
-    format: Literal["auto", "marc21", "cnmarc", "unimarc", "oai_dc", "qdc", "mods", "dim", "xoai", "loans"] = (
-        "auto"
-    )
+    format: Literal[
+        "auto", "marc21", "cnmarc", "unimarc", "oai_dc", "qdc", "mods", "dim", "xoai", "loans", "counter"
+    ] = "auto"
     encoding: Annotated[str, AfterValidator(_encoding)] = "auto"
     holdings: OptionalText = None
     delivery: Literal["full", "delta"] = "delta"
@@ -168,16 +150,21 @@ class Source(BaseModel):
     @field_validator("address")
     @classmethod
     def _check_address(cls, address: str, info: ValidationInfo) -> str:
-        if info.data.get("protocol") == "oai":
-            _check_url(address)
-        elif info.data.get("protocol") == "folder":
-            _check_folder(address)
+        if "protocol" in info.data:
+            protocols.BY_NAME[info.data["protocol"]].check(address)
         return address
 
     @field_validator("quirks")
     @classmethod
+    def _check_quirks(cls, quirks: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        if "protocol" in info.data:
+            protocols.check_quirks(info.data["protocol"], quirks)
+        return quirks
+
+    @field_validator("quirks")
+    @classmethod
     def _check_private(cls, quirks: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-        host = urlsplit(info.data.get("address", "")).hostname
+        host = urlsplit(quirks.get("endpoint") or info.data.get("address", "")).hostname
         if host and is_private(host) and not allows_private(quirks):
             raise ValueError(f"the address is of this machine or a private network; if that is right, add {ALLOW}")
         return quirks
@@ -185,8 +172,9 @@ class Source(BaseModel):
     @field_validator("metadata_prefix")
     @classmethod
     def _check_prefix(cls, prefix: str | None, info: ValidationInfo) -> str | None:
-        if info.data.get("protocol") == "oai" and not prefix:
-            raise ValueError("an OAI source needs one, for example marcxml or oai_dc")
+        protocol = protocols.BY_NAME.get(info.data.get("protocol", ""))
+        if protocol and protocol.prefix_needed and not prefix:
+            raise ValueError(protocol.prefix_needed)
         return prefix
 
 

@@ -135,8 +135,20 @@ def _payload(record: Any) -> tuple[Any, Any]:
     for name in ("metadata", "recordData"):
         wrapper = _child(record, name)
         if wrapper is not None:
-            return header, next((child for child in wrapper if isinstance(child.tag, str)), None)
+            described = next((child for child in wrapper if isinstance(child.tag, str)), None)
+            return header, _unpacked(wrapper.text) if described is None else described
     return (header, None) if header is not None else (None, record)
+
+
+def _unpacked(text: str | None) -> Any:
+    """The element that SRU sent as text (recordPacking or recordXMLEscaping `string`); None if it is none."""
+    if not text or not text.lstrip().startswith("<"):
+        return None
+    text = re.sub(r"^\s*<\?xml[^>]*\?>", "", text)
+    try:
+        return etree.fromstring(text.encode(), _parser())
+    except etree.XMLSyntaxError:
+        return None
 
 
 def _read(record: Any, columns: Columns, row: dict[str, Any], needs_header: bool) -> tuple[str, str]:
@@ -151,6 +163,9 @@ def _read(record: Any, columns: Columns, row: dict[str, Any], needs_header: bool
         return ("", "") if row["record_id"] else ("xml-without-metadata", "a deleted header has no identifier")
     if payload is None:
         return "xml-without-metadata", "the record has no metadata"
+    if _local(payload.tag) == "diagnostic":
+        said = " ".join((child.text or "").strip() for child in payload if isinstance(child.tag, str))
+        return "xml-without-metadata", f"the server sent a diagnostic in its place: {said}"
     if next(payload.iterchildren(*_MARC_CHILDREN), None) is not None:
         fields, found = _marc(payload)
         row["format"], row["control_number"] = found["format"], found["control_number"]

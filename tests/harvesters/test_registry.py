@@ -1,11 +1,13 @@
 """The registry: every fault at once, by line and column, and no secrets."""
 
+import csv
 import traceback
 from pathlib import Path
 
 import pytest
 
-from harvesters import registry
+from harvesters import protocols, registry
+from harvesters.harvest import PROTOCOLS
 from harvesters.registry import RegistryError
 
 MEMBERS = "code,name_zh,name_en,moe_code,kind,province,regional_centre,valid_from,valid_to"
@@ -15,7 +17,7 @@ SOURCES = (
 )
 MEMBER = "DEMO1,示例图书馆,Demo Library One,10001,undergraduate,11,华北,2020-01-01,"
 OAI = "demo1-oai,DEMO1,oai,https://demo.example/oai,marcxml,,marc21,auto,,delta,@daily,100,"
-FOLDER = "demo1-files,DEMO1,folder,drop/demo1,,,cnmarc,gb18030,905,full,0 3 * * 1,2048,pause=1;attempts=3"
+FOLDER = "demo1-files,DEMO1,folder,drop/demo1,,,cnmarc,gb18030,905,full,0 3 * * 1,2048,settle=1;files=*.mrc"
 
 
 def write(folder: Path, members: list[str], sources: list[str]) -> Path:
@@ -33,7 +35,7 @@ def faults(folder: Path) -> list[tuple[str, int, str]]:
 def test_good_registry(tmp_path: Path) -> None:
     loaded = registry.load(write(tmp_path, [MEMBERS, MEMBER], [SOURCES, OAI, FOLDER]))
     assert loaded.members[0].name_zh == "示例图书馆" and loaded.members[0].valid_to is None
-    assert loaded.source("demo1-files").quirks == {"pause": "1", "attempts": "3"}
+    assert loaded.source("demo1-files").quirks == {"settle": "1", "files": "*.mrc"}
     assert [s.source_id for s in loaded.chosen([])] == ["demo1-oai", "demo1-files"]
     assert [s.source_id for s in loaded.chosen(["demo1-files"])] == ["demo1-files"]
     assert loaded.member_table().num_rows == 1
@@ -81,7 +83,7 @@ def test_bad_member(tmp_path: Path, column: str, value: str) -> None:
         ("source_id", "a/b"),
         ("source_id", "all"),
         ("member_code", "DEMO9"),
-        ("protocol", "ftp"),
+        ("protocol", "smtp"),
         ("address", ""),
         ("address", "ftp://demo.example/oai"),
         ("address", "file:///etc/passwd"),
@@ -99,6 +101,8 @@ def test_bad_member(tmp_path: Path, column: str, value: str) -> None:
         ("max_megabytes", "much"),
         ("quirks", "attempts"),
         ("quirks", "pause=1;pause=2"),
+        ("quirks", "atempts=3"),
+        ("quirks", "attempts=often"),
     ],
 )
 def test_bad_source(tmp_path: Path, column: str, value: str) -> None:
@@ -110,6 +114,58 @@ def test_bad_source(tmp_path: Path, column: str, value: str) -> None:
 def test_bad_folder(tmp_path: Path, address: str) -> None:
     bad = changed(FOLDER, SOURCES, address=address)
     assert faults(write(tmp_path, [MEMBERS, MEMBER], [SOURCES, bad])) == [("sources", 2, "address")]
+
+
+BAD = {  # of each protocol: column, value, and what the message must say
+    "oai": [("quirks", "page_size=10", "oai has no quirk 'page_size'; known: ")],
+    "sru": [
+        ("address", "z3950://lib.example.edu/biblios", "http:// or https://"),
+        ("quirks", "version=3", "version='3' is not right"),
+        ("quirks", "date_index=a;id_index=b", "exclude each other"),
+    ],
+    "z3950": [
+        ("address", "lib.example.edu:210/biblios", "z3950://host:port/database"),
+        ("address", "z3950://lib.example.edu:210", "the database is missing"),
+        ("metadata_prefix", "", "for example usmarc"),
+        ("quirks", "query_type=sql", "query_type='sql' is not right"),
+    ],
+    "folder": [("quirks", "settle=soon", "settle='soon' is not right")],
+    "sftp": [
+        ("address", "drop/whu", "sftp://host/folder"),
+        ("address", "sftp://lib.example.edu/a/../../etc", "'..' leads out"),
+        ("quirks", "settle=1", "sftp needs host_key="),
+    ],
+    "ftp": [("address", "sftp://lib.example.edu/x", "ftp:// or ftps://")],
+    "s3": [
+        ("address", "https://s3.example.edu/x", "s3://bucket/folder"),
+        ("quirks", "endpoint=http://127.0.0.1:9000", "private network"),
+    ],
+    "sushi": [
+        ("metadata_prefix", "", "for example TR DR"),
+        ("quirks", "release=4", "release='4' is not right"),
+        ("quirks", "begin=2025", "begin='2025' is not right"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", protocols.BY_NAME)
+def test_example_of_each_protocol_is_right_and_what_is_bad_in_a_row_is_told(tmp_path: Path, name: str) -> None:
+    row = {"source_id": "one", "member_code": "DEMO1", "protocol": name, **protocols.BY_NAME[name].example}
+
+    def loaded(**changes: str) -> registry.Source:
+        given = row | changes
+        with (tmp_path / "sources.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([list(given), list(given.values())])
+        return registry.load(tmp_path).source("one")
+
+    (tmp_path / "members.csv").write_text(f"{MEMBERS}\n{MEMBER}\n", "utf-8")
+    assert loaded().protocol == name and (name in PROTOCOLS or name in ("sftp", "ftp", "s3", "sushi"))
+    for column, value, said in BAD[name]:
+        with pytest.raises(RegistryError) as caught:
+            loaded(**{column: value})
+        assert [(f.column, said in f.message) for f in caught.value.faults] == [(column, True)], caught.value
+    known = protocols.described(name)
+    assert all(quirk in known for quirk in protocols.BY_NAME[name].takes())
 
 
 def test_every_fault_of_both_files_at_once(tmp_path: Path) -> None:
