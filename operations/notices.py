@@ -60,24 +60,23 @@ class Notice:
     def lines(self) -> list[tuple[str, str]]:
         """The text in Chinese and English, a pair each."""
         english, chinese = NEXT.get(self.dag_id, OTHERWISE)
-        told = [
-            (
-                f"运行 {self.run_id}，任务 {self.task_id}。{chinese}",
-                f"Run {self.run_id}, task {self.task_id}. {english}",
-            )
-        ]
+        run = f"{self.run_id}, {self.task_id}"
+        told = [(f"运行 {run}。{chinese}", f"Run {run}. {english}")]
         if not self.sources:
             return [*told, (f"原因：{self.error[:LONGEST]}", f"Reason: {self.error[:LONGEST]}")]
         for row in self.sources[:MOST]:
-            name, since, failures = (
-                f"{row['source_id']} ({row['member_code']})",
-                row["failing_since"],
-                row["failures"],
-            )
-            began = f"{since:%Y-%m-%d %H:%M}" if isinstance(since, datetime) else "–"
+            name, since = f"{row['source_id']} ({row['member_code']})", row["failing_since"]
             late = ("，已逾期", ", late") if row["late"] else ("", "")
-            chinese = f"{name}：自 {began} UTC 起失败，已 {failures} 次{late[0]}。{row['advice_zh'] or ''}。"
-            english = f"{name}: failing since {began} UTC, {failures} time(s){late[1]}. {row['advice_en'] or ''}."
+            if since:
+                began = f"{since:%Y-%m-%d %H:%M} UTC"
+                how = (
+                    f"自 {began} 起失败，已 {row['failures']} 次",
+                    f"failing since {began}, {row['failures']} time(s)",
+                )
+            else:
+                how = f"入库结论 {row['stage_verdict']}", f"staging ended as {row['stage_verdict']}"
+            chinese = f"{name}：{how[0]}{late[0]}。{row['advice_zh'] or ''}。"
+            english = f"{name}: {how[1]}{late[1]}. {row['advice_en'] or ''}."
             told.append((chinese, f"{english} Reason 原因: {row['reason']}"))
         if (rest := len(self.sources) - MOST) > 0:
             told.append((f"另有 {rest} 个", f"and {rest} more: SELECT * FROM marts.source_health"))
@@ -118,8 +117,8 @@ def notice(dag_id: str, run_id: str, task_id: str, error: str) -> Notice:
     from warehouse.health import source_health
     from warehouse.outcome import NEEDS_A_PERSON, of_run
 
-    last = {o.source_id: o.verdict for o in of_run(run_id) if o.stage in ("harvest", "stage")}
-    bad = {name for name, verdict in last.items() if verdict in NEEDS_A_PERSON}
+    last = {(o.stage, o.source_id): o.verdict for o in of_run(run_id) if o.stage in ("harvest", "stage")}
+    bad = {name for (_, name), verdict in last.items() if verdict in NEEDS_A_PERSON}
     rows = [row for row in source_health().to_pylist() if row["source_id"] in bad] if bad else []
     rows.sort(key=lambda row: row["failing_since"] or datetime.max, reverse=True)  # what is new comes first
     return Notice(dag_id, run_id, task_id, error, rows)

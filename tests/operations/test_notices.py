@@ -30,6 +30,8 @@ def failed(lake_home):
             if verdict == "failed":
                 outcome.reason = "HTTP 404: {{ 7 * 6 }} <b>nothing</b> is there"
             outcome.record()
+            # what came was staged, which does not make the harvest good
+            Outcome("stage", source_id, outcome.batch_id, run_id).record()
     return {
         "ti": SimpleNamespace(dag_id="harvest_members", run_id="run-3", task_id="check"),
         "exception": RuntimeError("1 outcome(s) need a person"),
@@ -85,6 +87,16 @@ def test_many_sources_make_a_short_notice(failed):
     many = notices.Notice("harvest_members", "run-3", "check", "x", told.sources * 120)
     assert many.text().count("b-opac") == 2 * notices.MOST
     assert "and 70 more" in many.text()
+
+
+def test_a_batch_that_is_held_is_named_though_its_harvest_was_good(failed):
+    held = Outcome(
+        "stage", "a-opac", lake.new_batch_id(), "run-3", "held", reason="a-opac: held for staff: 10 percent"
+    )
+    held.record()
+    told = notices.notice("harvest_members", "run-3", "check", "x")
+    assert {row["source_id"] for row in told.sources} == {"a-opac", "b-opac"}
+    assert "a-opac (A): staging ended as held. Its batch waits for a decision" in told.text()
 
 
 def test_a_publication_that_is_held_gives_its_reasons(failed):

@@ -157,3 +157,22 @@ def test_the_published_file_answers_how_long_a_member_has_failed(tmp_path, monke
     assert "索取新地址" in row["advice_zh"]
     (kept,) = build.query("SELECT count(*) AS n FROM quality.outcome WHERE source_id = 'c-repository'").to_pylist()
     assert kept["n"] == 5
+
+
+def test_publication_holds_while_too_many_sources_fail(tmp_path, monkeypatch):
+    small_lake.make(tmp_path, monkeypatch)
+    (first,) = publish("run-1")
+    assert first.verdict == "complete", first.reason
+    begun = lake.now()
+    for number, source_id in enumerate(("a-opac", "c-repository")):
+        harvested(source_id, begun + timedelta(seconds=number), "failed", reason="no answer: timed out")
+    (held,) = publish("run-2")
+    assert held.verdict == "held"
+    assert "Sources whose last harvest failed, percent ≤ 50" in held.reason
+    assert "observed 66.67" in held.reason
+    assert "最近一次采集失败的数据源百分比" in held.reason
+    assert build.query("SELECT max(run_id) AS run FROM quality.outcome WHERE stage = 'publish'").to_pylist() == [
+        {"run": "run-1"}
+    ], "the last good file stays"
+    (published,) = publish("run-3", failed_percent=70)
+    assert published.verdict == "complete", published.reason
