@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from harvesters import credentials, files, oai, registry, sru, z3950
+from harvesters import credentials, files, oai, registry, sru, sushi, z3950
 from harvesters.landing import Harvested, HarvestError, in_progress
 from harvesters.registry import Source
 from harvesters.wanted import Wanted
@@ -23,6 +23,7 @@ PROTOCOLS: dict[str, Callable[[Source, str, Wanted], Harvested]] = {
     "sru": sru.harvest,
     "z3950": z3950.harvest,
     "folder": files.harvest,
+    "sushi": sushi.harvest,
 }
 
 

@@ -1,0 +1,242 @@
+"""Harvesting COUNTER reports from a server that plays every exception and serves the samples of COUNTER."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from harvesters import credentials, landing
+from harvesters.harvest import harvest
+from harvesters.registry import Source
+from warehouse import lake
+
+QUICK = {"allow_private": "yes", "attempts": "3", "first_wait": "0.01", "read_timeout": "5", "begin": "2025-01"}
+KEY = "s3cr3t-k3y-of-the-library"
+Answer = tuple[int, object, dict[str, str]]
+Wrong = Callable[[str, str], Answer | None]
+
+
+def report(name: str, month: str, *codes: int, items: int = 1) -> dict[str, Any]:
+    header: dict[str, Any] = {"Release": "5.1", "Report_ID": name, "Created": f"{month}-01T00:00:00Z"}
+    if codes:
+        header["Exceptions"] = [{"Code": code, "Message": f"Exception {code}"} for code in codes]
+    performance = [{"Performance": {"Total_Item_Requests": {month: 5}}}]
+    return {
+        "Report_Header": header,
+        "Report_Items": [{"Title": "T", "Attribute_Performance": performance}] * items,
+    }
+
+
+class Fake:
+    """A COUNTER API; `wrong` answers in its place where it returns something."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.wrong: Wrong = lambda name, month: None
+
+    def answer(self, path: str, asked: dict[str, str]) -> Answer:
+        name = path.rpartition("/")[2].upper()
+        if asked.get("api_key") != KEY or asked.get("customer_id") != "whu":
+            return 401, {"Code": 2020, "Message": f"API key invalid: {asked.get('api_key')}"}, {}
+        return self.wrong(name, asked["begin_date"]) or (200, report(name, asked["begin_date"]), {})
+
+
+@contextmanager
+def serving(fake: Fake) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            fake.asked.append((parts.path, asked))
+            status, body, headers = fake.answer(parts.path, asked)
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
+            self.send_response(status)
+            for name, value in ({"Content-Length": str(len(content))} | headers).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/counter"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def fake(lake_home: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
+    monkeypatch.setenv(credentials.variable("demo"), json.dumps({"customer_id": "whu", "api_key": KEY}))
+    monkeypatch.setattr(lake, "now", lambda: __import__("datetime").datetime(2025, 5, 10, 12))
+    monkeypatch.setattr(lake, "new_batch_id", iter(f"20250510T{n:06d}000000Z" for n in range(99)).__next__)
+    return Fake()
+
+
+def source(address: str, **changes: Any) -> Source:
+    row = {
+        "source_id": "demo",
+        "member_code": "demo",
+        "protocol": "sushi",
+        "address": address,
+        "format": "counter",
+    }
+    quirks = QUICK | changes.pop("quirks", {})
+    return Source.model_validate(
+        row | {"metadata_prefix": "TR", "format": "counter"} | changes | {"quirks": quirks}
+    )
+
+
+def files() -> list[str]:
+    return sorted(row["file"] for b in lake.raw_batches("demo") for row in landing.manifest("demo", b))
+
+
+def test_each_month_comes_once_and_as_received(fake: Fake) -> None:
+    with serving(fake) as address:
+        outcome = harvest(source(address, metadata_prefix="TR DR"), "run")
+        assert (outcome.verdict, outcome.received, outcome.reason) == ("complete", 8, "")
+        months = [f"2025-{n:02d}" for n in (1, 2, 3, 4)]
+        assert files() == [f"{name}-{month}.json" for name in ("DR", "TR") for month in months]
+        with landing.open_raw("demo", outcome.batch_id, "TR-2025-02.json") as kept:
+            assert json.load(kept) == report("TR", "2025-02")
+        assert {path for path, _ in fake.asked} == {"/counter/r51/reports/tr", "/counter/r51/reports/dr"}
+        fake.asked.clear()
+        assert harvest(source(address, metadata_prefix="TR DR"), "run-2").verdict == "unchanged" and not fake.asked
+        assert harvest(source(address, metadata_prefix="TR DR PR"), "run-3").received == 4  # a report more
+        window = harvest(source(address), "run-4", since="2025-02-01", until="2025-03-31")
+        assert window.received == 2
+    assert all(asked["begin_date"] == asked["end_date"] for _, asked in fake.asked)
+
+
+def test_release_5_has_another_path(fake: Fake) -> None:
+    with serving(fake) as address:
+        assert harvest(source(address, quirks={"release": "5"}), "run").received == 4
+    assert {path for path, _ in fake.asked} == {"/counter/reports/tr"}
+
+
+def only(code: int, status: int = 200, month: str = "2025-02", **headers: str) -> Wrong:
+    body = {"Code": code, "Message": f"Exception {code}", "Severity": "Error"}
+    shown = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda name, asked: (status, body, shown) if asked == month else None
+
+
+def first_time(wrong: Wrong) -> Wrong:
+    seen: set[str] = set()
+
+    def once(name: str, month: str) -> Answer | None:
+        return None if month in seen or seen.add(month) else wrong(name, month)  # type: ignore[func-returns-value]
+
+    return once
+
+
+PASSING = {
+    "busy": only(1010, 503),
+    "service off": only(1000, 503),
+    "queued": only(1011, 202),
+    "throttled": only(1020, 429, Retry_After="0"),
+    "cut": lambda name, month: (200, b'{"Report_Header": {"Rep', {}),
+    "HTML": lambda name, month: (200, b"<html><body>Login</body></html>", {}),
+    "another report": lambda name, month: (200, report("PR", month), {}),
+}
+
+
+@pytest.mark.parametrize("wrong", PASSING.values(), ids=PASSING)
+def test_what_passes_is_asked_again(fake: Fake, wrong: Wrong) -> None:
+    fake.wrong = first_time(wrong)
+    with serving(fake) as address:
+        outcome = harvest(source(address), "run")
+    assert (outcome.verdict, outcome.received) == ("complete", 4), outcome.reason
+
+
+def test_no_usage_is_an_empty_report_and_complete(fake: Fake) -> None:
+    fake.wrong = lambda name, month: (200, report(name, month, 3030, items=0), {})
+    with serving(fake) as address:
+        assert harvest(source(address), "run").verdict == "complete" and len(files()) == 4
+        assert harvest(source(address), "run-2").verdict == "unchanged"
+
+
+STAYING = {
+    "queued for long": (only(1011, 202), "still being made", True),
+    "late": (only(3031), "exception 3031", True),
+    "gone": (only(3032), "exception 3032", False),
+    "in part": (
+        lambda name, month: (200, report(name, month, 3040), {}) if month == "2025-02" else None,
+        "only part of it is ready",
+        True,
+    ),
+    "no such report": (only(3000, 404), "correct metadata_prefix", True),
+}
+
+
+@pytest.mark.parametrize(("wrong", "said", "comes_again"), STAYING.values(), ids=STAYING)
+def test_what_is_missing_is_told_and_asked_for_next_time(
+    fake: Fake, wrong: Wrong, said: str, comes_again: bool
+) -> None:
+    fake.wrong = wrong
+    with serving(fake) as address:
+        outcome = harvest(source(address), "run")
+        assert outcome.verdict == "partial" and said in outcome.reason and "TR 2025-02" in outcome.reason
+        fake.wrong = lambda name, month: None
+        fake.asked.clear()
+        again = harvest(source(address), "run-2")
+    assert again.verdict == ("complete" if comes_again else "unchanged")
+    assert [asked["begin_date"] for _, asked in fake.asked] == ["2025-02"] * comes_again
+
+
+def test_the_last_month_may_not_be_ready_yet(fake: Fake) -> None:
+    fake.wrong = only(3031, month="2025-04")
+    with serving(fake) as address:
+        outcome = harvest(source(address), "run")
+        assert (outcome.verdict, outcome.received) == (
+            "complete",
+            3,
+        ) and "not ready yet: TR 2025-04" in outcome.reason
+        assert harvest(source(address), "run-2").verdict == "unchanged"
+        fake.wrong = lambda name, month: None
+        assert harvest(source(address), "run-3").received == 1
+
+
+def test_a_refused_login_needs_a_person_and_shows_no_key(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(credentials.variable("demo"), json.dumps({"customer_id": "whu", "api_key": KEY + "-wrong"}))
+    with serving(fake) as address:
+        outcome = harvest(source(address), "run")
+    assert outcome.verdict == "failed" and "2020" in outcome.reason and "a person must" in outcome.reason
+    assert KEY not in outcome.reason and len(fake.asked) == 1
+
+
+def test_a_server_that_sends_the_key_back_is_not_landed(fake: Fake) -> None:
+    fake.wrong = lambda name, month: (200, report(name, month) | {"url": f"?api_key={KEY}"}, {})
+    with serving(fake) as address:
+        outcome = harvest(source(address), "run")
+    assert outcome.verdict == "failed" and "secrets back" in outcome.reason and not files()
+
+
+@pytest.mark.parametrize("given", ["", "whu", "{}", '{"customer_id": ["x"', '{"api_key": "abcdefgh"}'])
+def test_without_credentials_it_is_told_what_to_do(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.setenv(credentials.variable("demo"), given)
+    outcome = harvest(source("http://127.0.0.1:9/counter"), "run")
+    assert outcome.verdict == "failed" and "abcdefgh" not in outcome.reason
+    assert "customer_id" in outcome.reason or "CALIS_CREDENTIAL_DEMO" in outcome.reason
+
+
+def test_the_samples_of_counter_land_as_they_are(fake: Fake, real: Path) -> None:
+    samples = {path.name.split("_")[0]: path for path in (real / "usage/counter-r51-samples").glob("*.json")}
+    names = {json.loads(path.read_bytes())["Report_Header"]["Report_ID"]: path for path in samples.values()}
+    fake.wrong = lambda name, month: (200, names[name].read_bytes(), {})
+    with serving(fake) as address:
+        outcome = harvest(source(address, metadata_prefix=" ".join(names), quirks={"begin": "2025-04"}), "run")
+    assert (outcome.verdict, outcome.received) == ("complete", len(names)), outcome.reason
+    for name, path in names.items():
+        with landing.open_raw("demo", outcome.batch_id, f"{name}-2025-04.json") as kept:
+            assert kept.read() == path.read_bytes()
