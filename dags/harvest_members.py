@@ -25,7 +25,7 @@ PARAMS = {
 
 
 def wire(by_day: bool) -> None:
-    """Choose → by pool, batches side by side: harvest → stage; then announce what is new, and check."""
+    """Choose → by pool, batches side by side: harvest → stage; all gates; announce what is new, and check."""
 
     @task
     def choose(params: Any = None, dag_run: Any = None) -> dict[str, list[list[str]]]:
@@ -42,9 +42,15 @@ def wire(by_day: bool) -> None:
 
     @task(pool="stage", trigger_rule="all_done")
     def stage(batch: Any, run_id: Any = None) -> None:
-        from transforms.stage import stage_sources
+        from transforms.stage import prepare_sources
 
-        stage_sources(batch, run_id)
+        prepare_sources(batch, run_id)
+
+    @task(pool="stage", trigger_rule="all_done")
+    def gate(chosen: Any, run_id: Any = None) -> None:
+        from transforms.stage import pass_gates
+
+        pass_gates(batches.sources(chosen), run_id)
 
     @task(outlets=[Asset("calis://staged")], trigger_rule="all_done")
     def announce(run_id: Any = None) -> None:
@@ -57,7 +63,9 @@ def wire(by_day: bool) -> None:
         with batches.without_retry():
             raise_for_run(run_id, chosen)
 
-    ends = [announce(), check(chosen := choose())]
+    chosen = choose()
+    gates = gate(chosen)
+    gates >> [announce(), check(chosen)]
     for name in harvesting():
 
         @task_group(group_id="batch")
@@ -65,7 +73,7 @@ def wire(by_day: bool) -> None:
             harvest.override(pool=pool)(batch) >> stage(batch)
 
         with TaskGroup(name):
-            each.expand(batch=of_pool(chosen, name)) >> ends
+            each.expand(batch=of_pool(chosen, name)) >> gates
 
 
 for dag_id, schedule in {"harvest_members": "@hourly", "backfill_members": DAYS}.items():

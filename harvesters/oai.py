@@ -20,6 +20,7 @@ from harvesters.oai_page import OAIError
 from harvesters.registry import Source
 from harvesters.wanted import Wanted
 from warehouse import lake
+from warehouse.outcome import set_aside
 from warehouse.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -113,13 +114,18 @@ def _goes_on(plan: dict[str, Any], source: Source, wanted: Wanted) -> bool:
 
 
 def _last_complete(source: Source) -> landing.Batch | None:
-    """The newest complete batch of the same list, to its end; none where the row of the source has changed."""
-    for batch_id in reversed(lake.raw_batches(source.source_id)):
+    """The newest complete batch of the same list, to its end; none where the row of the source has changed.
+
+    What came after a batch that staff rejected leaves a gap, so the next harvest goes on from before the gap.
+    """
+    rejected, last = set_aside(source.source_id), None
+    for batch_id in lake.raw_batches(source.source_id):
         batch = landing.batch(source.source_id, batch_id)
         same = batch.details.get("asked") == _asked(source) and not batch.details.get("window")
-        if same and batch.details.get("complete"):
-            return batch
-    return None
+        joins = not batch.details.get("from") or (last and batch.details.get("after", "") <= last.response_date)
+        if same and joins and batch.details.get("complete") and batch_id not in rejected:
+            last = batch
+    return last
 
 
 def _since(response_date: str, granularity: str) -> str:

@@ -34,6 +34,11 @@ def harvest(batch: list[str], run_id: str, params: Params, day: str, last: bool)
     raise_to_try_again(harvest_sources(batch, run_id, params["full"], since=since, until=until), last)
 
 
+def sources(chosen: Mapping[str, list[list[str]]]) -> list[str]:
+    """The sources of all batches of all pools."""
+    return [source_id for batches in chosen.values() for batch in batches for source_id in batch]
+
+
 def skip_unless_staged(run_id: str) -> None:
     """Skip the task unless the run staged anything: else the catalogue need not be built again.
 

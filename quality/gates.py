@@ -171,7 +171,7 @@ def _let_pass(source_id: str, batches: Sequence[Batch], seen: dict[tuple[str, st
             failed = gates.filter(~pc.field("success")).to_pylist()
             if not failed or batch_id in passed:
                 lake.release(source_id, batch_id)
-                outcomes.append(outcome.record())
+                outcomes.append(outcome.record(outcome.ended_at))
                 continue
             for later in batches[at + 1 :]:
                 lake.remove_held_batch(source_id, later.batch_id)

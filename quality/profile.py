@@ -17,10 +17,12 @@ Rows of `quality.profile`, kept with the batch.  Measures, and what each is coun
 """
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.columns import Table
@@ -29,7 +31,9 @@ from schemas.tables import TABLES
 from warehouse import engine, lake
 from warehouse.outcome import Outcome
 
+Count = tuple[str, str, int]  # measure, about, count
 MOST_TAGS = 1000
+ASCII = "ascii"
 CODES = ("format", "charset", "status", "kind")
 # the columns whose absence tells that a source's export or mapping changed
 MAIN = (
@@ -59,22 +63,18 @@ def profile(folder: Path, outcome: Outcome, full: bool, before: int) -> pa.Table
         full: whether the batch replaces what the source sent before.
         before: records that were there before it.
     """
-    counts: list[tuple[str, str, int]] = [("full", "", int(full))]
+    counts: list[Count] = [("full", "", int(full))]
     for name in ("received", "staged", "rejected", "deleted", "unchanged"):
         counts.append(("outcome", name, getattr(outcome, name)))
-    with engine.connect() as con:
-        for file in sorted(folder.glob("*.parquet")):
-            if file.stem in CONTRACTS:
-                con.read_parquet(str(file)).create_view(file.stem)
-                counts += _contract(con, file, CONTRACTS[file.stem])
-        there = {
-            row[0] for row in con.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
-        }
-        if "record" in there:
-            counts.append(("current", "before", before))
-            counts += _query(con, "SELECT 'current', 'after', count(*) FROM record WHERE NOT deleted")
-        if {"bib", "field"} <= there:
-            counts += _described(con)
+    files = {file.stem: file for file in sorted(folder.glob("*.parquet")) if file.stem in CONTRACTS}
+    for name, file in files.items():
+        counts += _contract(file, CONTRACTS[name])
+    if "record" in files:
+        deleted = pq.read_table(files["record"], columns=["deleted"])["deleted"]
+        counts.append(("current", "before", before))
+        counts.append(("current", "after", len(deleted) - int(pc.sum(deleted).as_py() or 0)))
+    if {"bib", "field", "issue"} <= set(files):
+        counts += _described(files)
     rows = [
         {"source_id": outcome.source_id, "batch_id": outcome.batch_id, "measure": m, "about": a, "count": n}
         for m, a, n in sorted(counts)
@@ -82,36 +82,42 @@ def profile(folder: Path, outcome: Outcome, full: bool, before: int) -> pa.Table
     return pa.Table.from_pylist(rows, schema=QUALITY_PROFILE.schema)
 
 
-def _query(con: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[str, str, int]]:
-    return con.execute(sql).fetchall()
+_connection = cache(engine.connect)  # opening one takes as long as its questions
 
 
-def _contract(con: duckdb.DuckDBPyConnection, file: Path, table: Table) -> list[tuple[str, str, int]]:
+def _ask(file: Path, sql: str) -> list[tuple[Any, ...]]:
+    """The answer to a query of one file, which it names `FROM file`."""
+    with _connection().cursor() as con:
+        return con.execute(sql.replace("FROM file", "FROM read_parquet(?)"), [str(file)]).fetchall()
+
+
+def _contract(file: Path, table: Table) -> list[Count]:
     """How the file of a table keeps its contract."""
     found, wanted = pq.read_schema(file), table.schema
     types = {field.name: field.type for field in found}
     differ = sum(types.pop(field.name, None) != field.type for field in wanted) + len(types)
     # Parquet itself keeps nulls out of a required column
     lax = [f.name for f in wanted if not f.nullable and f.name in found.names and found.field(f.name).nullable]
-    nulls = " + ".join(f'count(*) - count("{name}")' for name in lax) or "0"
-    rows, empty = con.execute(f"SELECT count(*), {nulls} FROM {table.name}").fetchall()[0]
-    twice = _key_twice(con, file, table) if table.key and set(table.key) <= set(found.names) else 0
+    nulls = " + ".join(f'count(*) - count("{name}")' for name in lax)
     return [
-        ("rows", table.full_name, rows),
+        ("rows", table.full_name, pq.read_metadata(file).num_rows),
         ("contract", table.full_name, differ),
-        ("required_null", table.full_name, empty),
-        ("key_twice", table.full_name, twice),
+        ("required_null", table.full_name, _ask(file, f"SELECT {nulls} FROM file")[0][0] if lax else 0),
+        ("key_twice", table.full_name, _key_twice(file, table) if set(table.key) <= set(found.names) else 0),
     ]
 
 
-def _key_twice(con: duckdb.DuckDBPyConnection, file: Path, table: Table) -> int:
-    """Rows whose key occurred before; the batch is one, so a key that ends in numbers is those numbers."""
+def _key_twice(file: Path, table: Table) -> int:
+    """Rows whose key occurred before; in one batch of one source."""
     key = [name for name in table.key if name not in ("source_id", "batch_id")]
-    if all(pa.types.is_integer(table.schema.field(name).type) for name in key) and _rises(file, key):
+    if not key or (_numbers(table, key) and _rises(file, key)):
         return 0
     listed = ", ".join(f'"{name}"' for name in key)
-    sql = f"SELECT count(*) - count(DISTINCT ({listed})) FROM {table.name}"
-    return int(con.execute(sql).fetchall()[0][0])
+    return int(_ask(file, f"SELECT count(*) - count(DISTINCT ({listed})) FROM file")[0][0])
+
+
+def _numbers(table: Table, key: list[str]) -> bool:
+    return all(pa.types.is_integer(table.schema.field(name).type) for name in key)
 
 
 def _rises(file: Path, key: list[str]) -> bool:
@@ -134,25 +140,23 @@ def _rises(file: Path, key: list[str]) -> bool:
     return True
 
 
-def _described(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str, int]]:
+def _described(files: dict[str, Path]) -> list[Count]:
     """Counts of bibliographic records, their tags and findings."""
-    found = []
-    for name in CODES:
-        where = f"{name} IS DISTINCT FROM 'ascii'"
-        found += _query(con, f"SELECT '{name}', coalesce({name}, ''), count(*) FROM bib WHERE {where} GROUP BY 2")
-    lists = {f.name for f in CONTRACTS["bib"].schema if pa.types.is_list(f.type)}
-    empty = {name: f"len({name}) IS NOT DISTINCT FROM 0 OR {name} IS NULL" for name in MAIN if name in lists}
-    counted = [f"count(*) FILTER (WHERE {empty.get(name, f'{name} IS NULL')})" for name in MAIN]
-    numbers = con.execute(f"SELECT {', '.join(counted)} FROM bib").fetchall()[0]
-    found += [("without", name, number) for name, number in zip(MAIN, numbers, strict=True)]
-    tags = con.execute(
-        f"""SELECT tag, count(DISTINCT record_no), count(*) FROM field WHERE subfield_no = 0
+    lists = {field.name for field in CONTRACTS["bib"].schema if pa.types.is_list(field.type)}
+    empty = [f"coalesce(len({name}), 0) = 0" if name in lists else f"{name} IS NULL" for name in MAIN]
+    asked = [f"histogram(coalesce({name}, ''))" for name in CODES]
+    asked += [f"count(*) FILTER (WHERE {condition})" for condition in empty]
+    answer = _ask(files["bib"], f"SELECT {', '.join(asked)} FROM file")[0]
+    counts: list[Count] = []
+    for measure, codes in zip(CODES, answer, strict=False):
+        counts += [(measure, code, n) for code, n in (codes or {}).items() if code != ASCII]
+    counts += [("without", name, n) for name, n in zip(MAIN, answer[len(CODES) :], strict=True)]
+    sql = f"""SELECT tag, count(DISTINCT record_no), count(*) FROM file WHERE subfield_no = 0
         GROUP BY tag ORDER BY 2 DESC, 1 LIMIT {MOST_TAGS}"""
-    ).fetchall()
-    found += [("tag", tag, records) for tag, records, _ in tags] + [("fields", tag, n) for tag, _, n in tags]
-    return found + _query(
-        con, "SELECT 'findings', severity, count(DISTINCT record_no) FROM issue GROUP BY severity"
-    )
+    for tag, records, fields in _ask(files["field"], sql):
+        counts += [("tag", tag, records), ("fields", tag, fields)]
+    sql = "SELECT severity, count(DISTINCT record_no) FROM file GROUP BY severity"
+    return counts + [("findings", severity, n) for severity, n in _ask(files["issue"], sql)]
 
 
 def read(folders: Iterable[Path]) -> pa.Table:

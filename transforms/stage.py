@@ -10,7 +10,7 @@ current or held there for staff.  Killed anywhere, the next run stages it anew.
 """
 
 import multiprocessing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -50,21 +50,22 @@ def stage(source: Source, run_id: str, again: bool = False) -> list[Outcome]:
         again: stage every batch anew, for example after a crosswalk changed.  This happens by itself when what
             is staged was written to an older contract.  What was decided on batches stays.
     """
-    return _stage((source,), run_id, again, map)
+    return _through_gates((source,), run_id, [prepare(source, run_id, again)])
 
 
-def _stage(sources: Sequence[Source], run_id: str, again: bool, each: Callable[..., Any]) -> list[Outcome]:
-    """Stage sources, all their batches through the gates together; `each` maps, perhaps in several processes."""
+def _through_gates(
+    sources: Sequence[Source], run_id: str, prepared: Iterable[list[Outcome]] = ()
+) -> list[Outcome]:
+    """Take all that is prepared through the gates together; what a later full export supersedes, once more."""
     results: dict[tuple[str, str], Outcome] = {}
     waiting = sources
     while waiting:
-        prepared = each(partial(prepare, run_id=run_id, again=again), waiting)
         told = [outcome for outcomes in prepared for outcome in outcomes if outcome.verdict != "complete"]
         checked = gates.check(source.source_id for source in waiting)
         results |= {(outcome.source_id, outcome.batch_id): outcome for outcome in [*told, *checked]}
         held = {o.source_id: o.batch_id for o in checked if o.verdict == "held"}
         waiting = [s for s in waiting if s.source_id in held and _full_after(s.source_id, held[s.source_id])]
-        again = False
+        prepared = [prepare(source, run_id) for source in waiting]
     place = {source.source_id: at for at, source in enumerate(sources)}
     return [results[key] for key in sorted(results, key=lambda key: (place[key[0]], key[1]))]
 
@@ -143,6 +144,7 @@ def stage_batch(source: Source, outcome: Outcome) -> None:
                 f"reader saw {outcome.received}; keep the raw batch and report it"
             )
         lake.write_table(folder, QUALITY_PROFILE.full_name, profile.profile(folder, outcome, full, before))
+        outcome.ended_at = lake.now()
         row = pa.Table.from_pylist([vars(outcome)], schema=QUALITY_OUTCOME.schema)
         lake.write_table(folder, QUALITY_OUTCOME.full_name, row)
 
@@ -265,7 +267,7 @@ def _without_unchanged(part: Part, index: _Index, outcome: Outcome) -> dict[str,
 
 
 def stage_sources(source_ids: Iterable[str], run_id: str, again: bool = False, jobs: int = 1) -> list[Outcome]:
-    """Stage the sources named (all, where none is); a bad one doesn't stop the next.
+    """Stage the sources named (all, where none is) and take them through the gates; a bad one stops no other.
 
     Args:
         source_ids: sources.
@@ -277,8 +279,23 @@ def stage_sources(source_ids: Iterable[str], run_id: str, again: bool = False, j
         The outcomes in the registry's order, whichever source was done first.
     """
     chosen = registry.load().chosen(source_ids)
+    each = partial(prepare, run_id=run_id, again=again)
     if jobs < 2 or len(chosen) < 2:
-        return _stage(chosen, run_id, again, map)
+        return _through_gates(chosen, run_id, [each(source) for source in chosen])
     # spawned, not forked: threads of Arrow and DuckDB do not survive a fork
     with ProcessPoolExecutor(min(jobs, len(chosen)), multiprocessing.get_context("spawn")) as pool:
-        return _stage(chosen, run_id, again, pool.map)
+        prepared = list(pool.map(each, chosen))
+    return _through_gates(chosen, run_id, prepared)
+
+
+def prepare_sources(source_ids: Iterable[str], run_id: str) -> list[Outcome]:
+    """Stage the sources named, but leave it to `pass_gates` to make current what is new.
+
+    Great Expectations takes seconds to load, so where many processes stage, one takes all of it through the gates.
+    """
+    return [o for source in registry.load().chosen(source_ids) for o in prepare(source, run_id)]
+
+
+def pass_gates(source_ids: Iterable[str], run_id: str) -> list[Outcome]:
+    """Take what `prepare_sources` left through the gates; the outcomes of what became current or is held."""
+    return _through_gates(registry.load().chosen(source_ids), run_id)

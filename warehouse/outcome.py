@@ -54,12 +54,12 @@ class Outcome:
                 f"{self.staged + self.rejected + self.deleted + self.unchanged}; keep the raw batch and report it"
             )
 
-    def record(self) -> "Outcome":
-        """Write this row, in place of an earlier one of the same stage, source and batch.
+    def record(self, ended_at: datetime | None = None) -> "Outcome":
+        """Write this row, in place of an earlier one of the same stage, source and batch; it ends now, or then.
 
         One stage works on one source in one process at a time, so a read and a replace are enough.
         """
-        self.ended_at = lake.now()
+        self.ended_at = ended_at or lake.now()
         path = lake.outcome_file(self.stage, self.source_id)
         table = lake.read_table("quality.outcome", [path] if path.exists() else [])
         table = table.filter(pc.field("batch_id") != self.batch_id)
@@ -79,6 +79,11 @@ def recorded(stage: str, source_id: str) -> list[Outcome]:
 def finished_batches(stage: str, source_id: str) -> set[str]:
     """The batches that a stage has finished for a source."""
     return {o.batch_id for o in recorded(stage, source_id) if o.verdict in FINISHED}
+
+
+def set_aside(source_id: str) -> set[str]:
+    """The landed batches of a source that staff rejected, or a later full export superseded."""
+    return {o.batch_id for o in recorded("stage", source_id) if o.verdict == "rejected"}
 
 
 class StageFailedError(Exception):

@@ -7,7 +7,7 @@ import pytest
 from harvesters import landing
 from harvesters.harvest import harvest
 from tests.harvesters.hostile_oai import Answer, Provider, instead, serving, source_at
-from warehouse.outcome import recorded
+from warehouse.outcome import Outcome, recorded
 
 pytestmark = pytest.mark.usefixtures("lake_home")
 
@@ -134,3 +134,21 @@ def test_a_window_that_is_none_is_refused_before_anything_is_asked(wanted: dict[
     with pytest.raises(ValueError, match=said):
         harvest(source_at("http://127.0.0.1:1/oai"), "run", **wanted)  # type: ignore[arg-type]
     assert not recorded("harvest", "demo")
+
+
+def test_what_staff_rejected_is_asked_again_from_before_it() -> None:
+    """Though another harvest has come after it, whose window does not reach back."""
+    provider = Provider(granularity="YYYY-MM-DDThh:mm:ssZ")
+    outcomes, asked = [], []
+    with serving(provider) as address:
+        for day in range(1, 6):
+            provider.response_date = f"2026-03-0{day}T10:00:00Z"
+            provider.datestamp = f"2026-03-0{day}T09:59:00Z"
+            before = len(provider.lists)
+            outcomes.append(harvest(source_at(address), f"run-{day}"))
+            asked.append(provider.lists[before].get("from", ""))
+            if day == 3:
+                Outcome("stage", "demo", outcomes[1].batch_id, "run-2", "rejected").record()
+    # the fourth goes back before the second, which closes the gap
+    days = ["", "2026-03-01", "2026-03-02", "2026-03-01", "2026-03-04"]
+    assert asked == [day and f"{day}T09:55:00Z" for day in days]
