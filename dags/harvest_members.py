@@ -42,15 +42,11 @@ def wire(by_day: bool) -> None:
 
     @task(pool="stage", trigger_rule="all_done")
     def stage(batch: Any, run_id: Any = None) -> None:
-        from transforms.stage import prepare_sources
-
-        prepare_sources(batch, run_id)
+        batches.stage(batch, run_id)
 
     @task(pool="stage", trigger_rule="all_done")
     def gate(chosen: Any, run_id: Any = None) -> None:
-        from transforms.stage import pass_gates
-
-        pass_gates(batches.sources(chosen), run_id)
+        batches.gate(chosen, run_id)
 
     @task(outlets=[Asset("calis://staged")], trigger_rule="all_done")
     def announce(run_id: Any = None) -> None:
@@ -58,14 +54,9 @@ def wire(by_day: bool) -> None:
 
     @task(trigger_rule="all_done")
     def check(chosen: Any, run_id: Any = None) -> None:
-        from warehouse.outcome import raise_for_run
+        batches.check(chosen, run_id)
 
-        with batches.without_retry():
-            raise_for_run(run_id, chosen)
-
-    chosen = choose()
-    gates = gate(chosen)
-    gates >> [announce(), check(chosen)]
+    (gates := gate(chosen := choose())) >> [announce(), check(chosen)]
     for name in harvesting():
 
         @task_group(group_id="batch")

@@ -34,9 +34,20 @@ def harvest(batch: list[str], run_id: str, params: Params, day: str, last: bool)
     raise_to_try_again(harvest_sources(batch, run_id, params["full"], since=since, until=until), last)
 
 
-def sources(chosen: Mapping[str, list[list[str]]]) -> list[str]:
-    """The sources of all batches of all pools."""
-    return [source_id for batches in chosen.values() for batch in batches for source_id in batch]
+def stage(batch: list[str], run_id: str) -> None:
+    """Stage a batch; what is new waits for its gates."""
+    from transforms.stage import prepare_sources
+
+    prepare_sources(batch, run_id)
+
+
+def gate(chosen: Mapping[str, list[list[str]]] | None, run_id: str) -> None:
+    """Take what was staged of all batches through the gates; nothing where nothing was chosen."""
+    from transforms.stage import pass_gates
+
+    found = [source_id for batches in (chosen or {}).values() for batch in batches for source_id in batch]
+    if found:
+        pass_gates(found, run_id)
 
 
 def skip_unless_staged(run_id: str) -> None:
@@ -68,3 +79,11 @@ def without_retry() -> Iterator[None]:
         yield
     except StageFailedError as error:
         raise AirflowFailException(str(error)) from error
+
+
+def check(chosen: Mapping[str, list[list[str]]], run_id: str) -> None:
+    """Raise for what a run left undone, after every source had its turn."""
+    from warehouse.outcome import raise_for_run
+
+    with without_retry():
+        raise_for_run(run_id, chosen)
