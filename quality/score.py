@@ -1,74 +1,112 @@
-"""The score of each source: one number that staff can sort by.
+"""Scores: one number that staff can sort by, of each record, source, and group of records.
 
     score = 100 - (10 * fails + 2 * warns + 100 * rejected) / (records + rejected), and never below 0
 
 where fails and warns are findings on current records, and rejected are the records set aside in the batches
 that hold current records or came last.  So one error in every record costs 10 points, one warning in every
-record 2, and a source whose records all had to be set aside scores 0.  A source without any record has none,
-nor has one of circulation events, whose bad lines are counted as rejected all the same.
+record 2, and a source whose records all had to be set aside scores 0.  Findings of a rule that is waived for their
+source are shown, and not counted.  A source without any record has no score, nor has one of usage, whose bad lines
+are counted as rejected all the same.
+
+Completeness and freshness stand beside the score: the share of `CORE` that records have, and the days from the
+last good harvest to the build.  Groups are members, provinces, regional centres, cataloguing agencies (the first
+of 801 or 040) and suppliers (what the source's quirk `supplier` says, else the last agency of the record).  The
+queries are in `scores.sql`.
 """
+
+from functools import cache
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from harvesters.registry import Registry
-from schemas.quality import QUALITY_SCORE
+from quality import decisions
+from schemas import usage
+from schemas.columns import Table
+from schemas.quality import QUALITY_SCORE, QUALITY_SCORE_HISTORY
+from warehouse import lake
 
+SQL = Path(__file__).resolve().parent / "scores.sql"
 FAIL_WEIGHT, WARN_WEIGHT, REJECTED_WEIGHT = 10, 2, 100
 FORMULA = (  # as the pages show it, in Chinese and English
     f"评分 = 100 −（{FAIL_WEIGHT} × 错误 + {WARN_WEIGHT} × 警告 + {REJECTED_WEIGHT} × 退回记录）"
-    "÷（现有记录 + 退回记录），最低为 0。",
+    "÷（现有记录 + 退回记录），最低为 0；已豁免的问题不计。",
     f"Score = 100 − ({FAIL_WEIGHT} × errors + {WARN_WEIGHT} × warnings + {REJECTED_WEIGHT} × records set aside) "
-    "÷ (current records + records set aside), never below 0.",
+    "÷ (current records + records set aside), never below 0; findings that are waived do not count.",
+)
+# What every record is asked for, each an SQL condition on staged.bib.
+CORE = (
+    "title IS NOT NULL",
+    "len(creators) > 0 OR resp_first IS NOT NULL",
+    "publisher IS NOT NULL",
+    "pub_year IS NOT NULL",
+    "lang IS NOT NULL",
+    "extent IS NOT NULL OR kind = 'article'",
+    "len(isbn) > 0 OR len(issn) > 0 OR len(standard_no) > 0 OR len(url) > 0",
+    "len(subjects) > 0",
+    "len(clc) > 0 OR len(lcc) > 0 OR len(ddc) > 0 OR kind = 'article'",
 )
 
-# A rejected record is current when its batch holds a current record or is the newest of its source, and the
-# source has not sent it again since: so a good resubmission settles it.
-_CURRENT_REJECTED = """
-CREATE OR REPLACE VIEW staged.current_rejected AS
-SELECT * FROM staged.rejected SEMI JOIN (
-    SELECT DISTINCT source_id, batch_id FROM staged.record
-    UNION
-    SELECT source_id, max(batch_id) FROM (
-        SELECT source_id, batch_id FROM staged.bib UNION ALL SELECT source_id, batch_id FROM staged.rejected
-    ) GROUP BY source_id
-) USING (source_id, batch_id)
-ANTI JOIN staged.record ON record.source_id = rejected.source_id AND record.record_id = rejected.record_id
-    AND record.batch_id > rejected.batch_id
-"""
-_SQL = f"""
-WITH records AS (
-    SELECT source_id, count(*) AS records FROM staged.record WHERE NOT deleted GROUP BY source_id
-),
-issues AS (
-    SELECT source_id, count(DISTINCT (batch_id, record_no)) AS with_issue,
-        count(*) FILTER (WHERE severity = 'fail') AS fails, count(*) FILTER (WHERE severity = 'warn') AS warns
-    FROM quality.current_issue GROUP BY source_id
-),
-set_aside AS (
-    SELECT source_id, count(*) AS rejected FROM staged.current_rejected GROUP BY source_id
-),
-counted AS (
-    SELECT member_code, source_id, coalesce(records, 0) AS records, coalesce(with_issue, 0) AS with_issue,
-        coalesce(fails, 0) AS fails, coalesce(warns, 0) AS warns, coalesce(rejected, 0) AS rejected
-    FROM registered
-    LEFT JOIN records USING (source_id) LEFT JOIN issues USING (source_id) LEFT JOIN set_aside USING (source_id)
-)
-SELECT *, CASE WHEN records + rejected > 0 AND source_id NOT IN (SELECT source_id FROM staged.loan) THEN
-    greatest(0, 100 - ({FAIL_WEIGHT} * fails + {WARN_WEIGHT} * warns + {REJECTED_WEIGHT} * rejected)
-        / (records + rejected)) END AS score
-FROM counted
-ORDER BY member_code, source_id
-"""
+
+@cache
+def _statements() -> dict[str, str]:
+    """The queries of `scores.sql` by name."""
+    parts = SQL.read_text("utf-8").split("-- name: ")[1:]
+    return {name: sql for name, _, sql in (part.partition("\n") for part in parts)}
 
 
 def scores(con: duckdb.DuckDBPyConnection, registry: Registry) -> pa.Table:
     """`quality.score` of every registered source, from a connection that sees the lake.
 
-    Also makes the view `staged.current_rejected`: what the score counts as rejected.
+    Also makes the view `staged.current_rejected`, what the score counts as rejected, and the table `record_score`.
     """
-    con.execute(_CURRENT_REJECTED)
-    rows = [{"member_code": source.member_code, "source_id": source.source_id} for source in registry.sources]
-    names = pa.schema([("member_code", pa.string()), ("source_id", pa.string())])
-    con.register("registered", pa.Table.from_pylist(rows, schema=names))
-    return con.execute(_SQL).to_arrow_table().cast(QUALITY_SCORE.schema)
+    members = {member.code: member for member in registry.members}  # of a member's periods the last
+    rows = [
+        {
+            "member_code": source.member_code,
+            "source_id": source.source_id,
+            "format": source.format,
+            "supplier": source.quirks.get("supplier"),
+            "kind": members[source.member_code].kind,
+            "province": members[source.member_code].province,
+            "regional_centre": members[source.member_code].regional_centre,
+        }
+        for source in registry.sources
+    ]
+    names = ("member_code", "source_id", "format", "supplier", "kind", "province", "regional_centre")
+    schema = pa.schema([(name, pa.string()) for name in names])
+    con.register("registered", pa.Table.from_pylist(rows, schema=schema))
+    con.register("waived", decisions.waiver_table().filter(pc.field("in_force")))
+    _of_usage(con)
+    builds = lake.catalog_builds()
+    con.execute("SET VARIABLE build_id = ?", [builds[-1] if builds else None])
+    con.execute("SET VARIABLE weights = ?", [[FAIL_WEIGHT, WARN_WEIGHT, REJECTED_WEIGHT]])
+    core = " + ".join(f"coalesce(({condition})::INT, 0)" for condition in CORE)
+    for name in ("current_rejected", "record_score", "source_score"):
+        con.execute(_statements()[name].replace("/* core */", f"100.0 * ({core}) / {len(CORE)}"))
+    return (
+        con.execute("SELECT * EXCLUDE harvested_at FROM source_score").to_arrow_table().cast(QUALITY_SCORE.schema)
+    )
+
+
+def _of_usage(con: duckdb.DuckDBPyConnection) -> None:
+    """The sources that hold usage, as a table: they have no score."""
+    names = [
+        table.full_name
+        for table in vars(usage).values()
+        if isinstance(table, Table) and table.layer == "staged" and "source_id" in table.schema.names
+    ]
+    each = " UNION ".join(f"SELECT source_id FROM {name}" for name in names)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE of_usage AS {each}")
+
+
+def history(con: duckdb.DuckDBPyConnection) -> pa.Table:
+    """`quality.score_history`: what earlier builds had, and the rows of this one; call `scores` before."""
+    current = con.execute(_statements()["score_history"]).to_arrow_table().cast(QUALITY_SCORE_HISTORY.schema)
+    build_id = con.execute("SELECT getvariable('build_id')").fetchall()[0][0]
+    earlier = lake.read_table(
+        QUALITY_SCORE_HISTORY.full_name, [file for file in lake.score_files() if file.stem != build_id]
+    )
+    return pa.concat_tables([earlier, current])

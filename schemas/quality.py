@@ -6,7 +6,9 @@ from schemas.columns import (
     BOOL,
     DATE,
     FLOAT,
+    INT,
     MEMBER,
+    RECORD_ID,
     RECORD_NO,
     SOURCE_ID,
     STRING,
@@ -84,22 +86,67 @@ QUALITY_SOURCE = Table(
     key=("source_id",),
 )
 
+# What is counted of a source, or of any group of records.
+COUNTED = (
+    key("records", BIGINT, "Current records", "现有记录数"),
+    key("with_issue", BIGINT, "Records with at least one finding that counts", "有问题记录数"),
+    key("fails", BIGINT, "Findings of severity fail that count", "错误数"),
+    key("warns", BIGINT, "Findings of severity warn that count", "警告数"),
+    key("waived", BIGINT, "Findings of rules that are waived for their source", "豁免的问题数"),
+    key("rejected", BIGINT, "Records set aside in the current batches", "退回记录数"),
+    col("score", FLOAT, "100 less weighted findings per record, never below 0; none without records", "评分"),
+    col("completeness", FLOAT, "Core elements that records have, percent; none without records", "著录完整率"),
+    col("freshness", FLOAT, "Days from the last good harvest to the build; of a group the most", "距上次采集天数"),
+)
+
 QUALITY_SCORE = Table(
     "quality",
     "score",
     "one source's quality as of a build",
     "质量评分",
-    (
-        MEMBER,
-        SOURCE_ID,
-        key("records", BIGINT, "Current records", "现有记录数"),
-        key("with_issue", BIGINT, "Records with at least one finding", "有问题记录数"),
-        key("fails", BIGINT, "Findings of severity fail", "错误数"),
-        key("warns", BIGINT, "Findings of severity warn", "警告数"),
-        key("rejected", BIGINT, "Records set aside in the current batches", "退回记录数"),
-        col("score", FLOAT, "100 less weighted findings per record, never below 0; none without records", "评分"),
-    ),
+    (MEMBER, SOURCE_ID, *COUNTED),
     key=("source_id",),
+)
+
+QUALITY_RECORD_SCORE = Table(
+    "quality",
+    "record_score",
+    "one current record's quality",
+    "记录评分",
+    (
+        SOURCE_ID,
+        RECORD_ID,
+        BATCH_ID,
+        RECORD_NO,
+        col("kind", STRING, "Kind of material, as in staged.bib", "文献类型"),
+        col("agency", STRING, "Who catalogued it first (801, 040)", "原始编目机构"),
+        col("supplier", STRING, "Who supplied it: its source's quirk, else the last agency", "数据提供者"),
+        key("fails", INT, "Findings of severity fail that count", "错误数"),
+        key("warns", INT, "Findings of severity warn that count", "警告数"),
+        key("waived", INT, "Findings of rules that are waived for its source", "豁免的问题数"),
+        key("score", FLOAT, "100 less weighted findings, never below 0", "评分"),
+        key("completeness", FLOAT, "Core elements that it has, percent", "著录完整率"),
+    ),
+    key=("source_id", "record_id"),
+)
+
+QUALITY_SCORE_HISTORY = Table(
+    "quality",
+    "score_history",
+    "one group of records, its quality as of one build, and how its peers were",
+    "质量评分历史",
+    (
+        key("build_id", STRING, "Build; sorts by time", "构建号"),
+        key("scope", STRING, "source, member, province, regional_centre, agency or supplier", "分组方式"),
+        key("name", STRING, "Which one", "名称"),
+        *COUNTED,
+        key("peer_kind", STRING, "What peers have in common: a member's kind, of a source its format too", "同类"),
+        key("peers", BIGINT, "How many of that kind have a score, itself included", "有效同类数"),
+        col("median", FLOAT, "Median of their scores", "同类中位数"),
+        col("rank", BIGINT, "Its place among them, 1 the best", "名次"),
+        col("percentile", FLOAT, "Percent of the others that are not better", "百分位"),
+    ),
+    key=("build_id", "scope", "name"),
 )
 
 QUALITY_GATE = Table(

@@ -29,7 +29,18 @@ SQL = Path(__file__).resolve().parent / "sql"
 CATALOG = [table for table in TABLES if table.layer == "catalog"]
 QUALITY = [
     BY_NAME[f"quality.{name}"]
-    for name in ("source", "outcome", "issue", "score", "gate", "batch_gate", "decision", "waiver")
+    for name in (
+        "source",
+        "outcome",
+        "issue",
+        "score",
+        "record_score",
+        "score_history",
+        "gate",
+        "batch_gate",
+        "decision",
+        "waiver",
+    )
 ]
 _COLUMN = re.compile(r"^-- column (\w+): (.+?) \| (.+)$", re.MULTILINE)
 
@@ -118,6 +129,7 @@ def fill(con: duckdb.DuckDBPyConnection, file: Path, registry: Registry) -> dict
     for layer in ("catalog", "quality", "marts"):
         con.execute(f"CREATE SCHEMA published.{layer}")
     con.register("scores", score.scores(con, registry))
+    con.register("history", score.history(con))
     con.register("waivers", decisions.waiver_table())
     con.register("sources", health.sources(con, registry))
     con.execute(_PUBLISHED_ISSUE)
@@ -127,6 +139,8 @@ def fill(con: duckdb.DuckDBPyConnection, file: Path, registry: Registry) -> dict
         "quality.source": "sources",
         "quality.batch_gate": _BATCH_GATE,
         "quality.waiver": "waivers",
+        "quality.record_score": "temp.main.record_score ORDER BY ALL",
+        "quality.score_history": "history",
     }
     for table in [*CATALOG, *QUALITY]:
         source = made.get(table.full_name, f"memory.{table.full_name}")

@@ -11,6 +11,7 @@ Below `$CALIS_HOME` (default: `var/` in the checkout)::
     decision/, waiver/                                     what staff decided on batches and rules; likewise
     quality/outcome/<stage>/<source>.parquet               what each stage did
     quality/batch_gate/<source>.parquet                    what the gates of its batches saw
+    quality/score_history/<build>.parquet                  scores as of each build that was published
     published/union.duckdb, published/site/                what people read
 
 A folder whose name starts with a dot is unfinished work and never read.  A partition comes into being by
@@ -273,6 +274,16 @@ def batch_gate_file(source_id: str) -> Path:
 def batch_gate_files() -> list[Path]:
     """What the gates of every batch of every source saw."""
     return sorted((home() / "quality" / "batch_gate").glob("[!.]*.parquet"))
+
+
+def score_file(build_id: str) -> Path:
+    """The file that keeps what scores were as of a build; it outlasts the build."""
+    return home() / "quality" / "score_history" / f"{_name(build_id)}.parquet"
+
+
+def score_files() -> list[Path]:
+    """What scores were as of every build that was ever published, oldest first."""
+    return sorted((home() / "quality" / "score_history").glob("[!.]*.parquet"))
 
 
 # --- writing ---------------------------------------------------------------------------------------------

@@ -1,0 +1,116 @@
+-- Scores as `quality/score.py` describes them.  Beside the lake they see the tables `registered` (sources with what the
+-- registry says of them), `waived` (waivers in force), `of_usage` (sources without a score), and the variables
+-- `build_id` and `weights` (of errors, warnings, records set aside).
+
+-- A rejected record is current when its batch holds a current record or is the newest of its source, and the
+-- source has not sent it again since: so a good resubmission settles it.
+-- name: current_rejected
+CREATE OR REPLACE VIEW staged.current_rejected AS
+SELECT * FROM staged.rejected SEMI JOIN (
+    SELECT DISTINCT source_id, batch_id FROM staged.record
+    UNION
+    SELECT source_id, max(batch_id) FROM (
+        SELECT source_id, batch_id FROM staged.bib UNION ALL SELECT source_id, batch_id FROM staged.rejected
+    ) GROUP BY source_id
+) USING (source_id, batch_id)
+ANTI JOIN staged.record ON record.source_id = rejected.source_id AND record.record_id = rejected.record_id
+    AND record.batch_id > rejected.batch_id
+
+-- name: record_score
+CREATE OR REPLACE TEMP TABLE record_score AS
+WITH found AS (
+    SELECT source_id, batch_id, record_no,
+        count(*) FILTER (WHERE until IS NULL AND severity = 'fail')::INT AS fails,
+        count(*) FILTER (WHERE until IS NULL AND severity = 'warn')::INT AS warns,
+        count(*) FILTER (WHERE until IS NOT NULL)::INT AS waived
+    FROM quality.current_issue LEFT JOIN waived USING (rule, source_id)
+    GROUP BY ALL
+),
+described AS (
+    SELECT source_id, record_id, batch_id, record_no, kind, agency_chain[1] AS agency,
+        agency_chain[-1] AS last_agency, /* core */ AS completeness
+    FROM staged.current_bib
+)
+SELECT source_id, record_id, batch_id, record_no, described.kind, agency,
+    coalesce(registered.supplier, last_agency) AS supplier,
+    coalesce(fails, 0) AS fails, coalesce(warns, 0) AS warns, coalesce(waived, 0) AS waived,
+    greatest(0, 100 - getvariable('weights')[1] * coalesce(fails, 0)
+        - getvariable('weights')[2] * coalesce(warns, 0))::DOUBLE AS score,
+    completeness
+FROM described
+LEFT JOIN found USING (source_id, batch_id, record_no) LEFT JOIN registered USING (source_id)
+
+-- name: source_score
+CREATE OR REPLACE TEMP TABLE source_score AS
+WITH records AS (
+    SELECT source_id, count(*) AS records FROM staged.record WHERE NOT deleted GROUP BY source_id
+),
+issues AS (
+    SELECT source_id, count(*) FILTER (WHERE fails + warns > 0) AS with_issue, sum(fails) AS fails,
+        sum(warns) AS warns, sum(waived) AS waived, avg(completeness) AS completeness
+    FROM record_score GROUP BY source_id
+),
+set_aside AS (
+    SELECT source_id, count(*) AS rejected FROM staged.current_rejected GROUP BY source_id
+),
+harvested AS (
+    SELECT source_id, max(ended_at) AS harvested_at FROM quality.outcome
+    WHERE stage = 'harvest' AND verdict IN ('complete', 'unchanged') GROUP BY source_id
+),
+counted AS (
+    SELECT member_code, source_id, harvested_at, coalesce(records, 0) AS records, coalesce(with_issue, 0) AS with_issue,
+        coalesce(fails, 0)::BIGINT AS fails, coalesce(warns, 0)::BIGINT AS warns,
+        coalesce(waived, 0)::BIGINT AS waived, coalesce(rejected, 0) AS rejected, completeness
+    FROM registered
+    LEFT JOIN records USING (source_id) LEFT JOIN issues USING (source_id) LEFT JOIN set_aside USING (source_id)
+    LEFT JOIN harvested USING (source_id)
+)
+SELECT * EXCLUDE completeness,
+    CASE WHEN records + rejected > 0 AND source_id NOT IN (SELECT source_id FROM of_usage) THEN
+        greatest(0, 100 - (getvariable('weights')[1] * fails + getvariable('weights')[2] * warns
+            + getvariable('weights')[3] * rejected) / (records + rejected)) END AS score,
+    completeness,
+    -- to the build, not to now: publishing it again says the same
+    round(greatest(0, epoch(strptime(left(getvariable('build_id'), 15), '%Y%m%dT%H%M%S') - harvested_at)) / 86400, 2) AS freshness
+FROM counted
+ORDER BY member_code, source_id
+
+-- name: score_history
+WITH grouped AS (
+    SELECT 'source' AS scope, source_id AS name, kind || ', ' || format AS peer_kind, records, with_issue, fails,
+        warns, waived, rejected, completeness, freshness, score IS NOT NULL AS scored
+    FROM source_score JOIN registered USING (source_id)
+    UNION ALL BY NAME
+    SELECT unnest(['member', 'province', 'regional_centre']) AS scope,
+        unnest([member_code, province, regional_centre]) AS name, unnest([kind, '', '']) AS peer_kind,
+        records, with_issue, fails, warns, waived, rejected, completeness, freshness, true AS scored
+    FROM source_score JOIN registered USING (member_code, source_id) WHERE score IS NOT NULL
+    UNION ALL BY NAME
+    SELECT unnest(['agency', 'supplier']) AS scope, unnest([agency, supplier]) AS name, '' AS peer_kind,
+        1 AS records, (fails + warns > 0)::BIGINT AS with_issue, fails, warns, waived, 0 AS rejected, completeness,
+        NULL AS freshness, true AS scored
+    FROM record_score
+),
+added_up AS (
+    SELECT scope, name, peer_kind, sum(records)::BIGINT AS records, sum(with_issue)::BIGINT AS with_issue,
+        sum(fails)::BIGINT AS fails, sum(warns)::BIGINT AS warns, sum(waived)::BIGINT AS waived,
+        sum(rejected)::BIGINT AS rejected, sum(completeness * records) / nullif(sum(records), 0) AS completeness,
+        max(freshness) AS freshness, bool_and(scored) AS scored
+    FROM grouped WHERE name IS NOT NULL GROUP BY scope, name, peer_kind
+),
+scored AS (
+    SELECT * EXCLUDE scored, CASE WHEN scored AND records + rejected > 0 THEN
+        greatest(0, 100 - (getvariable('weights')[1] * fails + getvariable('weights')[2] * warns
+            + getvariable('weights')[3] * rejected) / (records + rejected)) END AS score
+    FROM added_up
+)
+SELECT getvariable('build_id') AS build_id, scope, name, records, with_issue, fails, warns, waived, rejected,
+    score, completeness, freshness, peer_kind, count(score) OVER peers AS peers, median(score) OVER peers AS median,
+    CASE WHEN score IS NOT NULL THEN rank() OVER (PARTITION BY scope, peer_kind ORDER BY score DESC NULLS LAST)
+        END AS rank,
+    CASE WHEN score IS NOT NULL AND count(score) OVER peers > 1 THEN
+        100.0 * (count(score) OVER (PARTITION BY scope, peer_kind ORDER BY score NULLS FIRST) - 1)
+            / (count(score) OVER peers - 1) END AS percentile
+FROM scored
+WINDOW peers AS (PARTITION BY scope, peer_kind)
+ORDER BY scope, name

@@ -1,0 +1,135 @@
+"""Scores of records and groups, their history, and waivers."""
+
+from datetime import timedelta
+
+import pytest
+
+from quality import decisions
+from quality.decisions import DecisionError
+from tests.quality import small_lake
+from warehouse import build, lake
+from warehouse.publish import publish
+
+SECOND = "20260107T000000000000Z"
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    return small_lake.make(tmp_path, monkeypatch)
+
+
+def rows(sql: str) -> list[dict]:
+    return build.query(sql).to_pylist()
+
+
+def score(source_id: str) -> dict:
+    return rows(f"SELECT * FROM quality.score WHERE source_id = '{source_id}'")[0]
+
+
+def test_a_waived_rule_is_shown_and_not_counted_until_it_ends(small):
+    publish("run-1")
+    before, issues = score("c-repository"), rows("SELECT * FROM quality.issue")
+    (found,) = rows("SELECT rule FROM quality.issue WHERE source_id = 'c-repository'")
+    one = decisions.waive(
+        found["rule"], "c-repository", decisions.today(), "li", "the rights are the university's"
+    )
+    publish("run-2")
+    after = score("c-repository")
+    assert (before["warns"], before["waived"], before["score"]) == (1, 0, 98)
+    assert (after["warns"], after["waived"], after["score"], after["with_issue"]) == (0, 1, 100, 0)
+    assert rows("SELECT * FROM quality.issue") == issues
+    assert rows("SELECT rule, who, until, in_force FROM quality.waiver") == [
+        {"rule": one.rule, "who": "li", "until": one.until, "in_force": True}
+    ]
+    assert decisions.in_force(one.until + timedelta(days=1)) == [], "it expires by itself"
+    decisions.end_waiver(one.rule, "c-repository", "li", "the rights came")
+    publish("run-3")
+    assert score("c-repository")["warns"] == 1
+    assert [row["in_force"] for row in rows("SELECT in_force FROM quality.waiver")] == [False, False]
+
+
+def test_a_waiver_of_one_source_says_nothing_of_another(small):
+    rule = decisions.rules.load()[0].code
+    decisions.waive(rule, "a-opac", decisions.today(), "li", "gifts")
+    assert {(one.rule, one.source_id) for one in decisions.in_force()} == {(rule, "a-opac")}
+
+
+def test_a_later_waiver_replaces_an_earlier_one(small):
+    rule, day = decisions.rules.load()[0].code, decisions.today()
+    decisions.waive(rule, "a-opac", day + timedelta(days=9), "li", "gifts")
+    decisions.waive(rule, "a-opac", day, "wang", "only today")
+    assert [one.who for one in decisions.in_force()] == ["wang"]
+    assert decisions.in_force(day + timedelta(days=1)) == []
+    assert len(decisions.waivers()) == 2
+
+
+def test_what_can_not_be_waived_says_why(small):
+    rule, day = decisions.rules.load()[0].code, decisions.today()
+    for given, reason in [
+        (("nonsense", "a-opac", day, "li", "why"), "no rule 'nonsense'"),
+        ((rule, "nobody", day, "li", "why"), "no source 'nobody'"),
+        ((rule, "a-opac", day - timedelta(days=1), "li", "why"), "is past"),
+        ((rule, "a-opac", day, "", "why"), "who is empty"),
+        ((rule, "a-opac", day, "li", ""), "why is empty"),
+    ]:
+        with pytest.raises(DecisionError, match=reason):
+            decisions.waive(*given)
+    with pytest.raises(DecisionError, match="not waived"):
+        decisions.end_waiver(rule, "a-opac", "li", "why")
+    assert decisions.waivers() == []
+
+
+def test_each_record_has_its_score_and_a_group_the_mean_of_its_records(small):
+    publish("run-1")
+    records = rows("SELECT * FROM quality.record_score WHERE source_id = 'a-opac'")
+    assert len(records) == 3 and all(0 <= row["completeness"] <= 100 for row in records)
+    assert {row["agency"] for row in records} <= {None, "DEMO"}
+    for row in records:
+        assert row["score"] == max(0, 100 - 10 * row["fails"] - 2 * row["warns"])
+    mean = sum(100 - 10 * row["fails"] - 2 * row["warns"] for row in records) / 3
+    assert score("a-opac")["score"] == pytest.approx(mean)
+    (member,) = rows("SELECT * FROM quality.score_history WHERE scope = 'member' AND name = 'A'")
+    assert member["score"] == pytest.approx(mean) and member["records"] == 3
+    (province,) = rows("SELECT * FROM quality.score_history WHERE scope = 'province' AND name = '11'")
+    assert province["score"] == member["score"]
+
+
+def test_peers_are_of_the_same_kind(small):
+    members = lake.registry() / "members.csv"
+    members.write_text(members.read_text("utf-8").replace("vocational", "undergraduate"), "utf-8")
+    publish("run-1")
+    found = rows("SELECT * FROM quality.score_history WHERE scope = 'member' ORDER BY score DESC")
+    alike = [row for row in found if row["peer_kind"] == "undergraduate"]
+    assert [row["name"] for row in alike] == ["B", "A"]
+    assert [(row["peers"], row["rank"], row["percentile"]) for row in alike] == [(2, 1, 100), (2, 2, 0)]
+    assert alike[0]["median"] == pytest.approx(sum(row["score"] for row in alike) / 2)
+    (alone,) = (row for row in found if row["name"] == "C")
+    assert (alone["peers"], alone["rank"], alone["percentile"], alone["median"]) == (1, 1, None, alone["score"])
+
+
+def test_history_keeps_what_earlier_builds_had_though_they_are_gone(small):
+    publish("run-1")
+    first = rows("SELECT * FROM quality.score_history")
+    small_lake.stage_source("b-opac", small_lake.HELD["b-opac"], rejected=0)
+    small_lake.build_catalog(SECOND)
+    for file in lake.catalog_build(small_lake.BUILD).iterdir():
+        file.unlink()
+    lake.catalog_build(small_lake.BUILD).rmdir()
+    publish("run-2")
+    both = rows("SELECT * FROM quality.score_history ORDER BY build_id, scope, name")
+    assert [row for row in both if row["build_id"] == small_lake.BUILD] == first
+    assert {row["build_id"] for row in both} == {small_lake.BUILD, SECOND}
+    publish("run-3")
+    assert rows("SELECT * FROM quality.score_history ORDER BY build_id, scope, name") == both
+
+
+def test_a_build_that_is_held_leaves_no_history(small):
+    small_lake.stage_source("a-opac", small_lake.HELD["a-opac"], rejected=4)
+    (outcome,) = publish("run-1")
+    assert outcome.verdict == "held" and lake.score_files() == []
+
+
+def test_freshness_is_counted_to_the_build(small):
+    publish("run-1")
+    found = {row["source_id"]: row["freshness"] for row in rows("SELECT * FROM quality.score")}
+    assert set(found.values()) == {0}, "the harvest came after the build's name: fresh, and not below"
