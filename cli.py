@@ -121,6 +121,16 @@ def report() -> None:
     _finish(write_pages(_run_id()))
 
 
+@app.command(epilog="Example: calis feedback D11001")
+def feedback(
+    members: Annotated[list[str] | None, typer.Argument(help="Member codes; none means all.")] = None,
+) -> None:
+    """Write for each member what it has to mend, from the published file."""
+    from quality.feedback import feedback as write_packages
+
+    _finish(write_packages(_run_id(), members or []))
+
+
 @app.command(epilog="Example: calis run    (the same through the Airflow DAGs: calis run --airflow)")
 def run(
     sources: Sources = None,

@@ -36,9 +36,11 @@ def publish_warehouse() -> None:
 
     @task
     def report(run_id: Any = None) -> None:
+        from quality.feedback import feedback
         from quality.report import report as write_pages
 
         write_pages(run_id)
+        feedback(run_id)
 
     publish() >> report()
 

@@ -4,7 +4,7 @@ from warehouse.outcome import faults
 
 
 def run(sources: list[str], run_id: str, full: bool = False) -> list[str]:
-    """Harvest, stage, catalog, publish, report.
+    """Harvest, stage, catalog, publish, report, feedback.
 
     Sources that fail are left behind with their last good state.  A publication held at the gates leaves the
     last good file, and the pages are not written anew.
@@ -13,13 +13,14 @@ def run(sources: list[str], run_id: str, full: bool = False) -> list[str]:
         What did not succeed, one line each; empty when all did.
     """
     from harvesters.harvest import harvest_sources
+    from quality.feedback import feedback
     from quality.report import report
     from transforms.catalog import build
     from transforms.stage import stage_sources
     from warehouse.publish import publish
 
     all_faults = faults(harvest_sources(sources, run_id, full)) + faults(stage_sources(sources, run_id))
-    for stage in (build, publish, report):
+    for stage in (build, publish, report, feedback):
         found = faults(stage(run_id))
         all_faults += found
         if found:

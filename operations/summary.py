@@ -13,7 +13,7 @@ from warehouse import engine, lake
 from warehouse.outcome import Outcome
 
 COUNTS = ("received", "staged", "rejected", "deleted", "unchanged")
-STAGES = ("harvest", "stage", "catalog", "publish", "report")
+STAGES = ("harvest", "stage", "catalog", "publish", "report", "feedback")
 
 
 def new_console() -> Console:
@@ -57,7 +57,8 @@ def print_run(begun: datetime) -> None:
         """SELECT stage, count(*), sum(received), sum(staged), sum(rejected), sum(deleted), sum(unchanged),
                   epoch(max(ended_at)) - epoch(min(started_at))
            FROM quality.outcome
-           WHERE started_at >= ? AND (source_id <> '*' OR stage IN ('publish', 'report')) GROUP BY stage""",
+           WHERE started_at >= ? AND (source_id <> '*' OR stage IN ('publish', 'report', 'feedback'))
+           GROUP BY stage""",
         [begun],
     ).fetchall()
     table = new_table("This run", "stage", "outcomes", *COUNTS, "seconds", right=("outcomes", *COUNTS, "seconds"))

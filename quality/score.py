@@ -25,7 +25,7 @@ from harvesters.registry import Registry
 from quality import decisions
 from schemas import usage
 from schemas.columns import Table
-from schemas.quality import QUALITY_SCORE, QUALITY_SCORE_HISTORY
+from schemas.quality import QUALITY_DEFECT, QUALITY_SCORE, QUALITY_SCORE_HISTORY
 from warehouse import lake
 
 SQL = Path(__file__).resolve().parent / "scores.sql"
@@ -48,6 +48,11 @@ CORE = (
     "len(subjects) > 0",
     "len(clc) > 0 OR len(lcc) > 0 OR len(ddc) > 0 OR kind = 'article'",
 )
+
+
+def current_rejected(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the view `staged.current_rejected`: the records that are set aside now, each once."""
+    con.execute(_statements()["current_rejected"])
 
 
 @cache
@@ -84,7 +89,8 @@ def scores(con: duckdb.DuckDBPyConnection, registry: Registry) -> pa.Table:
     con.execute("SET VARIABLE build_id = ?", [builds[-1] if builds else None])
     con.execute("SET VARIABLE weights = ?", [[FAIL_WEIGHT, WARN_WEIGHT, REJECTED_WEIGHT]])
     core = " + ".join(f"coalesce(({condition})::INT, 0)" for condition in CORE)
-    for name in ("current_rejected", "record_score", "source_score"):
+    current_rejected(con)
+    for name in ("record_score", "source_score"):
         con.execute(_statements()[name].replace("/* core */", f"100.0 * ({core}) / {len(CORE)}"))
     return (
         con.execute("SELECT * EXCLUDE harvested_at FROM source_score").to_arrow_table().cast(QUALITY_SCORE.schema)
@@ -110,3 +116,11 @@ def history(con: duckdb.DuckDBPyConnection) -> pa.Table:
         QUALITY_SCORE_HISTORY.full_name, [file for file in lake.score_files() if file.stem != build_id]
     )
     return pa.concat_tables([earlier, current])
+
+
+def defects(con: duckdb.DuckDBPyConnection) -> pa.Table:
+    """`quality.defect`: what was found as of the build before, and what becomes of it; call `scores` before."""
+    build_id = con.execute("SELECT getvariable('build_id')").fetchall()[0][0]
+    files = [file for file in lake.defect_files() if file.stem < build_id]
+    con.register("earlier_defect", lake.read_table(QUALITY_DEFECT.full_name, files[-1:]))
+    return con.execute(_statements()["defect"]).to_arrow_table().cast(QUALITY_DEFECT.schema)

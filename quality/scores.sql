@@ -3,7 +3,7 @@
 -- `build_id` and `weights` (of errors, warnings, records set aside).
 
 -- A rejected record is current when its batch holds a current record or is the newest of its source, and the
--- source has not sent it again since: so a good resubmission settles it.
+-- source has not sent it again since: so a good resubmission settles it, and a bad one takes its place.
 -- name: current_rejected
 CREATE OR REPLACE VIEW staged.current_rejected AS
 SELECT * FROM staged.rejected SEMI JOIN (
@@ -15,6 +15,7 @@ SELECT * FROM staged.rejected SEMI JOIN (
 ) USING (source_id, batch_id)
 ANTI JOIN staged.record ON record.source_id = rejected.source_id AND record.record_id = rejected.record_id
     AND record.batch_id > rejected.batch_id
+QUALIFY batch_id = max(batch_id) OVER (PARTITION BY source_id, coalesce(record_id, md5(content)))
 
 -- name: record_score
 CREATE OR REPLACE TEMP TABLE record_score AS
@@ -114,3 +115,41 @@ SELECT getvariable('build_id') AS build_id, scope, name, records, with_issue, fa
 FROM scored
 WINDOW peers AS (PARTITION BY scope, peer_kind)
 ORDER BY scope, name
+
+-- The life of each defect: `earlier_defect` is the table as of the build before.  A record that could not be read has
+-- no identifier, so its bytes are its name.
+-- name: defect
+WITH found AS (
+    SELECT source_id, record_id AS record_key, rule, coalesce(tag, '') AS tag, severity, value, batch_id, record_no
+    FROM quality.current_issue
+    UNION ALL BY NAME
+    SELECT source_id, coalesce(record_id, 'md5:' || md5(content)) AS record_key, rule, '' AS tag,
+        'fail' AS severity, reason AS value, batch_id, record_no
+    FROM staged.current_rejected
+),
+now AS (
+    SELECT found.*, row_number() OVER (
+            PARTITION BY source_id, record_key, rule, tag ORDER BY value, batch_id, record_no
+        )::INT AS nth,
+        until IS NOT NULL AS is_waived
+    FROM found LEFT JOIN waived USING (rule, source_id)
+),
+there AS (
+    SELECT source_id, record_id AS record_key, true AS is_there FROM staged.record WHERE NOT deleted
+)
+SELECT source_id, record_key, rule, tag, nth,
+    coalesce(now.severity, before.severity) AS severity,
+    CASE WHEN now.severity IS NULL THEN before.value ELSE now.value END AS value,
+    coalesce(now.batch_id, before.batch_id) AS batch_id, coalesce(now.record_no, before.record_no) AS record_no,
+    CASE WHEN now.severity IS NOT NULL THEN if(is_waived, 'waived', 'open')
+        WHEN before.fixed_at IS NOT NULL THEN before.status
+        WHEN is_there THEN 'fixed' ELSE 'withdrawn' END AS status,
+    coalesce(before.first_seen, getvariable('build_id')) AS first_seen,
+    CASE WHEN now.severity IS NULL THEN before.last_seen ELSE getvariable('build_id') END AS last_seen,
+    CASE WHEN now.severity IS NULL THEN coalesce(before.fixed_at, getvariable('build_id')) END AS fixed_at
+FROM now FULL JOIN earlier_defect AS before USING (source_id, record_key, rule, tag, nth)
+LEFT JOIN there USING (source_id, record_key)
+-- what was mended more than a year ago is over
+WHERE now.severity IS NOT NULL OR before.fixed_at IS NULL
+    OR strptime(left(before.fixed_at, 8), '%Y%m%d') > strptime(left(getvariable('build_id'), 8), '%Y%m%d') - INTERVAL 1 YEAR
+ORDER BY source_id, record_key, rule, tag, nth

@@ -41,7 +41,7 @@ QUALITY_OUTCOME = Table(
     "what one stage did with one batch of one source",
     "阶段结果",
     (
-        key("stage", STRING, "harvest, stage, catalog, publish or report", "阶段"),
+        key("stage", STRING, "harvest, stage, catalog, publish, report or feedback", "阶段"),
         key("source_id", STRING, "Source; * for a stage over all sources", "数据源代码"),
         key("batch_id", STRING, "Batch or build", "批次"),
         key("run_id", STRING, "Run that last did it", "运行号"),
@@ -147,6 +147,29 @@ QUALITY_SCORE_HISTORY = Table(
         col("percentile", FLOAT, "Percent of the others that are not better", "百分位"),
     ),
     key=("build_id", "scope", "name"),
+)
+
+QUALITY_DEFECT = Table(
+    "quality",
+    "defect",
+    "one defect of a record, from when it was first seen until it was mended",
+    "问题的经过",
+    (
+        SOURCE_ID,
+        key("record_key", STRING, "Identifier of the record; md5: and its digest where none was read", "记录标识"),
+        key("rule", STRING, "Rule code (quality/rules)", "规则代码"),
+        key("tag", STRING, "Field it speaks of; empty for the whole record", "字段号"),
+        key("nth", INT, "Which of several alike in the record, from 1", "同类序号"),
+        key("severity", STRING, "fail or warn", "级别"),
+        col("value", STRING, "The value found when last seen", "值"),
+        BATCH_ID,
+        RECORD_NO,
+        key("status", STRING, "open, waived, fixed, or withdrawn with its record", "状态"),
+        key("first_seen", STRING, "Build in which it was first seen", "首次出现"),
+        key("last_seen", STRING, "Build in which it was last seen", "最近出现"),
+        col("fixed_at", STRING, "Build in which it was there no more", "解决于"),
+    ),
+    key=("source_id", "record_key", "rule", "tag", "nth"),
 )
 
 QUALITY_GATE = Table(

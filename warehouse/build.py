@@ -36,6 +36,7 @@ QUALITY = [
         "score",
         "record_score",
         "score_history",
+        "defect",
         "gate",
         "batch_gate",
         "decision",
@@ -130,6 +131,7 @@ def fill(con: duckdb.DuckDBPyConnection, file: Path, registry: Registry) -> dict
         con.execute(f"CREATE SCHEMA published.{layer}")
     con.register("scores", score.scores(con, registry))
     con.register("history", score.history(con))
+    con.register("defects", score.defects(con))
     con.register("waivers", decisions.waiver_table())
     con.register("sources", health.sources(con, registry))
     con.execute(_PUBLISHED_ISSUE)
@@ -141,6 +143,7 @@ def fill(con: duckdb.DuckDBPyConnection, file: Path, registry: Registry) -> dict
         "quality.waiver": "waivers",
         "quality.record_score": "temp.main.record_score ORDER BY ALL",
         "quality.score_history": "history",
+        "quality.defect": "defects",
     }
     for table in [*CATALOG, *QUALITY]:
         source = made.get(table.full_name, f"memory.{table.full_name}")

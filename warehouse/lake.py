@@ -12,6 +12,8 @@ Below `$CALIS_HOME` (default: `var/` in the checkout)::
     quality/outcome/<stage>/<source>.parquet               what each stage did
     quality/batch_gate/<source>.parquet                    what the gates of its batches saw
     quality/score_history/<build>.parquet                  scores as of each build that was published
+    quality/defect/<build>.parquet                         the life of each defect, as of the newest of them
+    published/feedback/<member>/<build>/                   what each member gets to mend
     published/union.duckdb, published/site/                what people read
 
 A folder whose name starts with a dot is unfinished work and never read.  A partition comes into being by
@@ -71,6 +73,11 @@ def published_database() -> Path:
 def site() -> Path:
     """The folder of the static pages."""
     return home() / "published" / "site"
+
+
+def feedback(member_code: str) -> Path:
+    """The folder of the packages that a member was given, one a build."""
+    return home() / "published" / "feedback" / _name(member_code)
 
 
 def now() -> datetime:
@@ -284,6 +291,16 @@ def score_file(build_id: str) -> Path:
 def score_files() -> list[Path]:
     """What scores were as of every build that was ever published, oldest first."""
     return sorted((home() / "quality" / "score_history").glob("[!.]*.parquet"))
+
+
+def defect_file(build_id: str) -> Path:
+    """The file that keeps every defect as of a build."""
+    return home() / "quality" / "defect" / f"{_name(build_id)}.parquet"
+
+
+def defect_files() -> list[Path]:
+    """The defects as of the builds that are still kept, oldest first."""
+    return sorted((home() / "quality" / "defect").glob("[!.]*.parquet"))
 
 
 # --- writing ---------------------------------------------------------------------------------------------

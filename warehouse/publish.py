@@ -44,7 +44,7 @@ def publish(run_id: str, failed_percent: float | None = None) -> list[Outcome]:
         with lake.replacing_file(lake.published_database()) as scratch, engine.open_lake() as con:
             if reasons := _fill_and_check(con, scratch, outcome, failed_percent):
                 raise _HeldError("; ".join(reasons))
-            _keep_scores(con, outcome.batch_id)
+            _keep_quality(con, outcome.batch_id)
             outcome.staged, outcome.ended_at = outcome.received, lake.now()
             _append(con, "quality.outcome", pa.Table.from_pylist([vars(outcome)], QUALITY_OUTCOME.schema))
     except _HeldError as held:
@@ -110,11 +110,16 @@ def _append(con: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
     con.execute(f"INSERT INTO {name} BY NAME SELECT * FROM new_rows")
 
 
-def _keep_scores(con: duckdb.DuckDBPyConnection, build_id: str) -> None:
-    """Keep the scores as of this build in the lake, where they outlast it."""
+def _keep_quality(con: duckdb.DuckDBPyConnection, build_id: str) -> None:
+    """Keep scores and defects as of this build in the lake, where they outlast it."""
     rows = con.execute("SELECT * FROM quality.score_history WHERE build_id = ?", [build_id]).to_arrow_table()
     with lake.replacing_file(lake.score_file(build_id)) as scratch:
         pq.write_table(lake.conform("quality.score_history", rows), scratch, **lake.PARQUET)
+    rows = con.execute("SELECT * FROM quality.defect").to_arrow_table()
+    with lake.replacing_file(lake.defect_file(build_id)) as scratch:
+        pq.write_table(lake.conform("quality.defect", rows), scratch, **lake.PARQUET)
+    for file in lake.defect_files()[: -lake.KEEP_BUILDS]:
+        file.unlink()
 
 
 def _keep(build_id: str, rows: pa.Table) -> None:

@@ -58,10 +58,11 @@ def test_too_many_records_set_aside_hold_the_batch():
     assert current() == []
 
 
-def test_a_few_records_are_no_share():
-    land(books(range(3)) + untitled(range(900, 902)))
+@pytest.mark.parametrize(("sound", "bad"), [(3, 2), (3, 9), (20, 2)])
+def test_a_few_records_are_no_share(sound, bad):
+    land(books(range(sound)) + untitled(range(900, 900 + bad)))
     (outcome,) = stage(S, "r")
-    assert outcome.verdict == "complete" and counts(outcome) == (5, 3, 2, 0, 0)
+    assert outcome.verdict == "complete" and counts(outcome) == (sound + bad, sound, bad, 0, 0)
 
 
 def test_a_full_export_that_shrank_is_held_and_the_last_state_stays():
