@@ -368,7 +368,7 @@ def query(
 @app.command(epilog="Example: calis dictionary > DATA_DICTIONARY.md")
 def dictionary() -> None:
     """Print the data dictionary, as it is in DATA_DICTIONARY.md."""
-    from schemas.dictionary import markdown
+    from warehouse.dictionary import markdown
 
     sys.stdout.write(markdown())
 

@@ -86,6 +86,11 @@ def _province(value: str) -> str:
     return value
 
 
+def _listed(value: object) -> object:
+    """Read `one;two` as a list."""
+    return [part.strip() for part in value.split(";") if part.strip()] if isinstance(value, str) else value
+
+
 OptionalText = Annotated[str | None, BeforeValidator(_empty_is_none)]
 OptionalDate = Annotated[date | None, BeforeValidator(_empty_is_none)]
 
@@ -102,6 +107,7 @@ class Member(BaseModel):
     kind: Literal["undergraduate", "vocational", "research", "public", "other"]
     province: Annotated[str, AfterValidator(_province)]
     regional_centre: OptionalText = None
+    centres: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()  # national centres and domains
     valid_from: date
     valid_to: OptionalDate = None
 

@@ -1,19 +1,8 @@
 """What goes into the published DuckDB file, and how it is asked.
 
-The file holds the catalogue of one build, what is known of its quality, and the marts: one SQL file each in
-`sql/marts/`, which begins with comments::
-
-    -- The question in English?
-    -- 中文的问题？
-    -- column name: What it means | 含义
-    SELECT …
-
-A mart may read `catalog`, `quality` and other marts; the order follows from what it reads.
+The file holds the catalogue of one build, what is known of its quality, dimensions and marts (`marts.py`).
 """
 
-import re
-from dataclasses import dataclass
-from graphlib import TopologicalSorter
 from pathlib import Path
 
 import duckdb
@@ -23,9 +12,8 @@ import pyarrow.parquet as pq
 from harvesters.registry import Registry
 from quality import decisions, score
 from schemas.tables import BY_NAME, TABLES
-from warehouse import engine, health, lake
+from warehouse import engine, health, lake, marts, views
 
-SQL = Path(__file__).resolve().parent / "sql"
 CATALOG = [table for table in TABLES if table.layer == "catalog"]
 QUALITY = [
     BY_NAME[f"quality.{name}"]
@@ -43,7 +31,6 @@ QUALITY = [
         "waiver",
     )
 ]
-_COLUMN = re.compile(r"^-- column (\w+): (.+?) \| (.+)$", re.MULTILINE)
 
 
 # Findings on current records, and why the records that were set aside were: both are for the member to mend.
@@ -64,59 +51,15 @@ _BATCH_GATE = """(
 )"""
 
 
-class MartError(Exception):
-    """A mart's file lacks its question, or its columns and their comments differ."""
-
-
 class NotPublishedError(Exception):
     """There is no published file yet."""
-
-
-@dataclass(frozen=True)
-class Mart:
-    """One SQL file; `columns` has the English and Chinese comment of each column."""
-
-    name: str
-    english: str
-    chinese: str
-    columns: dict[str, tuple[str, str]]
-    sql: str
-
-    @property
-    def needs(self) -> set[str]:
-        """The marts that it reads."""
-        return set(re.findall(r"\bmarts\.(\w+)", self.sql)) - {self.name}
-
-
-def _mart(path: Path) -> Mart:
-    text = path.read_text("utf-8")
-    lines = text.splitlines()
-    if len(lines) < 3 or not all(line.startswith("-- ") and ("?" in line or "？" in line) for line in lines[:2]):
-        raise MartError(f"{path.name}: its first two lines must be its question in English and in Chinese")
-    columns = {name: (english, chinese) for name, english, chinese in _COLUMN.findall(text)}
-    return Mart(path.stem, lines[0][3:], lines[1][3:], columns, text)
-
-
-def marts(folder: Path = SQL / "marts") -> list[Mart]:
-    """All marts, each after those that it reads."""
-    found = {path.stem: _mart(path) for path in sorted(folder.glob("*.sql"))}
-    order = TopologicalSorter({name: sorted(mart.needs) for name, mart in found.items()}).static_order()
-    return [found[name] for name in order]
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _comment(con: duckdb.DuckDBPyConnection, kind: str, name: str, english: str, chinese: str) -> None:
-    con.execute(f"COMMENT ON {kind} {name} IS {_text(f'{english} | {chinese}')}")
 
 
 # --- filling a new file ----------------------------------------------------------------------------------
 
 
 def fill(con: duckdb.DuckDBPyConnection, file: Path, registry: Registry) -> dict[str, int]:
-    """Fill a new file with catalogue, quality and marts, and leave it attached and in use.
+    """Fill a new file with catalogue, quality, dimensions and marts, and leave it attached and in use.
 
     Args:
         con: from `engine.open_lake`, which stays reachable as `memory`.
@@ -126,8 +69,8 @@ def fill(con: duckdb.DuckDBPyConnection, file: Path, registry: Registry) -> dict
     Returns:
         The rows of each copied table in the file.
     """
-    con.execute(f"ATTACH {_text(str(file))} AS published")
-    for layer in ("catalog", "quality", "marts"):
+    con.execute(f"ATTACH {marts.text(str(file))} AS published")
+    for layer in ("catalog", "quality", *marts.SCHEMAS, *views.LANGUAGES):
         con.execute(f"CREATE SCHEMA published.{layer}")
     con.register("scores", score.scores(con, registry))
     con.register("history", score.history(con))
@@ -151,33 +94,22 @@ def fill(con: duckdb.DuckDBPyConnection, file: Path, registry: Registry) -> dict
         con.execute(f"CREATE TABLE published.{table.full_name} AS SELECT {columns} FROM {source}")
     con.execute("USE published")
     for table in [*CATALOG, *QUALITY]:
-        _comment(con, "TABLE", table.full_name, table.grain, table.chinese)
+        marts.comment(con, "TABLE", table.full_name, table.grain, table.chinese)
         for column in table.published:
-            _comment(con, "COLUMN", f"{table.full_name}.{column.name}", column.english, column.chinese)
-    con.execute(f"SET VARIABLE sql_folder = {_text(str(SQL))}")
-    for mart in marts():
-        add_mart(con, mart)
+            marts.comment(con, "COLUMN", f"{table.full_name}.{column.name}", column.english, column.chinese)
+    marts.prepare(con)
+    made_here = marts.load()
+    for mart in made_here:
+        marts.add(con, mart)
+    for macro in marts.macros():
+        con.execute(macro.sql)
+    views.add(con, views.of_tables(CATALOG, made_here))
     return {table.full_name: _count(con, table.full_name) for table in [*CATALOG, *QUALITY]}
 
 
 def _count(con: duckdb.DuckDBPyConnection, name: str) -> int:
     row = con.execute(f"SELECT count(*) FROM {name}").fetchone()
     return int(row[0]) if row else 0
-
-
-def add_mart(con: duckdb.DuckDBPyConnection, mart: Mart) -> None:
-    """Make one mart with its comments.
-
-    Raises:
-        MartError: the columns that it gives and those that it explains differ.
-    """
-    con.execute(f"CREATE TABLE marts.{mart.name} AS {mart.sql}")
-    given = [row[0] for row in con.execute(f"DESCRIBE marts.{mart.name}").fetchall()]
-    if given != list(mart.columns):
-        raise MartError(f"{mart.name}.sql gives the columns {given}, but explains {list(mart.columns)}")
-    _comment(con, "TABLE", f"marts.{mart.name}", mart.english, mart.chinese)
-    for name, (english, chinese) in mart.columns.items():
-        _comment(con, "COLUMN", f"marts.{mart.name}.{name}", english, chinese)
 
 
 def expected_rows(con: duckdb.DuckDBPyConnection, build_id: str) -> dict[str, int]:

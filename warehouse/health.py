@@ -18,7 +18,7 @@ import pyarrow as pa
 from harvesters import registry, schedule
 from harvesters.registry import Registry, Source
 from schemas.quality import QUALITY_SOURCE
-from warehouse import engine, lake
+from warehouse import engine, lake, marts
 from warehouse.outcome import FINISHED, NEEDS_A_PERSON, Outcome
 
 _ATTEMPTS = """
@@ -53,13 +53,11 @@ def _row(source: Source, attempts: tuple[Any, ...] | None, now: datetime) -> dic
 
 def source_health(now: datetime | None = None) -> pa.Table:
     """The mart `source_health` as of now, from the lake: it needs no publication."""
-    from warehouse.build import SQL, marts
-
-    mart = next(mart for mart in marts() if mart.name == "source_health")
+    mart = next(mart for mart in marts.load() if mart.name == "source_health")
     with engine.open_lake() as con:
         con.register("sources", sources(con, registry.load(), now))
         con.execute("CREATE VIEW quality.source AS SELECT * FROM sources")
-        con.execute(f"SET VARIABLE sql_folder = '{str(SQL).replace(chr(39), chr(39) * 2)}'")
+        marts.prepare(con)
         return con.execute(mart.sql).to_arrow_table()
 
 
@@ -68,9 +66,7 @@ def source_health(now: datetime | None = None) -> pa.Table:
 
 @cache
 def _passing() -> list[tuple[re.Pattern[str], bool]]:
-    from warehouse.build import SQL
-
-    with (SQL / "harvest_advice.csv").open(encoding="utf-8", newline="") as lines:
+    with (marts.SQL / "harvest_advice.csv").open(encoding="utf-8", newline="") as lines:
         rows = sorted(csv.DictReader(lines), key=lambda row: int(row["place"]))
     return [(re.compile(row["pattern"], re.IGNORECASE), row["passes"] == "yes") for row in rows]
 

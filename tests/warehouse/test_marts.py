@@ -1,9 +1,10 @@
 from datetime import date
 
+import duckdb
 import pytest
 
 from tests.quality import small_lake
-from warehouse import build
+from warehouse import build, engine, marts
 from warehouse.publish import publish
 
 
@@ -21,7 +22,7 @@ def answer(published, sql):
 
 
 def test_class_is_the_clc_letter_else_the_lcc_letter(published):
-    assert answer(published, "SELECT bib_id, scheme, class FROM marts.bib_class") == [
+    assert answer(published, "SELECT bib_id, scheme, class FROM dim.bib") == [
         ("b1", "CLC", "I"),
         ("b2", "CLC", "T"),
         ("b3", "LCC", "P"),
@@ -78,22 +79,57 @@ def test_loans_by_title_and_month_keep_loans_of_unknown_items(published):
     ]
 
 
+def write(tmp_path, name, text):
+    (tmp_path / "marts").mkdir(exist_ok=True)
+    (tmp_path / "marts" / f"{name}.sql").write_text(text, "utf-8")
+
+
 def test_a_mart_whose_comments_do_not_fit_is_refused(tmp_path):
-    (tmp_path / "wrong.sql").write_text("-- What?\n-- 什么？\n-- column a: A | 甲\nSELECT 1 AS b", "utf-8")
-    (mart,) = build.marts(tmp_path)
-    with build.engine.connect() as con:
+    write(tmp_path, "wrong", "-- What?\n-- 什么？\n-- name W | 名\n-- column a: A | 甲\nSELECT 1 AS b")
+    (mart,) = marts.load(tmp_path)
+    with engine.connect() as con:
         con.execute("CREATE SCHEMA marts")
-        with pytest.raises(build.MartError, match=r"wrong.sql gives the columns \['b'\]"):
-            build.add_mart(con, mart)
+        with pytest.raises(marts.MartError, match=r"wrong.sql gives the columns \['b'\]"):
+            marts.add(con, mart)
 
 
 def test_a_mart_without_its_question_is_refused(tmp_path):
-    (tmp_path / "mute.sql").write_text("SELECT 1 AS b", "utf-8")
-    with pytest.raises(build.MartError, match="its question"):
-        build.marts(tmp_path)
+    write(tmp_path, "mute", "SELECT 1 AS b")
+    with pytest.raises(marts.MartError, match="its question"):
+        marts.load(tmp_path)
+
+
+def test_a_mart_that_reads_what_no_file_makes_is_refused(tmp_path):
+    write(
+        tmp_path,
+        "lost",
+        "-- What?\n-- 什么？\n-- name W | 名\n-- column a: A | 甲\nSELECT a FROM marts.nothing -- dim.no",
+    )
+    with pytest.raises(marts.MartError, match=r"marts.lost read what no file makes: marts.nothing$"):
+        marts.load(tmp_path)
+
+
+def test_an_error_in_a_query_names_the_mart(tmp_path):
+    write(
+        tmp_path,
+        "broken",
+        "-- What?\n-- 什么？\n-- name W | 名\n-- column a: A | 甲\nSELECT a FROM catalog.nothing",
+    )
+    with engine.connect() as con:
+        con.execute("CREATE SCHEMA marts")
+        with pytest.raises(duckdb.CatalogException, match=r"marts.broken: .*nothing"):
+            marts.add(con, *marts.load(tmp_path))
 
 
 def test_marts_come_after_those_that_they_read():
-    order = [mart.name for mart in build.marts()]
-    for mart in build.marts():
-        assert all(order.index(name) < order.index(mart.name) for name in mart.needs)
+    found = marts.load()
+    order = [mart.full_name for mart in found]
+    for mart in found:
+        assert all(order.index(name) < order.index(mart.full_name) for name in mart.needs)
+
+
+@pytest.mark.parametrize("readers, value", [(0, 7), (1, None), (4, None), (5, 7), (None, None)])
+def test_small_groups_of_readers_are_not_shown(readers, value):
+    with engine.connect() as con:
+        marts.prepare(con)
+        assert con.execute("SELECT shown(?, 7)", [readers]).fetchall() == [(value,)]

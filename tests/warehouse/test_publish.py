@@ -10,7 +10,7 @@ import pytest
 from harvesters import registry
 from quality import expectations, score
 from tests.quality import small_lake
-from warehouse import build, engine, lake
+from warehouse import build, engine, lake, marts, views
 from warehouse.outcome import recorded
 from warehouse.publish import publish
 
@@ -43,7 +43,7 @@ def test_publishing_copies_every_row_and_says_how_many(small):
 def test_every_table_and_column_has_a_comment_in_both_languages(small):
     publish("run-1")
     for what in ("duckdb_tables()", "duckdb_columns()"):
-        found = rows(f"SELECT * FROM {what} WHERE schema_name IN ('catalog', 'quality', 'marts')")
+        found = rows(f"SELECT * FROM {what} WHERE schema_name IN ('catalog', 'quality', 'dim', 'marts')")
         assert found
         bare = [row for row in found if " | " not in (row["comment"] or "")]
         assert [(row["table_name"], row.get("column_name")) for row in bare] == []
@@ -53,13 +53,17 @@ def test_only_contract_tables_and_marts_are_in_the_file(small):
     publish("run-1")
     found = {(row["s"], row["t"]) for row in rows("SELECT schema_name s, table_name t FROM duckdb_tables()")}
     contract = {(table.layer, table.name) for table in [*build.CATALOG, *build.QUALITY]}
-    assert found == contract | {("marts", mart.name) for mart in build.marts()}
-    assert rows("SELECT * FROM duckdb_views() WHERE NOT internal") == []
+    assert found == contract | {(mart.schema, mart.name) for mart in marts.load()}
+    found = {
+        (row["s"], row["v"])
+        for row in rows("SELECT schema_name s, view_name v FROM duckdb_views() WHERE NOT internal")
+    }
+    assert found == {(view.language, view.name) for view in views.of_tables(build.CATALOG, marts.load())}
 
 
 def test_publishing_again_gives_the_same_rows(small):
     publish("run-1")
-    tables = [table.full_name for table in build.CATALOG] + [f"marts.{mart.name}" for mart in build.marts()]
+    tables = [table.full_name for table in build.CATALOG] + [mart.full_name for mart in marts.load()]
     tables.remove("marts.source_health")  # which is as of now
     tables += ["quality.issue", "quality.score", "quality.gate"]
     first = {name: rows(f"SELECT * FROM {name}") for name in tables}

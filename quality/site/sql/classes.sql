@@ -1,4 +1,4 @@
 SELECT scheme, class, name_zh, name_en, count(*) AS bibs
-FROM marts.bib_class JOIN marts.class_name USING (scheme, class)
+FROM dim.bib JOIN dim.class USING (scheme, class)
 GROUP BY ALL
 ORDER BY scheme, class

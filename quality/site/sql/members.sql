@@ -32,7 +32,7 @@ SELECT member_code, name_zh, name_en, kind, province, regional_centre,
     coalesce(reason, '') AS reason, failing_since, coalesce(failing_sources, 0) AS failing_sources,
     coalesce(bibs, 0) AS bibs, coalesce(unique_bibs, 0) AS unique_bibs,
     coalesce(holdings, 0) AS holdings, coalesce(items, 0) AS items
-FROM marts.current_member
+FROM dim.member
 LEFT JOIN scored USING (member_code) LEFT JOIN harvested USING (member_code) LEFT JOIN failing USING (member_code)
 LEFT JOIN held USING (member_code)
 ORDER BY member_code

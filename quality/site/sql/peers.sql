@@ -18,7 +18,7 @@ measured AS (
         {'measure': 'rejected', 'value': 100 * rejected / nullif(records + rejected, 0), 'sign': -1},
         {'measure': 'unique', 'value': 100 * unique_bibs / nullif(bibs, 0), 'sign': 1}
     ], recursive := true)
-    FROM scored JOIN marts.current_member USING (member_code) LEFT JOIN bibs USING (member_code)
+    FROM scored JOIN dim.member USING (member_code) LEFT JOIN bibs USING (member_code)
 )
 SELECT member_code, measure, value, sign,
     rank() OVER (PARTITION BY kind, measure ORDER BY sign * value DESC) AS rank,

@@ -1,5 +1,5 @@
 SELECT
-    (SELECT count(*) FROM marts.current_member) AS members,
+    (SELECT count(*) FROM dim.member) AS members,
     (SELECT count(*) FROM quality.score) AS sources,
     (SELECT coalesce(sum(records), 0) FROM quality.score) AS records,
     (SELECT coalesce(sum(rejected), 0) FROM quality.score) AS rejected,

@@ -1,5 +1,6 @@
 -- Which member holds which bib, and with how many records, holdings and items?
 -- 哪个成员馆收藏哪种书目？各有多少记录、馆藏和单册？
+-- name Holdings by bib and member | 书目收藏馆
 -- column bib_id: Union catalogue identifier | 联合目录书目号
 -- column member_code: Member library code | 成员馆代码
 -- column records: Records of the member joined in this bib | 该馆归入此书目的记录数

@@ -1,5 +1,6 @@
 -- How much of its holdings does each member share with each other member?
 -- 任两成员馆之间有多少相同的收藏？
+-- name Overlap | 馆藏重复
 -- column member_code: Member library code | 成员馆代码
 -- column other_member_code: The member it is compared with | 对照成员馆代码
 -- column bibs: Bibs that the member holds | 该馆收藏种数

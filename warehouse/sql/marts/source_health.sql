@@ -1,5 +1,6 @@
 -- Which sources fail or are late, since when, why, and what is to be done?
 -- 哪些数据源采集失败或逾期？从何时起？原因是什么？应如何处理？
+-- name Health of sources | 数据源状况
 -- column source_id: Source (one feed of a member) | 数据源代码
 -- column member_code: Member library code | 成员馆代码
 -- column protocol: How it is harvested: oai, folder … | 采集协议

@@ -2,9 +2,9 @@
 
 import re
 
-from schemas.dictionary import markdown
 from schemas.tables import TABLES
 from warehouse import lake
+from warehouse.dictionary import markdown
 
 
 def test_the_dictionary_is_fresh():

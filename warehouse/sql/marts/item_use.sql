@@ -1,0 +1,35 @@
+-- How has each item been used since it is known?
+-- 每一单册自有记录以来的使用情况如何？
+-- name Use of items | 单册使用
+-- column member_code: Member that has the item (an item moved between members is one of each) | 成员馆代码（在馆间移动的单册，各馆分别计）
+-- column barcode: Barcode of the item | 条码号
+-- column bib_id: Union catalogue identifier; none for an orphan | 联合目录书目号，无法对应时为空
+-- column location: Location in the newest month known | 馆藏地（最近月份）
+-- column loanable: Whether it may be lent; taken for yes where no file says no | 是否可外借，未注明视为可借
+-- column accession_date: When it was added to the stock, where known | 入藏日期（已知时）
+-- column first_month: First month in which it was in the stock | 最早在藏月份
+-- column last_month: Last month in which it was in the stock | 最近在藏月份
+-- column price_cents: Price in hundredths of the currency | 价格（分）
+-- column loans: Loans, renewals apart | 借出次数（不含续借）
+-- column renewals: Renewals | 续借次数
+-- column inhouse: Times read in the library | 馆内阅览次数
+-- column last_loan_date: Day of the last loan | 最近借出日期
+WITH stock AS (
+    SELECT member_code, barcode, arg_max(bib_id, month) AS bib_id, arg_max(location, month) AS location,
+        coalesce(arg_max(loanable, month), true) AS loanable, min(accession_date) AS accession_date,
+        min(month) AS first_month, max(month) AS last_month, arg_max(price_cents, month) AS price_cents
+    FROM catalog.item_month
+    GROUP BY member_code, barcode
+),
+used AS (
+    SELECT member_code, barcode, count(*) FILTER (event_type = 'loan') AS loans,
+        count(*) FILTER (event_type = 'renew') AS renewals, count(*) FILTER (event_type = 'inhouse') AS inhouse,
+        max(event_date) FILTER (event_type = 'loan') AS last_loan_date
+    FROM catalog.loan
+    WHERE event_type IN ('loan', 'renew', 'inhouse')
+    GROUP BY member_code, barcode
+)
+SELECT member_code, barcode, bib_id, location, loanable, accession_date, first_month, last_month, price_cents,
+    coalesce(loans, 0) AS loans, coalesce(renewals, 0) AS renewals, coalesce(inhouse, 0) AS inhouse, last_loan_date
+FROM stock LEFT JOIN used USING (member_code, barcode)
+ORDER BY member_code, barcode
