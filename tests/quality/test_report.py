@@ -168,9 +168,9 @@ def test_a_file_of_an_older_version_is_shown_with_what_it_lacks(published):
 def test_a_file_that_lacks_the_members_fails_with_what_to_do_and_the_pages_stay(published):
     report("run-1")
     with duckdb.connect(str(lake.published_database())) as con:
-        con.execute("DROP TABLE marts.current_member")
+        con.execute("DROP TABLE dim.member")
     (outcome,) = report("run-2")
-    assert outcome.verdict == "failed" and "calis publish" in outcome.reason and "current_member" in outcome.reason
+    assert outcome.verdict == "failed" and "calis publish" in outcome.reason and "member" in outcome.reason
     assert "示范甲大学图书馆" in page("index.html")
 
 

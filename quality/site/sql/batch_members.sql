@@ -6,6 +6,6 @@ WITH chosen AS (
 )
 SELECT outcome.*, member_code, name_zh, name_en, epoch(ended_at - started_at) AS seconds
 FROM quality.outcome SEMI JOIN chosen USING (source_id, batch_id)
-JOIN (SELECT source_id, member_code FROM quality.score) USING (source_id) JOIN marts.current_member USING (member_code)
+JOIN (SELECT source_id, member_code FROM quality.score) USING (source_id) JOIN dim.member USING (member_code)
 ORDER BY source_id, batch_id DESC, started_at
 LIMIT 5000
