@@ -6,7 +6,7 @@
     defects.csv      a line for each defect that is open or waived (UTF-8 with a mark, so that Excel opens it)
     mended.csv       the defects that are gone since the member's previous package
     rejected.csv     the records that were set aside: why, what to do, and where each of them stands in
-    rejected/        <source>.mrc or .xml, which open in any MARC editor; what can't be made so, as it came
+    rejected/        <source>.mrc or .xml, which open in any MARC editor; .txt for lines of usage; the rest raw
 
 The same build gives the same bytes.  Of records that may hold personal data the content is not given.
 """
@@ -36,6 +36,8 @@ from warehouse.outcome import EVERY_SOURCE, Outcome
 FOLDER = Path(__file__).resolve().parent
 KEEP = 12  # packages of a member
 PRIVATE = ("possible-personal-data", "personal-data")
+MOST_RAW = 200  # records of a source that can't be made to open, each a file
+NOTES = ("note_zh", "note_en")
 MARK = b"\xef\xbb\xbf"
 LONGEST = 1000  # characters of a value
 TEXTS = ("title_zh", "title_en", "advice_zh", "advice_en")
@@ -259,7 +261,7 @@ def _of_source(folder: Path, source_id: str, found: pa.Table) -> list[dict[str, 
     """Write what was set aside of one source; a row for each record."""
     folder.mkdir(exist_ok=True)
     listed: list[dict[str, Any]] = []
-    files: dict[str, list[bytes]] = {"mrc": [], "xml": []}
+    files: dict[str, list[bytes]] = {"mrc": [], "xml": [], "txt": [], "raw": []}
     for row in _set_aside(source_id, found):
         content, explained = row.pop("content"), rules.explain(row["rule"])
         told = {
@@ -270,22 +272,24 @@ def _of_source(folder: Path, source_id: str, found: pa.Table) -> list[dict[str, 
         }
         if row["rule"] in PRIVATE:
             note = ("可能含个人信息，不附内容", "may hold personal data; its content is not given")
-            listed.append({**told, **dict(zip(("note_zh", "note_en"), note, strict=True))})
+            listed.append(told | dict(zip(NOTES, note, strict=True)))
             continue
         one = openable.opened(content)
+        files[one.form].append(one.content)
+        name, position = f"{source_id}.{one.form}", len(files[one.form])
         if one.form == "raw":
-            name = f"{source_id}-{len(listed) + 1:05d}.bin"
+            if position > MOST_RAW:
+                note = (f"只附前 {MOST_RAW} 条", f"only the first {MOST_RAW} are given; ask the centre")
+                listed.append(told | dict(zip(NOTES, note, strict=True)))
+                continue
+            name, position = f"{source_id}-{position:03d}.bin", 1
             (folder / name).write_bytes(one.content)
-            position = 1
-        else:
-            name = f"{source_id}.{one.form}"
-            files[one.form].append(one.content)
-            position = len(files[one.form])
         listed.append(
             {**told, "package_file": f"rejected/{name}", "position": position, **one._asdict(), "content": None}
         )
-    if files["mrc"]:
-        (folder / f"{source_id}.mrc").write_bytes(b"".join(files["mrc"]))
+    for form in ("mrc", "txt"):
+        if files[form]:
+            (folder / f"{source_id}.{form}").write_bytes(b"".join(files[form]))
     if files["xml"]:
         (folder / f"{source_id}.xml").write_bytes(openable.collection(files["xml"]))
     return listed

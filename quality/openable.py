@@ -20,7 +20,7 @@ _TYPES = re.compile(rb"[ -~]{5}")
 
 
 class Opened(NamedTuple):
-    """A record as `mrc` or `xml`, or `raw` for bytes as they came, and what was done to it."""
+    """A record as `mrc`, `xml` or a line of `txt`, or `raw` for bytes as they came; what was done to it."""
 
     form: str
     content: bytes
@@ -36,6 +36,8 @@ def opened(content: bytes) -> Opened:
         if record is not None:
             return Opened("xml", record)
         return Opened("raw", content, "不是可读的 MARCXML，按原样附上", "no MARCXML that can be read; as it came")
+    if FIELD not in content and (line := _line(content)):
+        return Opened("txt", line)
     if _is_right(content):
         return Opened("mrc", content)
     mended = _put_together(text)
@@ -43,6 +45,15 @@ def opened(content: bytes) -> Opened:
         note = "长度与目录已重算，字段内容未动；请核对末尾字段是否完整"
         return Opened("mrc", mended, note, "lengths and directory computed anew, fields untouched; check the last")
     return Opened("raw", content, "无法分辨字段，按原样附上", "its fields can't be told apart; as it came")
+
+
+def _line(content: bytes) -> bytes:
+    """One line of text, as usage comes in; empty for anything else."""
+    try:
+        text = content.decode().strip()
+    except UnicodeDecodeError:
+        return b""
+    return text.encode() + b"\n" if text.isprintable() else b""
 
 
 def _is_right(content: bytes) -> bool:

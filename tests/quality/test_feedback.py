@@ -112,26 +112,27 @@ def test_rejected_records_open_in_editors(small, monkeypatch):
     wrong_length = b"00000" + SOUND[5:]
     cut = SOUND[:-8]
     xml = b'<record><leader>     nam a22     4a 4500</leader><controlfield tag="001">9</controlfield></record>'
-    rejected(SOUND, wrong_length, cut, xml, b"no record at all")
+    rejected(SOUND, wrong_length, cut, xml, b"no record\x00at all", b"e1,loan,when?,b1")
     made()
     folder = lake.feedback("B") / FIRST / "rejected"
-    assert sorted(p.name for p in folder.iterdir()) == ["b-opac-00005.bin", "b-opac.mrc", "b-opac.xml"]
+    assert sorted(p.name for p in folder.iterdir()) == ["b-opac-001.bin", "b-opac.mrc", "b-opac.txt", "b-opac.xml"]
     content = (folder / "b-opac.mrc").read_bytes()
     assert content.startswith(SOUND), "what is right goes as it came"
     titles = [record["245"]["a"] for record in pymarc.MARCReader(io.BytesIO(content), force_utf8=True)]
     assert titles == ["红楼梦"] * 3
     (record,) = pymarc.parse_xml_to_array(folder / "b-opac.xml")
     assert record["001"].data == "9"
-    assert (folder / "b-opac-00005.bin").read_bytes() == b"no record at all"
+    assert (folder / "b-opac-001.bin").read_bytes() == b"no record\x00at all"
     listed = read("B", "rejected.csv")
     assert [(row["package_file"], row["position"]) for row in listed] == [
         ("rejected/b-opac.mrc", "1"),
         ("rejected/b-opac.mrc", "2"),
         ("rejected/b-opac.mrc", "3"),
         ("rejected/b-opac.xml", "1"),
-        ("rejected/b-opac-00005.bin", "1"),
+        ("rejected/b-opac-001.bin", "1"),
+        ("rejected/b-opac.txt", "1"),
     ]
-    assert [bool(row["note_zh"]) for row in listed] == [False, True, True, False, True]
+    assert [bool(row["note_zh"]) for row in listed] == [False, True, True, False, True, False]
 
 
 @pytest.mark.skipif(not shutil.which("yaz-marcdump"), reason="no yaz-marcdump (apt-get install yaz)")
