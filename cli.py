@@ -69,15 +69,12 @@ def harvest(
     since: Annotated[str, typer.Option(help="Only what changed since then (2026-01-31; UTC).")] = "",
     until: Annotated[str, typer.Option(help="Only what changed until then, inclusive.")] = "",
     reconcile: Annotated[bool, typer.Option("--reconcile", help="Compare all identifiers.")] = False,
-    accept_shrink: Annotated[
-        bool, typer.Option("--accept-shrink", help="You have looked: that many records may be withdrawn.")
-    ] = False,
 ) -> None:
     """Fetch what is new from the members' feeds into the raw layer."""
     from harvesters.harvest import harvest_sources
     from operations import sample_consortium
 
-    wanted: Any = {"since": since, "until": until, "reconcile": reconcile, "accept_shrink": accept_shrink}
+    wanted: Any = {"since": since, "until": until, "reconcile": reconcile}
     with sample_consortium.provider():
         _finish(harvest_sources(sources or [], _run_id(), full, **wanted))
 

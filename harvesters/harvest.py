@@ -28,14 +28,7 @@ PROTOCOLS: dict[str, Callable[[Source, str, Wanted], Harvested]] = {
 
 
 def harvest(
-    source: Source,
-    run_id: str,
-    full: bool = False,
-    *,
-    since: str = "",
-    until: str = "",
-    reconcile: bool = False,
-    accept_shrink: bool = False,
+    source: Source, run_id: str, full: bool = False, *, since: str = "", until: str = "", reconcile: bool = False
 ) -> Outcome:
     """Harvest one source and record the outcome; a fault of the source is a verdict, never an exception.
 
@@ -48,7 +41,7 @@ def harvest(
     Raises:
         ValueError: `since` or `until` is no date, or they contradict each other or `full`.
     """
-    wanted = Wanted(full, since, until, reconcile, accept_shrink)
+    wanted = Wanted(full, since, until, reconcile)
     outcome = Outcome("harvest", source.source_id, lake.new_batch_id(), run_id)
     outcome.asked_for = f"{since}/{until}" if wanted.windowed else None
     try:
@@ -83,7 +76,7 @@ def harvest_sources(
         run_id: the run that asks for it.
         full: as for `harvest`.
         jobs: how many hosts, or folders, at a time; they wait for the network most of the time.
-        wanted: `since`, `until`, `reconcile`, `accept_shrink`, as for `harvest`.
+        wanted: `since`, `until`, `reconcile`, as for `harvest`.
 
     Returns:
         An outcome for each, in the registry's order.

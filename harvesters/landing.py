@@ -320,6 +320,12 @@ def _intact(folder: Path, row: dict[str, Any]) -> bool:
     return digest.hexdigest() == row["sha256"]
 
 
+def kept(folder: Path, file: str) -> bytes:
+    """The bytes of a file that landed in a folder."""
+    with open_kept(folder / f"{file}.zst") as stream:
+        return stream.read()
+
+
 # --- reading ---------------------------------------------------------------------------------------------
 
 

@@ -1,22 +1,25 @@
-"""Harvesting over OAI-PMH 2.0: whole pages only, and a list that is proved to have ended.
+"""Harvesting over OAI-PMH 2.0: whole pages only, and lists that are proved to have ended.
 
-A list (the records of a window: prefix, set, from) is landed page by page.  It is complete when the last page
-bears no resumption token and not fewer records came than the source announced (`completeListSize`).  The next
-harvest asks from the first page's `responseDate` of the last complete one, less an overlap.  A harvest that
-breaks off keeps what has landed, and the next one goes on from there.
+A list (the records of a window: prefix, set, from, until) is landed page by page (`harvesters.oai_list`).  It is
+complete when the last page bears no resumption token and not fewer different records came than were announced
+(`completeListSize`).  The next harvest asks from the first page's `responseDate` of the last complete one, or from
+our own clock where that is behind, less an overlap.  A harvest that breaks off keeps what has landed, and the
+next one goes on from there.
+
+Where a source keeps no deletions, or not for ever, all identifiers are listed now and then (`reconcile_days` in
+quirks), and land in the batch: the stage withdraws what is not among them, at its gates.
 """
 
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
 
-from harvesters import landing
+from harvesters import landing, oai_page
 from harvesters.http import shown_address
 from harvesters.landing import Harvested, HarvestError, Landing
 from harvesters.oai_client import Client
-from harvesters.oai_page import OAIError
+from harvesters.oai_list import FILES, IDENTIFIERS, RECORDS, Steps, whole_list
 from harvesters.registry import Source
 from harvesters.wanted import Wanted
 from warehouse import lake
@@ -25,18 +28,9 @@ from warehouse.progress import Progress
 
 log = logging.getLogger(__name__)
 
-Steps = list[dict[str, Any]]  # what is known after each landed page: token, response_date, size
 OVERLAP = {"day": timedelta(days=1), "second": timedelta(minutes=5)}
 FORMATS = {"day": "%Y-%m-%d", "second": "%Y-%m-%dT%H:%M:%SZ"}
-EXPIRED = ("badResumptionToken", "badArgument")  # what servers answer to a token that they no longer know
-ADVICE = {
-    "cannotDisseminateFormat": "the source does not offer this prefix; correct metadata_prefix in sources.csv",
-    "noSetHierarchy": "the source has no sets; clear set_spec in sources.csv",
-    "badArgument": "the source refuses the request; check metadata_prefix and set_spec in sources.csv",
-    "badVerb": "the source does not understand OAI-PMH 2.0; check the address in sources.csv",
-    "badResumptionToken": "its token expired twice; harvest again, or ask the member for longer-lived tokens",
-    "noRecordsMatch": "the list broke off where a page was due; tell the member",
-}
+RECONCILE_DAYS = {"no": 7.0, "transient": 30.0}  # by what Identify says of deletedRecord
 
 
 def harvest(source: Source, batch_id: str, wanted: Wanted) -> Harvested:
@@ -62,12 +56,32 @@ def harvest(source: Source, batch_id: str, wanted: Wanted) -> Harvested:
         plan, steps = _plan(client, source, wanted), []
         landed = Landing(source.source_id, batch_id)
         landed.begin(plan)
+    missed = ""
     try:
         with Progress(f"harvest {source.source_id}", "records") as progress:
-            steps = _whole_list(client, landed, steps, progress)
+            steps, different = whole_list(client, landed, steps, RECORDS, progress)
+            if landed.plan["reconcile"]:
+                steps, missed = _reconcile(client, landed, steps, progress)
     except HarvestError as error:
         raise _broken_off(error, landed) from error
-    return _finish(source, landed, steps)
+    return _finish(source, landed, steps, different, missed)
+
+
+def _reconcile(client: Client, landed: Landing, steps: Steps, progress: Progress) -> tuple[Steps, str]:
+    """Land the list of all identifiers; why it is no proof, where it is none."""
+    try:
+        steps, listed = whole_list(client, landed, steps, IDENTIFIERS, progress)
+        announced = _announced(steps, IDENTIFIERS)
+        if not listed:
+            raise HarvestError("it lists no identifier at all")
+        if announced > listed:
+            raise HarvestError(f"it announced {announced} identifiers, but listed {listed}")
+    except HarvestError as error:
+        for row in [row for row in landed.rows if row["file"].startswith(FILES[IDENTIFIERS])]:
+            landed.drop(row["file"])
+        steps = [step for step in steps if step["list"] == RECORDS]
+        return steps, f"its records could not be compared with ours, so nothing is withdrawn: {error}"
+    return steps, ""
 
 
 def _broken_off(error: HarvestError, landed: Landing) -> HarvestError:
@@ -93,13 +107,43 @@ def _plan(client: Client, source: Source, wanted: Wanted) -> dict[str, Any]:
     """What list to ask for, and what Identify said; JSON, kept with the batch."""
     identify = client.identify()
     granularity = "second" if "ss" in identify["granularity"] else "day"
-    plan = {"asked": _asked(source), "identify": identify, "window": _window(wanted), "after": ""}
-    if wanted.windowed:
-        bounds = {"from": wanted.bound("since", granularity), "until": wanted.bound("until", granularity)}
-        return plan | bounds
-    last = None if wanted.full else _last_complete(source)
+    last = None if wanted.full or wanted.windowed else _last_complete(source)
     after = last.response_date if last else ""
-    return plan | {"after": after, "from": _since(after, granularity), "until": ""}
+    prefixes = [one.strip() for one in (source.metadata_prefix or "").split("|")]
+    prefix = last.details.get("prefix") if last else None  # of the same list, so one of these
+    since = {unit: _since(after, unit, source) for unit in FORMATS}
+    until = ""
+    if wanted.windowed:
+        since = {unit: wanted.bound("since", unit) for unit in FORMATS}
+        until = wanted.bound("until", granularity)
+    plan = {
+        "asked": _asked(source),
+        "identify": identify,
+        "asked_at": lake.now().strftime(FORMATS["second"]),
+        "window": _window(wanted),
+        "prefix": prefix or prefixes[0],
+        "other_prefixes": [one for one in prefixes if one != (prefix or prefixes[0])],
+        "from": since[granularity],
+        "from_day": since["day"],
+        "until": until,
+    }
+    return plan | {"reconcile": wanted.reconcile or (bool(plan["from"]) and _is_due(source, plan))}
+
+
+def _is_due(source: Source, plan: dict[str, Any]) -> bool:
+    """Whether all identifiers are to be compared, since the source does not tell of all that it withdrew."""
+    days = RECONCILE_DAYS.get(plan["identify"]["deletedRecord"].lower())
+    if plan["window"] or days is None:
+        return False
+    try:
+        days = float(source.quirks.get("reconcile_days", days))
+    except ValueError:
+        raise HarvestError("quirk reconcile_days is no number; correct sources.csv", resumable=False) from None
+    for batch_id in reversed(lake.raw_batches(source.source_id)):
+        batch = landing.batch(source.source_id, batch_id)
+        if batch.full or batch.details.get("identifiers"):
+            return lake.now() - datetime.strptime(batch_id, "%Y%m%dT%H%M%S%fZ") > timedelta(days=days)
+    return True
 
 
 def _window(wanted: Wanted) -> list[str]:
@@ -109,8 +153,8 @@ def _window(wanted: Wanted) -> list[str]:
 
 def _goes_on(plan: dict[str, Any], source: Source, wanted: Wanted) -> bool:
     """Whether a list in progress is the one that is wanted now."""
-    same = plan.get("asked") == _asked(source) and plan.get("window") == _window(wanted)
-    return same and not (wanted.full and plan["from"])
+    same = plan.get("asked") == _asked(source) and plan.get("window") == _window(wanted) and "prefix" in plan
+    return same and not (wanted.full and plan["from"]) and plan["reconcile"] >= wanted.reconcile
 
 
 def _last_complete(source: Source) -> landing.Batch | None:
@@ -128,10 +172,11 @@ def _last_complete(source: Source) -> landing.Batch | None:
     return last
 
 
-def _since(response_date: str, granularity: str) -> str:
+def _since(response_date: str, granularity: str, source: Source) -> str:
     """`from` for a list that goes on from a response date; "" (everything) where that is no use.
 
-    A date that is not UTC as the standard writes it, or lies in the future, would make records vanish.
+    A date that is not UTC as the standard writes it, or lies in the future, would make records vanish.  Where a
+    source's datestamps lag behind its clock, the quirk `overlap_hours` says by how much.
     """
     try:
         at = datetime.strptime(response_date, FORMATS["second"])
@@ -139,116 +184,107 @@ def _since(response_date: str, granularity: str) -> str:
         return ""
     if at > lake.now() + timedelta(days=1):
         return ""
-    return (at - OVERLAP[granularity]).strftime(FORMATS[granularity])
+    try:
+        more = timedelta(hours=float(source.quirks.get("overlap_hours", 0)))
+    except ValueError:
+        raise HarvestError("quirk overlap_hours is no number; correct sources.csv", resumable=False) from None
+    return (at - max(OVERLAP[granularity], more)).strftime(FORMATS[granularity])
 
 
-# --- the list --------------------------------------------------------------------------------------------
+def _until_when(steps: Steps, plan: dict[str, Any]) -> str:
+    """From when the next list goes on: the source's clock or ours, whichever is behind."""
+    told = next((step["response_date"] for step in steps if step["list"] == RECORDS), "")
+    try:
+        at, ours = (datetime.strptime(one, FORMATS["second"]) for one in (told, plan["asked_at"]))
+    except ValueError:
+        return str(told)
+    return str(plan["asked_at"] if ours < at < ours + timedelta(days=1) else told)
 
 
-def _whole_list(client: Client, landed: Landing, steps: Steps, progress: Progress) -> Steps:
-    """Land the pages that are still due; the progress after each page, from the first on.
-
-    An expired token makes the list begin again, once; so does a source that announced seconds but refuses
-    them, asking for days this time.
-    """
-    restarted = False
-    while True:
-        plan = landed.plan
-        try:
-            return _pages(client, landed, steps, progress)
-        except OAIError as error:
-            in_seconds = "T" in plan["from"] + plan["until"]
-            seconds_refused = error.code == "badArgument" and in_seconds and not landed.rows
-            if error.code == "noRecordsMatch" and not landed.rows:
-                return []
-            if error.code in EXPIRED and landed.rows and not restarted:
-                restarted = True
-                log.warning("source %s: the token expired; the list begins again", landed.source_id)
-            elif seconds_refused:
-                plan = plan | _in_days(plan)
-            else:
-                advice = ADVICE.get(error.code, "tell the member what its server said")
-                raise HarvestError(f"{error}; {advice}", error.code == "noRecordsMatch") from error
-            landed.begin(plan)
-            steps = []
+# --- the end ---------------------------------------------------------------------------------------------
 
 
-def _in_days(plan: dict[str, Any]) -> dict[str, str]:
-    """The bounds of a plan for a source that takes no seconds after all."""
-    since = plan["from"][:10] if plan["window"] else _since(plan["after"], "day")
-    return {"from": since, "until": plan["until"][:10]}
+def _announced(steps: Steps, verb: str) -> int:
+    """The size of the list as it was announced last; 0 if it never was."""
+    return next((step["size"] for step in reversed(steps) if step["list"] == verb and step["size"] is not None), 0)
 
 
-def _pages(client: Client, landed: Landing, steps: Steps, progress: Progress) -> Steps:
-    steps = list(steps)
-    used = {step["token"] for step in steps}
-    while not steps or steps[-1]["token"]:
-        asked = {"resumptionToken": steps[-1]["token"]} if steps else _first_request(landed.plan)
-        page = client.listed("ListRecords", **asked)
-        request = f"{shown_address(client.endpoint)}?{urlencode({'verb': 'ListRecords', **asked})}"
-        if page.token and page.token in used:
-            raise HarvestError(
-                f"{request}: the same resumptionToken came a second time, so the list would never end; tell the "
-                "member that its server repeats tokens",
-                resumable=False,
-            )
-        used.add(page.token)
-        step = {
-            "token": page.token,
-            "response_date": page.response_date,
-            "size": page.complete_list_size,
-            "damaged": page.damaged,
-        }
-        name = f"page-{len(landed.rows) + 1:05d}.xml"
-        landed.land(name, page.content, request, received=page.records, progress=step)
-        steps.append(step)
-        progress.advance(page.records)
-    return steps
-
-
-def _first_request(plan: dict[str, Any]) -> dict[str, str]:
-    asked = plan["asked"]
-    given = {"metadataPrefix": asked["metadata_prefix"], "set": asked["set_spec"]}
-    given |= {"from": plan["from"], "until": plan["until"]}
-    return {name: value for name, value in given.items() if value}
-
-
-def _told(plan: dict[str, Any]) -> str:
-    """The window in words."""
-    bounds = [f"{word} {plan[name]}" for word, name in (("since", "from"), ("until", "until")) if plan[name]]
-    return " ".join(bounds) or "at all"
-
-
-def _finish(source: Source, landed: Landing, steps: Steps) -> Harvested:
+def _finish(source: Source, landed: Landing, steps: Steps, different: int, missed: str) -> Harvested:
     """Make the batch visible, unless nothing came."""
     plan, address = landed.plan, shown_address(source.address)
-    announced = next((step["size"] for step in reversed(steps) if step["size"] is not None), None)
-    missing = max(0, (announced or 0) - landed.received)
-    if not landed.received:
+    announced = _announced(steps, RECORDS)
+    missing = 0 if source.quirks.get("list_size") == "ignore" else max(0, announced - different)
+    listed = [row["file"] for row in landed.rows if row["file"].startswith(FILES[IDENTIFIERS])]
+    if not landed.received and not listed:
         landed.abandon()
-        if missing:
-            raise HarvestError(f"{address} announced {announced} records but sent none; ask the member", False)
-        if not (plan["from"] or plan["window"]) and lake.raw_batches(source.source_id):
-            raise HarvestError(
-                f"{address} says that it has no records at all, though some came before; nothing is withdrawn; "
-                "ask the member",
-                resumable=False,
-            )
-        return Harvested("unchanged", 0, f"{address} has no records {_told(plan)}")
+        return _nothing(source, plan, missing, missed)
+    whole = not (plan["from"] or plan["window"])
+    unknown = _unknown(source, landed, listed) if listed and not plan["asked"]["set_spec"] else []
     landed.complete(
-        full=not (plan["from"] or plan["window"] or missing),
-        response_date=steps[0]["response_date"],
+        full=whole and not missing and landed.received > 0,
+        response_date=_until_when(steps, plan),
         protocol="oai",
         complete=not missing,
-        complete_list_size=announced,
-        pages=len(steps),
+        complete_list_size=announced or None,
+        pages=sum(step["list"] == RECORDS for step in steps),
+        identifiers=listed,
         **plan,
     )
-    if not missing:
-        return Harvested("complete", landed.received)
-    reason = (
-        f"{address} announced {announced} records, but its list ended after "
-        f"{landed.received}: {missing} are missing; what came is used, and the next harvest asks for the whole "
-        "window again; if it stays so, ask the member"
-    )
-    return Harvested("partial", landed.received, reason)
+    faults = [missed] if missed else []
+    if missing:
+        twice = landed.received - different
+        faults.append(
+            f"{address} announced {announced} records, but its list ended after {different}"
+            f"{f' ({twice} came twice)' if twice else ''}: {missing} are missing; what came is used, and the next "
+            "harvest asks for the whole window again; if it stays so, ask the member"
+        )
+    if unknown:
+        faults.append(
+            f"{address} lists {len(unknown)} identifiers whose records never came, for example {unknown[0]}; "
+            f"harvest everything: calis harvest {source.source_id} --full"
+        )
+    if faults:
+        return Harvested("partial", landed.received, "; ".join(faults))
+    damaged = sum(step["damaged"] for step in steps)
+    said = f"{damaged} records are not well-formed XML; they are kept, and the stage sets them aside with a reason"
+    return Harvested("complete", landed.received, f"{address}: {said}" if damaged else "")
+
+
+def _nothing(source: Source, plan: dict[str, Any], missing: int, missed: str) -> Harvested:
+    """The verdict of a list without records; it withdraws nothing.
+
+    Raises:
+        HarvestError: there should be some.
+    """
+    address = shown_address(source.address)
+    if missing:
+        raise HarvestError(f"{address} announced {missing} records but sent none; ask the member", False)
+    if not (plan["from"] or plan["window"]) and lake.raw_batches(source.source_id):
+        raise HarvestError(
+            f"{address} says that it has no records at all, though some came before; nothing is withdrawn; "
+            "ask the member",
+            resumable=False,
+        )
+    if missed:
+        return Harvested("partial", 0, f"{address}: {missed}")
+    bounds = [f"{word} {plan[name]}" for word, name in (("since", "from"), ("until", "until")) if plan[name]]
+    return Harvested("unchanged", 0, f"{address} has no records {' '.join(bounds) or 'at all'}")
+
+
+def _unknown(source: Source, landed: Landing, listed: list[str]) -> list[str]:
+    """Identifiers that the source lists, but whose records never landed."""
+    known: set[bytes] = set()
+    for row in landed.rows:
+        if row["file"] not in listed:
+            known.update(oai_page.identifiers(landing.kept(landed.folder, row["file"]), RECORDS))
+    wanted = {
+        one for file in listed for one in oai_page.identifiers(landing.kept(landed.folder, file), IDENTIFIERS)
+    } - known
+    for batch_id in reversed(lake.raw_batches(source.source_id)):
+        if not wanted:
+            break
+        for row in landing.manifest(source.source_id, batch_id):
+            if row["file"].startswith(FILES[RECORDS]):
+                with landing.open_raw(source.source_id, batch_id, row["file"]) as page:
+                    wanted.difference_update(oai_page.identifiers(page.read(), RECORDS))
+    return sorted(one.decode("utf-8", "replace") for one in wanted)

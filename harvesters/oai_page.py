@@ -20,6 +20,7 @@ from xml.parsers import expat
 
 from lxml import etree
 
+from harvesters.containers import utf16
 from harvesters.http import TransientError
 from harvesters.landing import HarvestError, count_records
 from harvesters.xml_layout import layout
@@ -91,6 +92,13 @@ def read(content: bytes, verb: str) -> Page:
     page, mark = _salvaged(content, verb, fault)
     told = f"{page.damaged} of {page.records} records" if page.damaged else "characters of some records"
     raise DamagedError(f"{told} are not well-formed XML ({fault})", mark, page)
+
+
+def identifiers(content: bytes, verb: str) -> list[bytes]:
+    """The identifiers of a list's page, as they are written, in UTF-8 where the page is in UTF-16."""
+    if codec := utf16(content):
+        content = content.decode(codec, "replace").encode()
+    return _patterns(layout(content).prefix or b"", verb).named.findall(content)
 
 
 # --- well-formed -----------------------------------------------------------------------------------------
@@ -178,7 +186,7 @@ def _count(content: bytes, prefix: bytes, verb: str, named: int) -> int:
         and content.count(b"<record") == inner.count(b"") + (0 if prefix else own)
         and content.count(b":record") == 2 * (len(inner) - inner.count(b"") + (own if prefix else 0))
     )
-    return named if plain else count_records(content)
+    return named if named and plain else count_records(content)
 
 
 def _listed(content: bytes, verb: str) -> tuple[int, int]:
@@ -212,15 +220,15 @@ def _page(root: Any, content: bytes, verb: str, damaged: int = 0) -> Page:
     token = body.find(NAMESPACE + "resumptionToken")
     size = "" if token is None else token.get("completeListSize", "")
     prefix = layout(content).prefix or b""
-    identifiers = _patterns(prefix, verb).named.findall(content) if verb in LISTED else []
-    records = _count(content, prefix, verb, len(identifiers)) if verb in LISTED and not damaged else 0
+    named = identifiers(content, verb) if verb in LISTED else []
+    records = _count(content, prefix, verb, len(named)) if verb in LISTED and not damaged else 0
     return Page(
         content=content,
         response_date=(root.findtext(NAMESPACE + "responseDate") or "").strip(),
         token="" if token is None else (token.text or "").strip(),
         complete_list_size=int(size) if re.fullmatch(r"\d{1,18}", size) else None,
         records=count_records(content) if damaged else records,
-        identifiers=identifiers,
+        identifiers=named,
         facts={name: (body.findtext(NAMESPACE + name) or "").strip() for name in FACTS},
         damaged=damaged,
     )

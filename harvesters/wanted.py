@@ -22,7 +22,6 @@ class Wanted:
     since: str = ""
     until: str = ""
     reconcile: bool = False  # compare all identifiers, where the protocol can
-    accept_shrink: bool = False  # a person has looked: that many records may be withdrawn
 
     def __post_init__(self) -> None:
         for name in ("since", "until"):

@@ -30,6 +30,7 @@ from transforms import usage
 from transforms.detect import Hints
 from transforms.parse import Part, staged_parts
 from transforms.staged_files import StagedFiles
+from transforms.xml_records import headers
 from warehouse import lake
 from warehouse.outcome import Outcome, UnbalancedError, finished_batches
 from warehouse.progress import Progress
@@ -156,7 +157,15 @@ def _stage_records(
     source_id, batch_id = outcome.source_id, outcome.batch_id
     index = _Index(_previous(source_id, batch_id))
     hints = Hints(source.format, source.encoding, source.holdings or "")
-    contents = [(row["file"], partial(landing.open_raw, source_id, batch_id, row["file"])) for row in landed]
+    identifiers = landing.batch(source_id, batch_id).details.get("identifiers", [])
+    contents = [
+        (row["file"], partial(landing.open_raw, source_id, batch_id, row["file"]))
+        for row in landed
+        if row["file"] not in identifiers
+    ]
+    for file in identifiers:
+        with landing.open_raw(source_id, batch_id, file) as page:
+            index.listed |= headers(page.read())
     with StagedFiles(folder, source_id, batch_id) as files:
         with Progress(f"stage {source_id}", "records", sum(row["received"] for row in landed)) as progress:
             for part in staged_parts(contents, hints, source_id, batch_id):
@@ -164,7 +173,7 @@ def _stage_records(
                 progress.advance(len(part.records))
         files.write({"issue": index.duplicates(source_id, batch_id)})
         files.finish()
-    lake.write_table(folder, STAGED_RECORD.full_name, index.after(source_id, batch_id, full))
+    lake.write_table(folder, STAGED_RECORD.full_name, index.after(source_id, batch_id, full or bool(identifiers)))
     return len(index.previous) - int(pc.sum(index.previous["deleted"]).as_py() or 0)
 
 
@@ -185,6 +194,9 @@ class _Index:
         self._digests = previous["digest"].to_numpy()[self._order]
         self._deleted = previous["deleted"].to_numpy()[self._order]
         self._seen: list[pa.Table] = []
+        self.listed: set[str] = (
+            set()
+        )  # identifiers that the source has, though nothing new is known of their records
 
     def unchanged(self, records: pa.Table) -> np.ndarray:
         """For each record whether the index has it with the same digest, or as deleted when it is a deletion."""
@@ -210,7 +222,14 @@ class _Index:
 
     def _all(self) -> pd.DataFrame:
         if not self._seen:
-            return pd.DataFrame({"record_id": [], "record_no": [], "digest": [], "deleted": [], "unchanged": []})
+            types = {
+                "record_id": str,
+                "record_no": "int32",
+                "digest": "uint64",
+                "deleted": bool,
+                "unchanged": bool,
+            }
+            return pd.DataFrame({name: pd.Series([], dtype=type_) for name, type_ in types.items()})
         return pa.concat_tables(self._seen).to_pandas()
 
     def duplicates(self, source_id: str, batch_id: str) -> pa.Table:
@@ -233,7 +252,7 @@ class _Index:
         new = last[~last["unchanged"]].drop(columns="unchanged").assign(batch_id=batch_id)
         old = before[~before["record_id"].isin(new["record_id"])].copy()
         if full:
-            old["deleted"] |= ~old["record_id"].isin(last["record_id"])
+            old["deleted"] |= ~(old["record_id"].isin(last["record_id"]) | old["record_id"].isin(self.listed))
         whole = pd.concat([frame for frame in (old, new) if len(frame)] or [old]).sort_values("record_id")
         table = pa.Table.from_pandas(whole.assign(source_id=source_id), preserve_index=False)
         return table.select(STAGED_RECORD.schema.names).cast(STAGED_RECORD.schema)
@@ -252,6 +271,8 @@ def _without_unchanged(part: Part, index: _Index, outcome: Outcome) -> dict[str,
     unchanged = index.unchanged(records) & ~rejected
     known = ~rejected & ~pc.equal(records["status"], "joined").to_numpy()
     index.see(records.filter(pa.array(known)), unchanged[known])
+    # one that can't be read now is not withdrawn: its last good version stays
+    index.listed.update(name for name in records["record_id"].filter(pa.array(rejected)).to_pylist() if name)
     outcome.received += len(records)
     outcome.rejected += int(rejected.sum())
     outcome.deleted += int(deleted.sum())

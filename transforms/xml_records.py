@@ -7,6 +7,7 @@ alone.  What came in UTF-16 is read as UTF-8, and kept as it came.  MARCXML is r
 name, whatever their namespace.
 """
 
+import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ CHUNK_RECORDS = 2000
 ADVICE = "mend the record at the source and send it again; the bytes are kept with this row"
 _NAMESPACE = re.compile(rb"xmlns(?::[\w.\-]+)?\s*=\s*(?:\"[^\"]*\"|'[^']*')")
 _DECLARATION = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9_\-]+)[\"']")
+_NAMED = re.compile(rb"header(?:\s[^<>]*)?>\s*<(?:[\w.\-]+:)?identifier\s*>([^<]*)<")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _MARC_CHILDREN = ("{*}leader", "{*}controlfield", "{*}datafield")
 _BETWEEN = b"<?next?>"  # stands between records that are parsed together
@@ -266,6 +268,8 @@ def parsed(found: Units, which: NDArray[np.int64], digests: NDArray[np.uint64], 
             element = _mended(content, found.head, element, columns)
         if isinstance(element, str):
             rule, reason = "xml-syntax", element
+            named = _NAMED.search(content) if needs_header else None
+            row["record_id"] = html.unescape(named[1].decode("utf-8", "replace")).strip() if named else None
         else:
             rule, reason = _read(element, columns, row, needs_header)
         if reason:
@@ -273,6 +277,16 @@ def parsed(found: Units, which: NDArray[np.int64], digests: NDArray[np.uint64], 
         if row["format"] == "unimarc" and hint == "cnmarc":
             row["format"] = "cnmarc"
     return columns.chunk()
+
+
+def headers(content: bytes) -> set[str]:
+    """The identifiers on a page of ListIdentifiers that are not of deleted records."""
+    try:
+        page = etree.fromstring(content, _parser())
+    except etree.XMLSyntaxError:
+        page = etree.fromstring(mend(content)[0], _parser())
+    found = (one.find("{*}identifier") for one in page.iter("{*}header") if one.get("status") != "deleted")
+    return {(one.text or "").strip() for one in found if one is not None}
 
 
 def _in_order(tables: list[pa.Table]) -> pa.Table:

@@ -5,6 +5,7 @@ import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -35,6 +36,10 @@ class Provider:
     response_date: str = "2026-03-01T10:00:00Z"
     datestamp: str = "2026-02-01T00:00:00Z"
     deleted: frozenset[int] = frozenset()
+    gone: frozenset[int] = frozenset()  # of which nothing is said any more
+    changed: frozenset[int] | None = None  # what a list with `from` has; None for all
+    deleted_record: str = "persistent"
+    prefixes: tuple[str, ...] = ()  # that are offered; none means any
     list_size: Callable[[int], int | None] = lambda page: None
     token: Callable[[int], str] = lambda start: f"start={start}"
     faults: dict[int, Callable[[Answer], Answer | str]] = field(default_factory=dict)
@@ -42,6 +47,10 @@ class Provider:
     titles: bool = False
     identify_fault: Callable[[Answer], Answer | str] | None = None
     page_no: int = 0  # of the page that was sent last
+    identifiers_fault: Callable[[Answer], Answer | str] | None = None
+    slow: bool = False  # takes long enough for others to come meanwhile
+    at_once: int = 0  # requests that are being answered
+    most_at_once: int = 0
     queries: list[dict[str, str]] = field(default_factory=list)
     hold: threading.Event = field(default_factory=threading.Event)  # what hanging answers wait for
 
@@ -49,12 +58,19 @@ class Provider:
     def lists(self) -> list[dict[str, str]]:
         return [query for query in self.queries if query["verb"] == "ListRecords"]
 
+    @property
+    def identifier_lists(self) -> list[dict[str, str]]:
+        """The requests for identifiers."""
+        return [query for query in self.queries if query["verb"] == "ListIdentifiers"]
+
     def answer(self, query: dict[str, str]) -> Answer | str:
         self.queries.append(query)
         if query["verb"] == "Identify":
             good = self.identify()
             return self.identify_fault(good) if self.identify_fault else good
         good = self.page(query)
+        if query["verb"] == "ListIdentifiers":
+            return self.identifiers_fault(good) if self.identifiers_fault else good
         fault = self.faults.get(len(self.lists)) or self.faults.get(0) or self.fault_of_page.get(self.page_no)
         return fault(good) if fault else good
 
@@ -62,34 +78,49 @@ class Provider:
         return self.envelope(
             "<Identify><repositoryName>Demo Library</repositoryName><baseURL>http://127.0.0.1/</baseURL>"
             "<protocolVersion>2.0</protocolVersion><adminEmail>a@example.org</adminEmail>"
-            "<earliestDatestamp>2001-01-01T00:00:00Z</earliestDatestamp><deletedRecord>persistent</deletedRecord>"
-            f"<granularity>{self.granularity}</granularity></Identify>"
+            "<earliestDatestamp>2001-01-01T00:00:00Z</earliestDatestamp>"
+            f"<deletedRecord>{self.deleted_record}</deletedRecord><granularity>{self.granularity}</granularity></Identify>"
         )
 
     def page(self, query: dict[str, str]) -> Answer:
-        start = 0
+        start, since = 0, query.get("from", "")
+        verb = query.get("verb", "ListRecords")
         if "resumptionToken" in query:
             starts = {self.token(n): n for n in reversed(range(0, self.records, self.page_size))}
             if query["resumptionToken"] not in starts:
                 return self.error("badResumptionToken", "expired")
             start = starts[query["resumptionToken"]]
-        elif query.get("from", "") > self.datestamp:
+        elif self.prefixes and query["metadataPrefix"] not in self.prefixes:
+            return self.error("cannotDisseminateFormat", f"only {self.prefixes}")
+        elif since and not (since <= self.datestamp if self.changed is None else self.changed):
             return self.error("noRecordsMatch", "nothing new")
+        chosen = range(self.records) if not since or self.changed is None else sorted(self.changed)
+        numbers = [number for number in chosen if number not in self.gone]
         self.page_no = start // self.page_size + 1
-        end = min(start + self.page_size, self.records)
-        rows = "".join(self.record(number) for number in range(start, end))
-        size = self.list_size(start // self.page_size + 1)
+        end = min(start + self.page_size, len(numbers))
+        one = self.record if verb == "ListRecords" else self.header
+        rows = "".join(one(number) for number in numbers[start:end])
+        size = self.list_size(self.page_no)
         announced = f' completeListSize="{size}"' if size is not None else ""
-        token = escape(self.token(end)) if end < self.records else ""
+        token = escape(self.token(end)) if end < len(numbers) else ""
         more = f"<resumptionToken{announced}>{token}</resumptionToken>" if token or announced else ""
-        return self.envelope(f"<ListRecords>{rows}{more}</ListRecords>")
+        return self.envelope(f"<{verb}>{rows}{more}</{verb}>")
 
-    def record(self, number: int) -> str:
+    def page_of(self, start: int, token: str) -> Answer:
+        """The page that begins there, under another token."""
+        rows = "".join(self.record(number) for number in range(start, start + self.page_size))
+        return self.envelope(f"<ListRecords>{rows}<resumptionToken>{token}</resumptionToken></ListRecords>")
+
+    def header(self, number: int) -> str:
         status = ' status="deleted"' if number in self.deleted else ""
-        header = (
+        return (
             f"<header{status}><identifier>oai:demo:{number}</identifier>"
             f"<datestamp>{self.datestamp}</datestamp></header>"
         )
+
+    def record(self, number: int) -> str:
+        status = ' status="deleted"' if number in self.deleted else ""
+        header = self.header(number)
         title = f'<datafield tag="245" ind1=" " ind2=" "><subfield code="a">Title {number}</subfield></datafield>'
         marc = (
             '<metadata><record xmlns="http://www.loc.gov/MARC21/slim"><leader>00000nam a2200000 a 4500</leader>'
@@ -145,6 +176,12 @@ def gzip_lie(answer: Answer) -> Answer:
     return answer[0], {**answer[1], "Content-Encoding": "gzip"}, answer[2]
 
 
+def with_header(**headers: str) -> Callable[[Answer], Answer]:
+    """The answer with headers more; X-Drip, Transfer-Encoding and X-Cut change how it is sent."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda answer: (answer[0], answer[1] | named, answer[2])
+
+
 def reset(answer: Answer) -> str:
     """The connection is reset."""
     return "reset"
@@ -167,43 +204,79 @@ QUIET_DOCTYPE = b'<!DOCTYPE OAI-PMH [<!ENTITY x SYSTEM "file:///etc/hostname">]>
 # --- serving ---------------------------------------------------------------------------------------------
 
 
+class _Handler(BaseHTTPRequestHandler):
+    """Sends what a provider answers, as it is to be sent."""
+
+    provider: Provider
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet, or each answer waits 40 ms for an acknowledgement
+
+    def do_GET(self) -> None:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+        self.provider.at_once += 1
+        self.provider.most_at_once = max(self.provider.most_at_once, self.provider.at_once)
+        answer = self.provider.answer(query)
+        time.sleep(0.002 if self.provider.slow else 0)
+        self.provider.at_once -= 1
+        if answer == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            self.close_connection = True
+            return
+        if isinstance(answer, str):
+            self.provider.hold.wait(20)
+            self.close_connection = True
+            return
+        status, headers, body = answer
+        self.send_response(status)
+        if "X-Drip" in headers:
+            self.drip(body)
+            return
+        if "Transfer-Encoding" in headers:
+            self.chunks(body, headers)
+            return
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+        if "Content-Length" in headers:
+            self.close_connection = True
+
+    def drip(self, body: bytes) -> None:
+        """A byte now and then, never so late that reading times out."""
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.close_connection = True
+        for place in range(len(body)):
+            self.wfile.write(body[place : place + 1])
+            self.wfile.flush()
+            if self.provider.hold.wait(0.05):
+                return
+
+    def chunks(self, body: bytes, headers: dict[str, str]) -> None:
+        """Chunked transfer; with X-Cut the last chunk is missing."""
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        pieces = [body[at : at + 700] for at in range(0, len(body), 700)]
+        for piece in pieces[: -1 if "X-Cut" in headers else None]:
+            self.wfile.write(b"%x\r\n" % len(piece) + piece + b"\r\n")
+        self.close_connection = "X-Cut" in headers
+        self.wfile.write(b"" if self.close_connection else b"0\r\n\r\n")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+    def finish(self) -> None:
+        with suppress(OSError, ValueError):
+            super().finish()
+
+
 @contextmanager
 def serving(provider: Provider) -> Iterator[str]:
     """Serve a provider; gives its address."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1  # head and body in one packet, or each answer waits 40 ms for an acknowledgement
-
-        def do_GET(self) -> None:
-            query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
-            answer = provider.answer(query)
-            if answer == "reset":
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                self.connection.close()
-                self.close_connection = True
-                return
-            if isinstance(answer, str):
-                provider.hold.wait(20)
-                self.close_connection = True
-                return
-            status, headers, body = answer
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-            if "Content-Length" in headers:
-                self.close_connection = True
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-        def finish(self) -> None:
-            with suppress(OSError, ValueError):
-                super().finish()
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    handler = type("Handler", (_Handler,), {"provider": provider})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

@@ -1,6 +1,7 @@
 """Harvesting over OAI-PMH: what lands, how a list ends, and what a source says instead of records."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -204,3 +205,82 @@ def test_secrets_in_an_address_query_are_not_kept() -> None:
     assert outcome.verdict == "complete"
     kept = [path.read_bytes() for path in lake.home().rglob("*") if path.is_file()]
     assert not any(b"hunter2" in content for content in kept)
+
+
+# --- prefixes --------------------------------------------------------------------------------------------
+
+
+def test_the_next_prefix_is_asked_for_where_one_is_not_offered() -> None:
+    provider = Provider(prefixes=("oai_dc",))
+    with serving(provider) as address:
+        source = source_at(address, metadata_prefix="xoai|dim|oai_dc")
+        first = harvest(source, "run-1")
+        assert first.verdict == "complete" and identifiers() == list(range(25))
+        assert [query.get("metadataPrefix") for query in provider.lists[:3]] == ["xoai", "dim", "oai_dc"]
+        assert landing.batch("demo", first.batch_id).details["prefix"] == "oai_dc"
+        provider.prefixes, before = ("xoai", "oai_dc"), len(provider.lists)
+        harvest(source, "run-2")  # goes on with the one that it has
+        assert provider.lists[before]["metadataPrefix"] == "oai_dc" and "from" in provider.lists[before]
+        provider.prefixes, before = ("dim",), len(provider.lists)
+        provider.datestamp = "2026-03-02T00:00:00Z"
+        whole = harvest(source, "run-3")
+    assert [query.get("metadataPrefix") for query in provider.lists[before : before + 3]] == [
+        "oai_dc",
+        "xoai",
+        "dim",
+    ]
+    assert "from" not in provider.lists[before + 2] and landing.batch("demo", whole.batch_id).full
+
+
+def test_no_prefix_is_offered() -> None:
+    with serving(Provider(prefixes=("mods",))) as address:
+        outcome = harvest(source_at(address, metadata_prefix="xoai|oai_dc"), "run")
+    assert outcome.verdict == "failed" and "cannotDisseminateFormat" in outcome.reason
+
+
+# --- the same again --------------------------------------------------------------------------------------
+
+
+def test_a_page_that_came_twice_in_place_of_another_is_missed() -> None:
+    provider = Provider(records=30, list_size=lambda page: 30)
+    provider.fault_of_page = {2: lambda answer: provider.page_of(0, "start=20")}
+    with serving(provider) as address:
+        outcome = harvest(source_at(address), "run")
+    assert (outcome.verdict, outcome.received) == ("partial", 30)
+    assert "10 are missing" in outcome.reason and "10 came twice" in outcome.reason
+
+
+def test_a_list_that_turns_in_circles_under_new_tokens_ends() -> None:
+    provider = Provider(records=100)
+    provider.faults = {n: lambda answer, n=n: provider.page_of(0, f"token-{n}") for n in range(2, 99)}  # type: ignore[misc]
+    with serving(provider) as address:
+        outcome = harvest(source_at(address), "run")
+    assert outcome.verdict == "failed" and "had come before" in outcome.reason and len(provider.lists) == 4
+
+
+def test_list_size_that_is_known_to_be_wrong_is_ignored_where_the_row_says_so() -> None:
+    with serving(Provider(list_size=lambda page: 30)) as address:
+        outcome = harvest(source_at(address, quirks={"list_size": "ignore"}), "run")
+    assert outcome.verdict == "complete" and identifiers() == list(range(25))
+
+
+# --- one host --------------------------------------------------------------------------------------------
+
+
+def test_sources_of_one_host_are_asked_one_at_a_time_and_share_its_rest() -> None:
+    provider = Provider(records=30, page_size=5, slow=True)
+    with serving(provider) as address:
+        sources = [source_at(address, source_id=name) for name in ("demo", "b", "c")]
+        with ThreadPoolExecutor(3) as pool:
+            outcomes = list(pool.map(lambda source: harvest(source, "run"), sources))
+    assert [outcome.verdict for outcome in outcomes] == ["complete"] * 3 and provider.most_at_once == 1
+
+
+def test_a_retry_after_is_kept_by_other_sources_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    provider = Provider(faults={1: instead(503, Retry_After="60")})
+    with serving(provider) as address:
+        harvest(source_at(address, quirks={"longest_wait": "90", "attempts": "1"}), "run")
+        monkeypatch.setattr("harvesters.host_rate.time.sleep", slept.append)
+        harvest(source_at(address, source_id="b", quirks={"longest_wait": "90"}), "run")
+    assert slept and 50 < slept[0] <= 60

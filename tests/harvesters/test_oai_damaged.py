@@ -29,6 +29,7 @@ BAD = {
     "attribute without quotes": replace(b'<controlfield tag="001">13<', b"<controlfield tag=001>13<"),
     "prefix for nothing": replace(b">Title 13</subfield>", b">Title 13</subfield><x:y/>"),
     "bytes in no encoding": replace(b">Title 13<", b">\xc0\x80\xff\xfe 13<"),
+    "deep nesting": replace(b">Title 13<", b">" + b"<a>" * 5000 + b"Title 13<"),
     "its end is lost": replace(b">Title 13</subfield></datafield></record></metadata></record>", b">Title 13"),
 }
 

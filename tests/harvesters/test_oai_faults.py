@@ -1,5 +1,6 @@
 """Harvesting over OAI-PMH from hostile providers: all arrives, or the verdict says what is missing."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -17,6 +18,7 @@ from tests.harvesters.hostile_oai import (
     cut_body,
     gzip_cut,
     gzip_lie,
+    gzipped,
     hang,
     identifiers,
     instead,
@@ -24,6 +26,7 @@ from tests.harvesters.hostile_oai import (
     reset,
     serving,
     source_at,
+    with_header,
 )
 from warehouse import lake
 from warehouse.outcome import recorded
@@ -54,6 +57,8 @@ PASSING = {
     "root of another name": replace(b"OAI-PMH", b"OAI-PMX", 2),
     "another verb": replace(b"ListRecords>", b"ListIdentifiers>", 2),
     "entity bomb": instead(body=BOMB),
+    "cut chunks": with_header(Transfer_Encoding="chunked", X_Cut="yes"),
+    "a byte now and then": with_header(X_Drip="yes"),
 }
 
 
@@ -61,7 +66,7 @@ PASSING = {
 @pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
 def test_a_fault_that_passes_costs_no_record(fault: Callable[[Answer], Answer], request_no: int) -> None:
     with serving(Provider(faults={request_no: fault})) as address:
-        outcome = harvest(source_at(address), "run")
+        outcome = harvest(source_at(address, quirks={"page_timeout": "0.4"}), "run")
     assert outcome.verdict == "complete", outcome.reason
     check(outcome, 25)
 
@@ -79,7 +84,7 @@ STAYING = {
 def test_a_fault_that_stays_is_told_and_the_next_harvest_goes_on(fault: Callable[[Answer], Answer]) -> None:
     provider = Provider(faults=dict.fromkeys(range(2, 50), fault))
     with serving(provider) as address:
-        source = source_at(address, quirks={"attempts": "2", "read_timeout": "0.2"})
+        source = source_at(address, quirks={"attempts": "2", "read_timeout": "0.2", "page_timeout": "0.3"})
         outcome = harvest(source, "run-1")
         assert outcome.verdict == "partial" and outcome.received == 0 and not lake.raw_batches("demo")
         assert "127.0.0.1" in outcome.reason and "10 records on 1 pages are kept" in outcome.reason
@@ -103,7 +108,45 @@ def test_a_source_that_never_answers_rightly_fails(at: str, name: str) -> None:
     fault = STAYING[name]
     provider = Provider(faults={0: fault}) if at == "ListRecords" else Provider(identify_fault=fault)
     with serving(provider) as address:
-        source = source_at(address, quirks={"attempts": "2", "read_timeout": "0.2"})
+        source = source_at(address, quirks={"attempts": "2", "read_timeout": "0.2", "page_timeout": "0.3"})
         outcome = harvest(source, "run")
     assert outcome.verdict == "failed" and "127.0.0.1" in outcome.reason
     assert not lake.raw_batches("demo") and not landing.in_progress("demo")
+
+
+PLAIN = re.compile(
+    rb"<(/?)(OAI-PMH|responseDate|request|ListRecords|record(?! x)|header|identifier|datestamp|metadata|Identify"
+    rb"|repositoryName|baseURL|protocolVersion|adminEmail|earliestDatestamp|deletedRecord|granularity"
+    rb"|resumptionToken)(?=[ >])"
+)
+SENT_OTHERWISE = {
+    "chunked": with_header(Transfer_Encoding="chunked"),
+    "gzip": gzipped,
+    "another declared encoding": lambda a: (a[0], a[1], a[2].replace(b'"UTF-8"', b'"ISO-8859-1"')),
+    "GB 18030": lambda a: (
+        a[0], a[1], a[2].decode().replace("Demo", "示范").replace('"UTF-8"', '"GB18030"').encode("gb18030")
+    ),
+    "UTF-16": lambda a: (a[0], a[1], a[2].decode().replace('"UTF-8"', '"UTF-16"').encode("utf-16")),
+    "byte order mark": lambda a: (a[0], a[1], b"\xef\xbb\xbf" + a[2]),
+    "a prefix for all": lambda a: (a[0], a[1], PLAIN.sub(rb"<\1o:\2", a[2]).replace(b"xmlns=", b"xmlns:o=", 1)),
+    "wrong content type": lambda a: (a[0], {"Content-Type": "text/html"}, a[2]),
+    "comments and CDATA": lambda a: (
+        a[0], a[1], a[2].replace(b"<header>", b"<!-- <x> --><header>").replace(
+            b"<leader>", b"<leader><![CDATA[<p>]]>")
+    ),
+    "wrong datestamps": lambda a: (a[0], a[1], a[2].replace(b"2026-02-01T00:00:00Z", b"yesterday")),
+    "records without metadata": lambda a: (
+        a[0], a[1], re.sub(rb"<metadata>.*?</metadata>", b"", a[2], count=3, flags=re.DOTALL)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", SENT_OTHERWISE.values(), ids=SENT_OTHERWISE)
+def test_what_is_sent_otherwise_is_all_there(fault: Callable[[Answer], Answer]) -> None:
+    with serving(Provider(faults={0: fault})) as address:
+        outcome = harvest(source_at(address), "run")
+    assert (outcome.verdict, outcome.received) == ("complete", 25), outcome.reason
+    batch = landing.manifest("demo", outcome.batch_id)
+    for row in batch:
+        with landing.open_raw("demo", outcome.batch_id, row["file"]) as page:
+            assert landing.count_records(page.read()) == row["received"]

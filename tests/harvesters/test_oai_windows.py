@@ -1,12 +1,14 @@
 """Windows of an OAI-PMH harvest: what is asked for by date, and from where the next harvest goes on."""
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 
 from harvesters import landing
 from harvesters.harvest import harvest
 from tests.harvesters.hostile_oai import Answer, Provider, instead, serving, source_at
+from warehouse import lake
 from warehouse.outcome import Outcome, recorded
 
 pytestmark = pytest.mark.usefixtures("lake_home")
@@ -152,3 +154,20 @@ def test_what_staff_rejected_is_asked_again_from_before_it() -> None:
     # the fourth goes back before the second, which closes the gap
     days = ["", "2026-03-01", "2026-03-02", "2026-03-01", "2026-03-04"]
     assert asked == [day and f"{day}T09:55:00Z" for day in days]
+
+
+def test_a_clock_that_is_ahead_of_ours_loses_nothing() -> None:
+    ahead = lake.now() + timedelta(hours=8)  # local time that is called UTC
+    provider = Provider(response_date=ahead.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    with serving(provider) as address:
+        batch = landing.batch("demo", harvest(source_at(address), "run").batch_id)
+    assert datetime.strptime(batch.response_date, "%Y-%m-%dT%H:%M:%SZ") <= lake.now()
+
+
+def test_datestamps_that_lag_are_covered_by_a_longer_overlap() -> None:
+    provider = Provider()
+    with serving(provider) as address:
+        source = source_at(address, quirks={"overlap_hours": "12"})
+        harvest(source, "run-1")
+        harvest(source, "run-2")
+    assert provider.lists[3]["from"] == "2026-02-28T22:00:00Z"

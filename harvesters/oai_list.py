@@ -1,0 +1,164 @@
+"""The pages of a list, one after the other, until it is proved to have ended.
+
+A list ends with the page that bears no resumption token.  It is no list where tokens repeat, or where page after
+page brings only what came before.  Identifiers are counted once, so that a page that came twice in the place of
+another is missed.
+"""
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+
+from harvesters import landing, oai_page
+from harvesters.http import shown_address
+from harvesters.landing import HarvestError, Landing
+from harvesters.oai_client import Client
+from harvesters.oai_page import OAIError
+from warehouse.progress import Progress
+
+log = logging.getLogger(__name__)
+
+RECORDS, IDENTIFIERS = "ListRecords", "ListIdentifiers"
+FILES = {RECORDS: "page", IDENTIFIERS: "identifiers"}
+Steps = list[dict[str, Any]]  # of each landed page: list, token, response_date, size, damaged
+STALE_PAGES = 3  # one after the other that bring nothing new, until the list is no list
+EXPIRED = ("badResumptionToken", "badArgument")  # what servers answer to a token that they no longer know
+ADVICE = {
+    "cannotDisseminateFormat": "the source does not offer this prefix; correct metadata_prefix in sources.csv",
+    "noSetHierarchy": "the source has no sets; clear set_spec in sources.csv",
+    "badArgument": "the source refuses the request; check metadata_prefix and set_spec in sources.csv",
+    "badVerb": "the source does not understand OAI-PMH 2.0; check the address in sources.csv",
+    "badResumptionToken": "its token expired twice; harvest again, or ask the member for longer-lived tokens",
+    "noRecordsMatch": "the list broke off where a page was due; tell the member",
+}
+
+
+class Seen:
+    """The identifiers of a list so far, in eight bytes each."""
+
+    def __init__(self) -> None:
+        self._old, self._new = np.empty(0, np.int64), set[int]()
+        self.nameless = 0
+
+    def __len__(self) -> int:
+        return len(self._old) + len(self._new) + self.nameless
+
+    def add(self, identifiers: Iterable[bytes], records: int) -> int:
+        """Add a page; how many of its records had not come before.  Without identifiers all of them count."""
+        found = {hash(one) for one in identifiers}
+        nameless = 0 if found else records
+        fresh = found - self._new
+        if len(self._old) and fresh:
+            asked = np.fromiter(fresh, np.int64, len(fresh))
+            at = np.minimum(np.searchsorted(self._old, asked), len(self._old) - 1)
+            fresh = set(asked[self._old[at] != asked].tolist())
+        self._new |= fresh
+        if len(self._new) > max(50_000, len(self._old) // 4):
+            self._old = np.union1d(self._old, np.fromiter(self._new, np.int64, len(self._new)))
+            self._new = set()
+        self.nameless += nameless
+        return len(fresh) + nameless
+
+
+def whole_list(client: Client, landed: Landing, steps: Steps, verb: str, progress: Progress) -> tuple[Steps, int]:
+    """Land the pages of a list that are still due.
+
+    An expired token makes the list begin again, once; so does a source that announced seconds but refuses them,
+    asking for days this time, and one that does not offer a prefix, asking for the next.
+
+    Returns:
+        The progress after each page of this and earlier lists, and how many different records this one named.
+    """
+    restarted = False
+    while True:
+        try:
+            return _pages(client, landed, steps, verb, progress)
+        except OAIError as error:
+            begun = any(row["file"].startswith(FILES[verb]) for row in landed.rows)
+            if error.code == "noRecordsMatch" and not begun:
+                return steps, 0
+            if error.code in EXPIRED and begun and not restarted:
+                restarted = True
+                log.warning("source %s: the token expired; the list begins again", landed.source_id)
+                plan: dict[str, Any] | None = landed.plan
+            else:
+                plan = None if begun or verb != RECORDS else _otherwise(landed.plan, error)
+            if plan is None:
+                advice = ADVICE.get(error.code, "tell the member what its server said")
+                raise HarvestError(f"{error}; {advice}", error.code == "noRecordsMatch") from error
+            if verb == RECORDS:
+                landed.begin(plan)
+                steps = []
+            else:
+                for row in [row for row in landed.rows if row["file"].startswith(FILES[verb])]:
+                    landed.drop(row["file"])
+                steps = [step for step in steps if step["list"] != verb]
+
+
+def _otherwise(plan: dict[str, Any], error: OAIError) -> dict[str, Any] | None:
+    """The plan for a source that refused the first request of this one; None if there is no other."""
+    if error.code == "badArgument" and "T" in plan["from"] + plan["until"]:
+        return plan | {"from": plan["from_day"], "until": plan["until"][:10]}
+    if error.code in ("cannotDisseminateFormat", "badArgument") and plan["other_prefixes"]:
+        prefix, *others = plan["other_prefixes"]
+        log.warning("prefix %s is not offered; asking for %s: %s", plan["prefix"], prefix, error)
+        whole = {} if plan["window"] else {"from": "", "from_day": ""}  # what came before came by another prefix
+        return plan | {"prefix": prefix, "other_prefixes": others} | whole
+    return None
+
+
+def _pages(client: Client, landed: Landing, steps: Steps, verb: str, progress: Progress) -> tuple[Steps, int]:
+    steps, seen, stale = list(steps), _seen_before(landed, verb), 0
+    own = [step for step in steps if step["list"] == verb]
+    used = {step["token"] for step in own}
+    while not own or own[-1]["token"]:
+        asked = {"resumptionToken": own[-1]["token"]} if own else first_request(landed.plan, verb)
+        page = client.listed(verb, **asked)
+        request = f"{shown_address(client.endpoint)}?{urlencode({'verb': verb, **asked})}"
+        if page.damaged and verb == IDENTIFIERS:
+            raise HarvestError(f"{request}: {page.damaged} headers are not well-formed XML; tell the member")
+        stale = 0 if seen.add(page.identifiers, page.records) or not page.records else stale + 1
+        if page.token and (page.token in used or stale >= STALE_PAGES):
+            repeated = "the same resumptionToken came a second time" if page.token in used else (
+                f"{stale} pages one after the other brought only records that had come before")  # fmt: skip
+            raise HarvestError(
+                f"{request}: {repeated}, so the list would never end; the member's server repeats itself",
+                resumable=False,
+            )
+        used.add(page.token)
+        step = {
+            "list": verb,
+            "token": page.token,
+            "response_date": page.response_date,
+            "size": page.complete_list_size,
+            "damaged": page.damaged,
+        }
+        name = f"{FILES[verb]}-{len(own) + 1:05d}.xml"
+        received = page.records if verb == RECORDS else 0
+        landed.land(name, page.content, request, received=received, progress=step)
+        own.append(step)
+        steps.append(step)
+        progress.advance(page.records)
+    return steps, len(seen)
+
+
+def _seen_before(landed: Landing, verb: str) -> Seen:
+    """The identifiers of the pages that landed before a harvest was killed."""
+    seen = Seen()
+    for row in landed.rows:
+        if row["file"].startswith(FILES[verb]):
+            content = landing.kept(landed.folder, row["file"])
+            found = oai_page.identifiers(content, verb)
+            seen.add(found, row["received"] or len(found))
+    return seen
+
+
+def first_request(plan: dict[str, Any], verb: str) -> dict[str, str]:
+    """The arguments that begin a list.  Identifiers are compared over all time and all sets."""
+    given = {"metadataPrefix": plan["prefix"]}
+    if verb == RECORDS:
+        given |= {"set": plan["asked"]["set_spec"], "from": plan["from"], "until": plan["until"]}
+    return {name: value for name, value in given.items() if value}
