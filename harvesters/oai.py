@@ -119,6 +119,7 @@ def _plan(client: Client, source: Source, wanted: Wanted) -> dict[str, Any]:
     plan = {
         "asked": _asked(source),
         "identify": identify,
+        "after": after,
         "asked_at": lake.now().strftime(FORMATS["second"]),
         "window": _window(wanted),
         "prefix": prefix or prefixes[0],
@@ -135,10 +136,7 @@ def _is_due(source: Source, plan: dict[str, Any]) -> bool:
     days = RECONCILE_DAYS.get(plan["identify"]["deletedRecord"].lower())
     if plan["window"] or days is None:
         return False
-    try:
-        days = float(source.quirks.get("reconcile_days", days))
-    except ValueError:
-        raise HarvestError("quirk reconcile_days is no number; correct sources.csv", resumable=False) from None
+    days = float(source.quirks.get("reconcile_days", days))
     for batch_id in reversed(lake.raw_batches(source.source_id)):
         batch = landing.batch(source.source_id, batch_id)
         if batch.full or batch.details.get("identifiers"):
@@ -184,10 +182,7 @@ def _since(response_date: str, granularity: str, source: Source) -> str:
         return ""
     if at > lake.now() + timedelta(days=1):
         return ""
-    try:
-        more = timedelta(hours=float(source.quirks.get("overlap_hours", 0)))
-    except ValueError:
-        raise HarvestError("quirk overlap_hours is no number; correct sources.csv", resumable=False) from None
+    more = timedelta(hours=float(source.quirks.get("overlap_hours", 0)))
     return (at - max(OVERLAP[granularity], more)).strftime(FORMATS[granularity])
 
 

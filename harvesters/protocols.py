@@ -61,7 +61,7 @@ PATIENCE = (
     Quirk("read_timeout", "seconds without a byte", "180", NUMBER),
     Quirk("page_timeout", "seconds for a whole page", "900", NUMBER),
     Quirk("page_megabytes", "largest page", "256", NUMBER),
-    Quirk("pause", "seconds between requests", "0", NUMBER),
+    Quirk("pause", "seconds between requests to the host", "0", NUMBER),
 )
 WINDOWS = (
     Quirk("page_size", "records asked for at a time", "100", WHOLE),
@@ -142,10 +142,15 @@ ALL = (
         "https://host/path of the provider",
         _web("an OAI"),
         {"address": "https://lib.example.edu/oai", "metadata_prefix": "marcxml", "set_spec": "books"},
-        prefix="metadata prefix",
+        prefix="metadata prefix, or several with | between: the first that the source offers",
         prefix_needed="an OAI source needs one, for example marcxml or oai_dc",
         set_spec="set, or none",
-        quirks=PATIENCE,
+        quirks=(
+            *PATIENCE,
+            Quirk("overlap_hours", "hours that a window reaches back at least", "a day or 5 minutes", NUMBER),
+            Quirk("reconcile_days", "days between comparisons of all identifiers", "no 7, transient 30", NUMBER),
+            Quirk("list_size", "ignore: the number of records announced is known to be wrong", "", "ignore"),
+        ),
     ),
     Protocol(
         "sru",
