@@ -39,8 +39,8 @@ def publish_warehouse() -> None:
         from quality.feedback import feedback
         from quality.report import report as write_pages
 
+        feedback(run_id)  # first, since the pages offer the packages
         write_pages(run_id)
-        feedback(run_id)
 
     publish() >> report()
 

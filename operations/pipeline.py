@@ -4,7 +4,7 @@ from warehouse.outcome import faults
 
 
 def run(sources: list[str], run_id: str, full: bool = False) -> list[str]:
-    """Harvest, stage, catalog, publish, report, feedback.
+    """Harvest, stage, catalog, publish, feedback, report.
 
     Sources that fail are left behind with their last good state.  A publication held at the gates leaves the
     last good file, and the pages are not written anew.
@@ -20,7 +20,7 @@ def run(sources: list[str], run_id: str, full: bool = False) -> list[str]:
     from warehouse.publish import publish
 
     all_faults = faults(harvest_sources(sources, run_id, full)) + faults(stage_sources(sources, run_id))
-    for stage in (build, publish, report, feedback):
+    for stage in (build, publish, feedback, report):
         found = faults(stage(run_id))
         all_faults += found
         if found:

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import jinja2
 
-from quality import review, rules
+from quality import feedback, review, rules
 from quality.site import batches, charts, overview, records, runs
 from quality.site.published import Published, by
 from quality.site.words import SITE, Row, environment, explained, file_of
@@ -21,6 +21,7 @@ from warehouse.outcome import EVERY_SOURCE, Outcome, recorded
 
 ASSETS = ("style.css", "site.js", "overview.js", "review.js", "decide.js")
 MEMBER_QUERIES = ("sources", "outcomes", "rules", "examples", "classes", "years")
+RUNS = 12  # of which the overview draws the scores
 PAIRS = 50  # of doubtful matches on a page
 RULE_MEMBERS = 100  # members that the page of a rule lists
 NEEDED = ("members", "totals")  # queries without which there is nothing to show
@@ -67,16 +68,20 @@ def _write(published: Published, folder: Path, outcome: Outcome) -> None:
     outcome.batch_id = build_id or outcome.batch_id
     members = answers["members"]
     health = by("member_code", published.rows("health"))
+    history = by("member_code", published.rows("history"))
     for member in members:
-        own = health.get(member["member_code"], [])
-        member["history"], member["late"] = [], any(source["late"] for source in own)
+        code = member["member_code"]
+        member["late"] = any(source["late"] for source in health.get(code, []))
+        member["history"] = [run["score"] for run in history.get(code, [])][-RUNS:]
     site = environment(
         build_id=build_id, published_at=published_at, held=_held_since(published_at), missing=published.missing
     )
     found = explained(published.rows("rules"))
     rule_members = published.rows("rule_members")
     of_batches = batches.load(published)
-    _write_members(published, site, folder, members, of_batches, health)
+    packages = _write_packages(folder, members, build_id)
+    _write_members(published, site, folder, members, of_batches, health, history, packages)
+    _page(site, "groups.html", folder / "groups.html", root="", scopes=by("scope", published.rows("groups")))
     _write_rules(published, site, folder, members, found, rule_members)
     _write_runs(published, site, folder)
     _write_batches(site, folder, of_batches)
@@ -135,6 +140,7 @@ def _write_overview(
 def _write_members(
     published: Published, site: jinja2.Environment, folder: Path, members: list[Row],
     of_batches: list[batches.Batch], health: dict[str, list[Row]],
+    history: dict[str, list[Row]], packages: set[str],
 ) -> None:  # fmt: skip
     data = {name: by("member_code", published.rows(f"member_{name}")) for name in MEMBER_QUERIES}
     peers = by("member_code", published.rows("peers"))
@@ -154,8 +160,21 @@ def _write_members(
             site, "member.html", folder / "members" / f"{file_of(code)}.html",
             root="../", member=member, found=found, examples=by("rule", context.pop("examples")), charts=shown,
             peers=peers.get(code, []), with_page=with_page, waivers=explained(waivers.get(code, [])),
-            health=health.get(code, []), **context,
+            health=health.get(code, []), history=history.get(code, []), has_package=code in packages, **context,
         )  # fmt: skip
+
+
+def _write_packages(folder: Path, members: list[Row], build_id: str) -> set[str]:
+    """The feedback packages of this build as archives; the members that have one."""
+    (folder / "feedback").mkdir()
+    given = set()
+    for member in members:
+        code = member["member_code"]
+        if build_id in feedback.runs(code):
+            archive = feedback.zipped(code, build_id)
+            (folder / "feedback" / f"{file_of(code)}.zip").write_bytes(archive)
+            given.add(code)
+    return given
 
 
 def _write_rules(

@@ -73,8 +73,9 @@
     if (root.dataset.language === "en") { setLanguage("en"); }
     document.querySelectorAll("[data-filter]").forEach(filtered);
     document.querySelectorAll("table[data-sortable]").forEach(sortable);
+    // buttons that decide are off until scripts are ready, and where the pages are served, until it is known for whom
+    mayPress(!root.hasAttribute("data-served"));
     if (root.hasAttribute("data-served")) {
-      mayPress(false);  // until it is known who decides
       fetch(root.dataset.root + "api/me", { credentials: "same-origin" })
         .then(function (answer) { return answer.ok ? answer.json().then(signIn) : mayPress(true); })
         .catch(function () { mayPress(true); /* the pages are read all the same */ });

@@ -1,9 +1,11 @@
 import json
 import re
+import zipfile
 
 import duckdb
 import pytest
 
+from quality.feedback import feedback
 from quality.report import report
 from quality.site import charts, records, words
 from tests.quality import small_lake
@@ -40,6 +42,7 @@ def test_a_page_for_each_member_and_the_overview(published):
     assert set(names) == {
         "batches.html",
         "decide.js",
+        "groups.html",
         "index.html",
         "members/A.html",
         "members/B.html",
@@ -231,3 +234,54 @@ def test_elements_of_xml_have_neither_indicators_nor_codes():
 def test_what_is_embedded_ends_no_script(text):
     made = words.embedded({"title": text})
     assert not set("<>&\u2028") & set(made) and json.loads(made) == {"title": text}
+
+
+# --- scores over builds, packages ---------------------------------------------------------------------------
+
+
+def test_a_trend_shows_from_the_second_build_on(published):
+    report("run-1")
+    assert "运行两次后显示趋势" in page("members/A.html")
+    with duckdb.connect(str(lake.published_database())) as con:
+        con.execute(
+            "INSERT INTO quality.score_history SELECT * REPLACE ('20260101T000000000000Z' AS build_id, "
+            "100.0 AS score) FROM quality.score_history WHERE scope = 'member' AND score IS NOT NULL"
+        )
+    report("run-2")
+    assert "<polyline" in page("members/A.html") and "2026-01-01" in page("members/A.html")
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page("index.html")).group(1))
+    rows = [dict(zip(data["columns"], row, strict=True)) for row in data["rows"]]
+    assert [len(row["history"]) for row in rows] == [2, 2, 2] and rows[0]["history"][0] == 100
+    assert "示范甲" in page("groups.html") or "各省" in page("groups.html")
+
+
+def test_a_member_page_offers_the_package_of_this_build_only(published):
+    report("run-1")
+    assert "下载反馈包" not in page("members/A.html")
+    assert feedback("run-1")[0].verdict == "complete"
+    report("run-2")
+    assert 'href="../feedback/A.zip"' in page("members/A.html")
+    with zipfile.ZipFile(lake.site() / "feedback" / "A.zip") as archive:
+        assert any(name.endswith("/defects.csv") for name in archive.namelist())
+
+
+# --- the queue of doubtful pairs -----------------------------------------------------------------------------
+
+
+def test_all_doubtful_pairs_are_paged_through_those_without_details_by_their_bibs(published):
+    with duckdb.connect(str(lake.published_database())) as con:
+        con.execute(
+            """INSERT INTO catalog.review BY NAME SELECT 'a-opac' AS left_source_id, 'l' || n AS left_record_id,
+            'b-opac' AS right_source_id, 'r' || n AS right_record_id, 'b2' AS left_bib_id, 'b3' AS right_bib_id,
+            0.87 AS score, 'title' AS rule, 1 AS left_members, 1 AS right_members, 1.0 / (n + 1) AS usefulness
+            FROM range(120) AS r(n)"""
+        )
+    report("run-1")
+    assert sorted(path.name for path in lake.site().glob("review*.html")) == [
+        "review-2.html", "review-3.html", "review.html"
+    ]  # fmt: skip
+    pages = [page(name) for name in ("review.html", "review-2.html", "review-3.html")]
+    assert [text.count("data-pair ") for text in pages] == [50, 50, 20]
+    assert "共 120 对待审核" in pages[0] and 'href="review-2.html" rel="next"' in pages[0]
+    assert "51. " in pages[1] and 'href="review.html" rel="prev"' in pages[1]
+    assert all("数据库系统" in text and "Dream of the red chamber" in text for text in pages)

@@ -1,5 +1,8 @@
+import zipfile
+
 import pytest
 
+from quality.feedback import feedback
 from quality.report import report
 from tests.quality import small_lake
 from warehouse import lake
@@ -28,6 +31,7 @@ def site(tmp_path_factory):
         reason = "the server answers 503 <img src=x onerror=alert(3)> | 服务器返回 503"
         Outcome("harvest", "b-opac", FAILED, "run-2", "failed", reason=reason).record()
         assert publish("run-1")[0].verdict == "complete"
+        assert feedback("run-1")[0].verdict == "complete"
         assert report("run-1")[0].verdict == "complete"
         yield lake.site().as_uri()
 
@@ -44,6 +48,7 @@ def batch_page():
         ("rules.html", "缺正题名", 0),
         ("rules/bad-isbn.html", "示例记录", 0),
         ("runs.html", "运行历史", 0),
+        ("groups.html", "地区中心", 0),
         ("batches.html", "示范乙学院图书馆", 0),
         ("review.html", "没有待审核的匹配", 0),
         (batch_page(), "本批发现", 0),
@@ -143,6 +148,18 @@ def test_what_fails_is_found_from_the_overview_with_its_reason_and_since_when(pa
     assert page.url.endswith(batch_page()) and page.get_by_text("服务器返回 503").is_visible()
     page.get_by_role("button", name="English").click()
     assert page.get_by_text("the server answers 503 <img src=x onerror=alert(3)>").is_visible()
+
+
+def test_download_the_package_of_a_member(page, site, tmp_path):  # noqa: F811
+    page.goto(f"{site}/members/A.html")
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="下载反馈包").click()
+    assert downloading.value.suggested_filename == "A.zip"
+    downloading.value.save_as(tmp_path / "A.zip")
+    with zipfile.ZipFile(tmp_path / "A.zip") as archive:
+        names = [name.partition("/")[2] for name in archive.namelist()]
+        defects = archive.read(next(name for name in archive.namelist() if name.endswith("defects.csv")))
+    assert "summary.html" in names and "bad-isbn" in defects.decode("utf-8-sig")
 
 
 @pytest.mark.parametrize("name", [*PAGES, batch_page()])
