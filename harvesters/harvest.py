@@ -22,7 +22,7 @@ PROTOCOLS: dict[str, Callable[[Source, str, Wanted], Harvested]] = {
     "oai": oai.harvest,
     "sru": sru.harvest,
     "z3950": z3950.harvest,
-    "folder": files.harvest,
+    **dict.fromkeys(("folder", "sftp", "ftp", "s3"), files.harvest),
     "sushi": sushi.harvest,
 }
 

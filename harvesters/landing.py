@@ -254,6 +254,14 @@ def in_progress(source_id: str) -> list[Path]:
     return sorted(p for p in parent.glob(".*") if p.is_dir()) if parent.is_dir() else []
 
 
+def scratch_of(source_id: str) -> Path:
+    """An empty folder for what a harvest fetches before it lands; what a killed harvest leaves is discarded."""
+    folder = lake.raw_batch(source_id, "any").parent / ".fetched"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
 def discard_in_progress(source_id: str) -> None:
     """Remove what harvests that were killed left behind."""
     for folder in in_progress(source_id):

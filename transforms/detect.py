@@ -12,7 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harvesters import containers
-from transforms import aleph_sequential, iso2709, line_dumps, marc_json, marc_text, xml_metadata, xml_records
+from transforms import (
+    aleph_sequential,
+    deletions,
+    iso2709,
+    line_dumps,
+    marc_json,
+    marc_text,
+    xml_metadata,
+    xml_records,
+)
 from transforms.chunk import ISSUES, Chunk
 
 _EMPTY_ROOTS = ("collection", "records", "modsCollection", "OAI-PMH", "ListRecords", "searchRetrieveResponse")
@@ -31,6 +40,7 @@ class Hints:
     format: str = "auto"
     encoding: str = "auto"
     holdings: str = ""
+    deletions: frozenset[str] = frozenset()  # names of files that are lists of deleted records
 
 
 Reader = Callable[[BinaryIO, str, str, int], Iterator[Chunk]]
@@ -55,6 +65,8 @@ def read(stream: BinaryIO, hints: Hints, first_record_no: int = 0, name: str = "
     Raises:
         FormatError: no reader knows these bytes; of XML, it holds no record.
     """
+    if name in hints.deletions:
+        return deletions.read(stream, hints.format, first_record_no)
     start = containers.opening(stream)
     kind = containers.container(start)
     if kind == containers.EMPTY:

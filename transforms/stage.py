@@ -156,8 +156,10 @@ def _stage_records(
     """Stage the records of a batch; how many were there before it."""
     source_id, batch_id = outcome.source_id, outcome.batch_id
     index = _Index(_previous(source_id, batch_id))
-    hints = Hints(source.format, source.encoding, source.holdings or "")
-    identifiers = landing.batch(source_id, batch_id).details.get("identifiers", [])
+    batch = landing.batch(source_id, batch_id)
+    lists = frozenset(batch.details.get("deletions", []))
+    hints = Hints(source.format, source.encoding, source.holdings or "", lists)
+    identifiers = batch.details.get("identifiers", [])
     contents = [
         (row["file"], partial(landing.open_raw, source_id, batch_id, row["file"]))
         for row in landed
@@ -230,7 +232,22 @@ class _Index:
                 "unchanged": bool,
             }
             return pd.DataFrame({name: pd.Series([], dtype=type_) for name, type_ in types.items()})
-        return pa.concat_tables(self._seen).to_pandas()
+        return self._with_own_names(pa.concat_tables(self._seen).to_pandas())
+
+    def _with_own_names(self, seen: pd.DataFrame) -> pd.DataFrame:
+        """What was seen, deletions under the identifier that the record has: lists leave leading zeros out."""
+        listed = seen["deleted"] & seen["record_id"].str.fullmatch(r"\d+").fillna(False)
+        if not listed.any():
+            return seen
+        known = {*self.previous["record_id"].to_pylist(), *seen.loc[~seen["deleted"], "record_id"]}
+        names: dict[str, set[str]] = {}
+        for name in known:
+            if name and name.isdecimal():
+                names.setdefault(name.lstrip("0"), set()).add(name)
+        own = {n: names.get(n.lstrip("0"), set()) - {n} for n in seen.loc[listed, "record_id"] if n not in known}
+        return seen.assign(
+            record_id=seen["record_id"].replace({n: o.pop() for n, o in own.items() if len(o) == 1})
+        )
 
     def duplicates(self, source_id: str, batch_id: str) -> pa.Table:
         """An issue for every record that a later one of the batch replaces."""
