@@ -7,21 +7,13 @@ tried again asks only what this run has not finished.  `backfill_members` fetche
 
 from typing import Any
 
-from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, TaskGroup, task, task_group
+from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, TaskGroup, task, task_group
 
 from harvesters.pools import harvesting
 from operations import batches
-from operations.notices import tell
+from operations.dag_settings import HARVEST
 
 DAYS = CronDataIntervalTimetable("@daily", timezone="UTC")
-DATE: Any = {"type": ["null", "string"], "pattern": r"^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?$"}
-PARAMS = {
-    "sources": Param([], type="array", items={"type": "string"}, description="source ids; with no members, all"),
-    "members": Param([], type="array", items={"type": "string"}, description="members, for all their sources"),
-    "full": Param(False, type="boolean", description="everything, not only what changed"),
-    "since": Param(None, description="only what changed since then (UTC): 2026-11-01", **DATE),
-    "until": Param(None, description="only what changed until then, inclusive", **DATE),
-}
 
 
 def wire(by_day: bool) -> None:
@@ -68,6 +60,5 @@ def wire(by_day: bool) -> None:
 
 
 for dag_id, schedule in {"harvest_members": "@hourly", "backfill_members": DAYS}.items():
-    told: Any = {"default_args": {"on_failure_callback": tell}, "doc_md": __doc__, "tags": ["calis"]}
-    with DAG(dag_id, schedule=schedule, max_active_runs=1, params=PARAMS, **told):
+    with DAG(dag_id, schedule=schedule, doc_md=__doc__, **HARVEST):
         wire(by_day=schedule is DAYS)

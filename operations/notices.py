@@ -126,6 +126,22 @@ def notice(dag_id: str, run_id: str, task_id: str, error: str) -> Notice:
 
 def tell(context: Any) -> None:
     """Send the notices of a task that failed (`on_failure_callback`); that one can't be sent is only logged."""
+    ti = context["ti"]
+    error = str(context.get("exception") or "the task ended without a word; see its log")
+    _send(ti.dag_id, ti.run_id, ti.task_id, error, context)
+
+
+def late(context: Any) -> None:
+    """Send the notices of a run that goes on after its deadline (`DeadlineAlert`).
+
+    Airflow 3.3 gives such a callback only connections from the environment (`AIRFLOW_CONN_CALIS_MAIL`).
+    """
+    run, due = context["dag_run"], context["deadline"]["deadline_time"]
+    error = f"运行应在 {due:%Y-%m-%d %H:%M} UTC 前结束，仍在进行 | it goes on, though it should have ended by then"
+    _send(run["dag_id"], run["dag_run_id"], "deadline", error, context)
+
+
+def _send(dag_id: str, run_id: str, task_id: str, error: str, context: Any) -> None:
     from airflow.sdk import Connection
     from airflow.sdk.exceptions import AirflowNotFoundException
 
@@ -133,14 +149,10 @@ def tell(context: Any) -> None:
     for name, send in ((MAIL, _mail), (WEBHOOK, _post)):
         try:
             connection = Connection.get(name)
+            told = told or notice(dag_id, run_id, task_id, error)
+            send(connection, told, context)
         except AirflowNotFoundException:
             log.info("no connection %s, so nothing is sent by it", name)
-            continue
-        try:
-            ti = context["ti"]
-            error = str(context.get("exception") or "the task ended without a word; see its log")
-            told = told or notice(ti.dag_id, ti.run_id, ti.task_id, error)
-            send(connection, told, context)
         except Exception:
             log.exception("the notice by %s could not be sent", name)
 

@@ -15,6 +15,7 @@ from tests.operations import mailbox
 from warehouse import engine, lake
 
 LIGHT = {"typing", "airflow.sdk", "harvesters.pools", "operations", "operations.batches", "operations.notices"}
+LIGHT |= {"operations.dag_settings"}
 DAGS = sorted((lake.CHECKOUT / "dags").glob("*.py"))
 
 

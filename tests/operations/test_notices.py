@@ -1,6 +1,6 @@
 """What staff are told when a task has failed: by mail and webhook, to real servers."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -80,6 +80,17 @@ def test_a_webhook_that_is_down_does_not_keep_the_mail_back(failed, monkeypatch,
         notices.tell(failed)
     assert len(mails) == 1
     assert "the notice by calis_webhook could not be sent" in caplog.text
+
+
+def test_a_run_that_goes_on_after_its_deadline_is_told_of(failed, monkeypatch):
+    run = {"dag_id": "harvest_members", "dag_run_id": "run-4"}
+    with mailbox.webhook() as (port, posts):
+        for name, value in mailbox.connections(webhook_port=port).items():
+            monkeypatch.setenv(name, value)
+        notices.late({"dag_run": run, "deadline": {"deadline_time": datetime(2026, 3, 1, 12)}})
+    (post,) = posts
+    assert (post["run_id"], post["task_id"]) == ("run-4", "deadline")
+    assert "2026-03-01 12:00 UTC" in post["text"]["content"]
 
 
 def test_many_sources_make_a_short_notice(failed):
