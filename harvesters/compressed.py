@@ -96,10 +96,11 @@ def _unwrap(stream: io.BufferedReader) -> io.BufferedReader:
 
 def open_kept(path: Path) -> io.BufferedReader:
     """The bytes as received, of a file that the lake keeps as `.zst`."""
-    return _unzstd(_open_disk(path))
+    return _unzstd(open_disk(path))
 
 
-def _open_disk(path: Path) -> io.BufferedReader:
+def open_disk(path: Path) -> io.BufferedReader:
+    """The bytes of a file on disk, as they are."""
     return io.BufferedReader(_Reader(path.open("rb", buffering=0)), CHUNK)
 
 
@@ -158,7 +159,7 @@ def opened(path: Path) -> BinaryIO:
     Raises:
         UnreadableError: it is an archive of several files; or, while reading, its compression is broken.
     """
-    opener = partial(_open_disk, path)
+    opener = partial(open_disk, path)
     names = members(opener, str(path))
     if len(names) > 1:
         raise UnreadableError(f"{path}: an archive of {len(names)} files; unpack it and name one of them")
@@ -171,7 +172,7 @@ def contents(path: Path) -> list[tuple[str, Callable[[], BinaryIO]]]:
     Raises:
         UnreadableError: the archive is broken, encrypted, empty, or names a path outside itself.
     """
-    opener = partial(_open_disk, path)
+    opener = partial(open_disk, path)
     names = members(opener, str(path))
     if len(names) == 1:
         return [(path.name, partial(open_content, opener, names[0], str(path)))]

@@ -18,7 +18,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import BinaryIO
 
-from harvesters import deletion_lists, landing, remote
+from harvesters import deletion_lists, landing, remote, usage_door
 from harvesters.compressed import CHUNK, UnreadableError, opened
 from harvesters.landing import Harvested, HarvestError, Landing
 from harvesters.registry import Source
@@ -93,7 +93,7 @@ def _arrivals(source: Source, known: frozenset[str]) -> Iterator["Path | _Left"]
         moving = _moving(paths, settle)
         paths.sort(key=lambda path: is_deletions(source, path.name))
         for path in paths:
-            yield _Left(_shown(path.name), WRITTEN, fault=False) if path in moving else path
+            yield _Left(_name(source, path), WRITTEN, fault=False) if path in moving else path
         return
     shelf = remote.Shelf(source)
     scratch = landing.scratch_of(source.source_id)
@@ -106,7 +106,9 @@ def _arrivals(source: Source, known: frozenset[str]) -> Iterator["Path | _Left"]
 
 
 def is_deletions(source: Source, name: str) -> bool:
-    """Whether a file is a list of deleted records, by its name."""
+    """Whether a file is a list of deleted records, by its name; usage is withdrawn by rows of its own."""
+    if source.format in usage_door.KINDS:
+        return False
     patterns = source.quirks.get("deletions", DELETIONS).split()
     return any(fnmatch(name.lower(), pattern.lower()) for pattern in patterns)
 
@@ -150,21 +152,23 @@ def _listed(folder: Path) -> list[Path]:
 def _take(source: Source, path: Path, landed: Landing, known: frozenset[str]) -> _Left | None:
     """Land one file unless it is known; say why where it is left alone."""
     if path.name.startswith(".") or path.name.lower().endswith(UNFINISHED):
-        return _Left(_shown(path.name), "is still being written, by its name", fault=False)
+        return _Left(_name(source, path), "is still being written, by its name", fault=False)
     if path.is_symlink() or not path.is_file():
-        return _Left(_shown(path.name), "is no regular file; put the files themselves into the folder", fault=True)
+        return _Left(
+            _name(source, path), "is no regular file; put the files themselves into the folder", fault=True
+        )
     if any(path.with_name(lock).exists() for lock in (f"{path.name}.lock", f".~lock.{path.name}#")):
-        return _Left(_shown(path.name), "is locked by a file beside it; it is still being written", fault=False)
+        return _Left(_name(source, path), "is locked by a file beside it; it is still being written", fault=False)
     try:
         return _land(source, path, landed, known)
     except UnreadableError as error:
-        return _Left(_shown(path.name), str(error).removeprefix(f"{_shown(path.name)}: "), fault=True)
+        return _Left(_name(source, path), str(error).removeprefix(f"{_name(source, path)}: "), fault=True)
     except OSError as error:
-        return _Left(_shown(path.name), f"can't be read ({error.strerror}); give read access to it", fault=True)
+        return _Left(_name(source, path), f"can't be read ({error.strerror}); give read access to it", fault=True)
 
 
 def _land(source: Source, path: Path, landed: Landing, known: frozenset[str]) -> _Left | None:
-    name, limit = _shown(path.name), source.max_megabytes * 1_000_000
+    name, limit = _name(source, path), source.max_megabytes * 1_000_000
     with path.open("rb") as file:
         if _is_held(file):
             return _Left(name, "is locked by the program that writes it", fault=False)
@@ -179,11 +183,15 @@ def _land(source: Source, path: Path, landed: Landing, known: frozenset[str]) ->
         if digest.hexdigest() in known | {row["sha256"] for row in landed.rows}:
             return None
         file.seek(0)
-        listed = deletion_lists.count(opened(path)) if is_deletions(source, path.name) else None
-        received = landed.land(name, file, name, listed, limit=limit)
+        if source.format in usage_door.KINDS:
+            received = _through_the_door(source, path, landed, before.st_size, digest.hexdigest())
+        else:
+            listed = deletion_lists.count(opened(path)) if is_deletions(source, path.name) else None
+            received = landed.land(name, file, name, listed, limit=limit)
         after = path.stat()
     if (before.st_size, before.st_mtime_ns, before.st_ino) != (after.st_size, after.st_mtime_ns, after.st_ino):
-        landed.drop(name)
+        usage = [row["file"] for row in landed.rows if row["sha256"] == digest.hexdigest()]
+        landed.drop(*(usage if source.format in usage_door.KINDS else [name]))
         return _Left(name, "changed while it was read; it is still being written", fault=False)
     log.info("source %s: %s, %d records", source.source_id, name, received)
     return None
@@ -199,6 +207,34 @@ def _is_held(file: BinaryIO) -> bool:
         return False  # a file system without locks
     fcntl.flock(file, fcntl.LOCK_UN)
     return False
+
+
+def _through_the_door(source: Source, path: Path, landed: Landing, size: int, digest: str) -> int:
+    """Land what may be kept of a file of usage, or of each file in an archive; returns the records."""
+    before, there = landed.received, {row["file"] for row in landed.rows}
+    try:
+        for name, opener in usage_door.contents(path, _name(source, path), source.max_megabytes * 1_000_000):
+            with opener() as stream:
+                landed.notes += usage_door.land(source, landed, name, stream.read(), size, digest)
+    except Exception as error:
+        landed.drop(*(row["file"] for row in list(landed.rows) if row["file"] not in there))
+        if isinstance(error, UnreadableError | HarvestError | OSError):
+            raise
+        # the libraries' messages may quote the file
+        raise UnreadableError(f"can't be read ({type(error).__name__}); export it again") from None
+    return landed.received - before
+
+
+def _name(source: Source, path: Path) -> str:
+    """The name of a file as it may be shown: of usage files, which may name readers, only where it is harmless."""
+    if source.format not in usage_door.KINDS:
+        return _shown(path.name)
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()
+    return usage_door.name_in_lake(source, _shown(path.name), digest)
 
 
 def _shown(name: str) -> str:
@@ -231,7 +267,8 @@ def _finish(source: Source, landed: Landing, left: list[_Left], full: bool) -> H
         complete=not faults,
         left_alone=[str(one) for one in left],
         deletions=[row["file"] for row in landed.rows if is_deletions(source, row["file"])],
+        notes=landed.notes,
     )
     if faults:
         return Harvested("partial", landed.received, f"{source.address}: not taken: {told}; the rest is used")
-    return Harvested("complete", landed.received)
+    return Harvested("complete", landed.received, "; ".join(landed.notes))

@@ -136,6 +136,7 @@ class Landing:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.rows: list[dict[str, Any]] = []
         self.plan: dict[str, Any] = {}
+        self.notes: list[str] = []  # what is to be said of files that were landed
 
     def land(
         self,
@@ -177,6 +178,26 @@ class Landing:
             if progress is not None:
                 self._journal(row=row, progress=progress)
         return sum(counts.values())
+
+    def write(self, name: str, request: str, original: tuple[int, str], writer: Callable[[BinaryIO], int]) -> int:
+        """Keep what `writer` writes in place of a file of which not every byte may be kept.
+
+        `original`: size and digest of the file as received.  The writer returns how many records it wrote.
+        """
+        path = self.folder / f"{name}.zst"
+        try:
+            with path.open("wb") as file, zstandard.ZstdCompressor(level=3).stream_writer(file) as stream:
+                received = writer(stream)
+        except BaseException:
+            path.unlink()
+            raise
+        self.rows.append(
+            {
+                "source_id": self.source_id, "batch_id": self.batch_id, "file": name, "request": request,
+                "landed_at": lake.now(), "sha256": original[1], "bytes": original[0], "received": received,
+            }
+        )  # fmt: skip
+        return received
 
     def drop(self, *names: str) -> None:
         """Take back landed files, and the progress that was kept with them."""

@@ -46,7 +46,24 @@ class Protocol:
 
 NUMBER = r"\d+(\.\d+)?"
 WHOLE = r"[1-9]\d*"
+USAGE = (
+    Quirk(
+        "timezone", "of usage: the library's clock, where times have no offset", "Asia/Shanghai", r"[A-Za-z_]+/\S+"
+    ),
+    Quirk("profile", "of usage: the only profile of usage_profiles.csv that may fit", "the one that fits best"),
+    Quirk(
+        "columns",
+        "of usage: our columns by position, commas between, - to leave one out; for files without header",
+    ),
+    Quirk("role", "of requests: the side that reports, borrow or lend", "as the file says", "borrow|lend"),
+    Quirk("service", "of requests without one: Copy or Loan", "Copy of articles", "Copy|Loan|CopyOrLoan"),
+    Quirk("status", "of requests without one: their status, as LoanCompleted", "RequestReceived"),
+    Quirk("platform", "of orders and e-book loans without one: their platform"),
+    Quirk("system", "of rental statistics without one: their system"),
+    Quirk("currency", "of amounts without one", "CNY", "[A-Z]{3}"),
+)
 COMMON = (
+    *USAGE,
     Quirk(
         "allow_private", "yes: the address may be of this machine or a private network", "no", r"(?i)yes|true|1|no"
     ),

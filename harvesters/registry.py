@@ -132,8 +132,9 @@ class Source(BaseModel):
     metadata_prefix: OptionalText = Field(default=None, validate_default=True)
     set_spec: OptionalText = None
     format: Literal[
-        "auto", "marc21", "cnmarc", "unimarc", "oai_dc", "qdc", "mods", "dim", "xoai", "loans", "counter"
-    ] = "auto"
+        "auto", "marc21", "cnmarc", "unimarc", "oai_dc", "qdc", "mods", "dim", "xoai",
+        "loans", "items", "population", "ill", "ppv", "ebook_loans", "counter", "kbart", "rental",
+    ] = "auto"  # fmt: skip
     encoding: Annotated[str, AfterValidator(_encoding)] = "auto"
     holdings: OptionalText = None
     delivery: Literal["full", "delta"] = "delta"

@@ -91,6 +91,7 @@ STAGED_SUPERSEDED = Table(
     (
         SOURCE_ID,
         key("batch_id", STRING, "Batch that says so", "声明批次"),
+        key("table_name", STRING, "Staged table of the version", "所在表"),
         key("reason", STRING, "changed, withdrawn (a row says so) or gone (a full delivery lacks it)", "原因"),
         key("old_batch_id", STRING, "Batch of the earlier version", "旧版本批次"),
         key("old_record_no", INT, "Its position in that batch", "旧版本序号"),
@@ -212,6 +213,34 @@ STAGED_ATTEMPT, CATALOG_ATTEMPT = _fact(
         *_STATUS,
     ),
     (BIB_OF, col("supplier_code", STRING, "The supplier, where it is a member", "提供馆代码")),
+)
+
+STAGED_ILL_MESSAGE = Table(
+    "staged",
+    "ill_message",
+    "one ISO 18626 message; requests and attempts follow from all messages of a request",
+    "ISO 18626 消息",
+    (
+        *STAGED_USAGE,
+        key("message", STRING, "request, supplying or requesting: who sent it, and the first", "消息类型"),
+        key("request_id", STRING, "Request identifier of the requesting agency", "申请号"),
+        key("requester", STRING, "Requesting agency, as type:value", "申请机构"),
+        key("supplier", STRING, "Supplying agency, as type:value", "提供机构"),
+        key("sent_at", TIME, "Time of the message (UTC)", "消息时间（UTC）"),
+        col("service", STRING, "Copy, Loan or CopyOrLoan", "服务类型"),
+        col("status", STRING, "ISO 18626 status", "状态"),
+        col("reason", STRING, "Reason for the message, or action of the requester", "消息原因或操作"),
+        col("changed_at", TIME, "When the status changed (UTC)", "状态变更时间（UTC）"),
+        col("unfilled_reason", STRING, "Why it was not filled", "未满足原因"),
+        col("fee_cents", BIGINT, "Fee in hundredths of the currency", "费用（分）"),
+        CURRENCY,
+        col("title", STRING, "Title of the book or journal", "书刊题名"),
+        col("article_title", STRING, "Title of the article or chapter", "篇名"),
+        col("pub_year", INT, "Year of publication", "出版年"),
+        col("volume_issue", STRING, "Volume, issue and pages as given", "卷期页"),
+        *IDENTIFIERS,
+    ),
+    key=("source_id", "batch_id", "record_no"),
 )
 
 STAGED_PPV, CATALOG_PPV = _fact(
@@ -338,8 +367,8 @@ STAGED_TITLE_LIST, CATALOG_TITLE_LIST = _fact(
 STAGED_FACTS = {
     table.name: table
     for table in (
-        STAGED_LOAN, STAGED_ITEM_MONTH, STAGED_POPULATION, STAGED_REQUEST, STAGED_ATTEMPT, STAGED_PPV,
-        STAGED_EBOOK_LOAN, STAGED_EUSAGE, STAGED_SYSTEM_USAGE, STAGED_TITLE_LIST,
+        STAGED_LOAN, STAGED_ITEM_MONTH, STAGED_POPULATION, STAGED_REQUEST, STAGED_ATTEMPT, STAGED_ILL_MESSAGE,
+        STAGED_PPV, STAGED_EBOOK_LOAN, STAGED_EUSAGE, STAGED_SYSTEM_USAGE, STAGED_TITLE_LIST,
     )
 }  # fmt: skip
 CATALOG_FACTS = {

@@ -24,10 +24,12 @@ from harvesters import registry
 from harvesters.registry import Registry
 from schemas.catalog import CATALOG_BIB, CATALOG_HOLDING, CATALOG_ITEM, CATALOG_PROVENANCE
 from schemas.columns import Table as Contract
-from schemas.usage import CATALOG_FACTS, CATALOG_LOAN
+from schemas.usage import STAGED_FACTS
 from transforms import candidates, identity, judgement, links, match, merge, rematch, review, versions
 from transforms.judgement import Judgement, Rulings
 from transforms.score import WEIGHTS
+from transforms.usage import facts
+from transforms.usage.kinds import OF_FORMAT
 from warehouse import engine, lake
 from warehouse.outcome import EVERY_SOURCE, Outcome, finished_batches
 
@@ -108,7 +110,8 @@ def _inputs(con: duckdb.DuckDBPyConnection, members: Registry, code: str) -> str
         """SELECT source_id, count(*), bit_xor(hash(record_id, batch_id, record_no, digest, deleted))
         FROM staged.record GROUP BY source_id ORDER BY source_id"""
     ).fetchall()
-    files = [file for name in ("bib", "holding", "item", "loan") for file in lake.staged_files(name)]
+    names = ("bib", "holding", "item", *STAGED_FACTS, "superseded")
+    files = [file for name in names for file in lake.staged_files(name)]
     sizes = [(*file.parts[-3:], file.stat().st_size) for file in files]
     seen.update(repr((index, sizes, members)).encode())
     seen.update(
@@ -122,7 +125,8 @@ def _code() -> str:
     """A digest of what decides what becomes of the records: code, weights, tables."""
     seen = hashlib.blake2b(duckdb.__version__.encode(), digest_size=16)
     schemas, engines = WEIGHTS.parent, Path(engine.__file__).parent
-    code = [*Path(__file__).parent.glob("*.py"), engines / "engine.py", engines / "spark.py"]
+    usage = [path for path in Path(facts.__file__).parent.rglob("*") if path.suffix in (".py", ".sql")]
+    code = [*Path(__file__).parent.glob("*.py"), *usage, engines / "engine.py", engines / "spark.py"]
     for path in sorted([*code, *schemas.glob("*.py"), *schemas.glob("*.csv")]):
         seen.update(path.name.encode() + path.read_bytes())
     return seen.hexdigest()
@@ -202,10 +206,7 @@ def _write(
         part = backend.table(f"current_{table.name}", database="staged")
         lake.write_table(folder, table.full_name, _attached(part, of_record, table))
     lake.write_table(folder, "catalog.member", members.member_table())
-    items = backend.read_parquet(folder / "item.parquet")
-    lake.write_table(folder, "catalog.loan", _loans(backend.table("loan", database="staged"), items, codes))
-    for fact in (table for name, table in CATALOG_FACTS.items() if name != "loan"):
-        lake.write_table(folder, fact.full_name, fact.empty())
+    facts.write(con, members, folder)
     pairs, bibs = (backend.read_parquet(folder / f"{name}.parquet") for name in ("match", "bib"))
     records = backend.read_parquet(folder / "bib_record.parquet")
     lake.write_table(folder, "catalog.link", links.carriers(backend, bib, records, pairs, bibs))
@@ -300,43 +301,27 @@ def _attached(part: Table, of_record: Table, table: Contract) -> pa.Table:
     return joined.select(table.schema.names).order_by(table.key).to_pyarrow()
 
 
-def _loans(loans: Table, items: Table, codes: dict[str, str]) -> pa.Table:
-    """Circulation events with the bib of their item; one whose barcode no item bears keeps none."""
-    members = ibis.memtable({"source_id": list(codes), "member_code": list(codes.values())})
-    latest = ibis.row_number().over(
-        group_by=["source_id", "event_id"], order_by=[ibis.desc("batch_id"), "record_no"]
-    )
-    current = loans.mutate(nth=latest).filter(ibis._.nth == 0).join(members, "source_id")
-    # a barcode on two items of a member is a fault that quality reports; the event must not count twice
-    of_barcode = (
-        items.filter(items.barcode.notnull()).group_by("member_code", "barcode").agg(bib_id=items.bib_id.min())
-    )
-    joined = current.left_join(of_barcode, ["member_code", "barcode"])
-    joined = joined.mutate(item_link=joined.bib_id.notnull().ifelse("current", "none"))
-    return joined.select(CATALOG_LOAN.schema.names).order_by(CATALOG_LOAN.key).to_pyarrow()
-
-
 # --- what it did -----------------------------------------------------------------------------------------
 
 
 def _outcomes(con: duckdb.DuckDBPyConnection, members: Registry, folder: Path, total: Outcome) -> list[Outcome]:
     """One outcome a source and the total: what is current in the staged layer against what was written.
 
-    For a feed of loans the events are counted; the total is of records.
+    For a feed of usage its events are counted; the total is of records.
 
     Raises:
         UnbalancedError: something is in the one and not in the other.
     """
     record = "SELECT source_id, count(*) FROM staged.record WHERE NOT deleted GROUP BY ALL"
-    event = "SELECT source_id, count(DISTINCT event_id) FROM staged.loan GROUP BY ALL"
-    received, events = (dict(con.execute(query).fetchall()) for query in (record, event))
-    attached, joined = (_count(folder / f"{name}.parquet") for name in ("bib_record", "loan"))
+    received, attached = dict(con.execute(record).fetchall()), _count(folder / "bib_record.parquet")
     outcomes = []
     for source_id in lake.staged_sources():
-        loans = members.source(source_id).format == "loans"
+        kind = members.source(source_id).format
         outcome = Outcome("catalog", source_id, total.batch_id, total.run_id, started_at=total.started_at)
-        outcome.received = (events if loans else received).get(source_id, 0)
-        outcome.staged = (joined if loans else attached).get(source_id, 0)
+        if kind in OF_FORMAT:
+            outcome.received, outcome.staged, outcome.reason = facts.counts(con, source_id, kind, folder)
+        else:
+            outcome.received, outcome.staged = received.get(source_id, 0), attached.get(source_id, 0)
         outcome.require_balance()
         outcomes.append(outcome)
     total.received, total.staged = sum(received.values()), sum(attached.values())

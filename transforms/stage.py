@@ -26,10 +26,11 @@ from harvesters.registry import Source
 from quality import decisions, gates, profile
 from schemas.quality import QUALITY_ISSUE, QUALITY_OUTCOME, QUALITY_PROFILE
 from schemas.staged import STAGED_RECORD
-from transforms import usage
 from transforms.detect import Hints
 from transforms.parse import Part, staged_parts
 from transforms.staged_files import StagedFiles
+from transforms.usage import staging
+from transforms.usage.kinds import OF_FORMAT
 from transforms.xml_records import headers
 from warehouse import lake
 from warehouse.outcome import Outcome, UnbalancedError, finished_batches
@@ -131,14 +132,15 @@ def stage_batch(source: Source, outcome: Outcome) -> None:
     source_id, batch_id = outcome.source_id, outcome.batch_id
     landed = landing.manifest(source_id, batch_id)
     full = landing.batch(source_id, batch_id).full
+    expected = sum(row["received"] for row in landed)
     with lake.replacing_folder(lake.held_batch(source_id, batch_id)) as folder:
         before = 0
-        if source.format == "loans":
-            usage.stage_loans(source, outcome, landed, folder)
+        if source.format in OF_FORMAT:
+            staging.stage(source, outcome, landed, folder)
+            expected = staging.expected(landed, outcome)
         else:
             before = _stage_records(source, outcome, landed, folder, full)
         outcome.require_balance()
-        expected = sum(row["received"] for row in landed)
         if expected != outcome.received:
             raise UnbalancedError(
                 f"{source_id}, batch {batch_id}: {expected} records were counted on the bytes at landing, but the "

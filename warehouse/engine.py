@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from schemas.staged import STAGED_BIB, STAGED_RECORD
 from schemas.tables import TABLES
+from schemas.usage import STAGED_FACTS
 from warehouse import lake
 
 # Staging opens a connection in every process, and does without ibis, which takes 30 MB and most of a second.
@@ -164,7 +165,8 @@ def view(con: duckdb.DuckDBPyConnection, name: str, files: list[Path]) -> None:
 def open_lake(memory_limit: str = "") -> duckdb.DuckDBPyConnection:
     """A connection that sees every table on disk under its name, and `staged.current_bib` (and so on).
 
-    A `current_` view holds the versions that the newest record index of each source points to.
+    A `current_` view holds the versions that the newest record index of each source points to; of usage, those
+    that no `staged.superseded` names.
     """
     con = connect(memory_limit=memory_limit)
     for table in TABLES:
@@ -192,6 +194,14 @@ def open_lake(memory_limit: str = "") -> duckdb.DuckDBPyConnection:
             f"""CREATE VIEW {schema}.current_{name} AS
             SELECT t.* FROM {schema}.{name} t
             SEMI JOIN (SELECT * FROM staged.record WHERE NOT deleted) r
+            USING (source_id, batch_id, record_no)"""
+        )
+    for name in STAGED_FACTS:
+        con.execute(
+            f"""CREATE VIEW staged.current_{name} AS
+            SELECT * FROM staged.{name} t
+            ANTI JOIN (SELECT source_id, old_batch_id AS batch_id, old_record_no AS record_no
+                FROM staged.superseded WHERE table_name = '{name}') s
             USING (source_id, batch_id, record_no)"""
         )
     return con

@@ -65,6 +65,11 @@ def downloads() -> Path:
     return home() / "downloads"
 
 
+def keys() -> Path:
+    """The folder of secrets, beside the data and never in it: `$CALIS_KEYS`, else `<home>.keys`."""
+    return Path(os.environ.get("CALIS_KEYS") or f"{home()}.keys").resolve()
+
+
 def published_database() -> Path:
     """The DuckDB file that analysts open."""
     return home() / "published" / "union.duckdb"

@@ -1,0 +1,76 @@
+"""Readers as pseudonyms: HMAC-SHA256 with a secret of the member, before anything is written.
+
+The secret is never stored with the data.  It comes from the environment (`CALIS_READER_SECRET_<MEMBER>`), or from
+the member's key file of mode 600 in `lake.keys()`, which lies beside the lake, not in it; a member that has none
+gets one when it is first needed.  Whoever removes a key file, or changes the variable, begins anew: pseudonyms
+from before can't be compared with those after.
+"""
+
+import hmac
+import os
+import re
+import secrets
+import stat
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+from harvesters.landing import HarvestError
+from warehouse import lake
+
+LENGTH = 32  # bytes of a secret that is made
+
+
+def secret(member_code: str) -> bytes:
+    """The secret of a member.
+
+    Raises:
+        HarvestError: the key file is empty, or others than its owner may read it.
+    """
+    variable = "CALIS_READER_SECRET_" + re.sub(r"\W", "_", member_code).upper()
+    if given := os.environ.get(variable):
+        return given.encode()
+    path = lake.keys() / f"{member_code}.key"
+    if not path.exists():
+        _make(path)
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise HarvestError(f"{path}: others may read the key; `chmod 600` it, or remove it for a new one", False)
+    if len(key := path.read_bytes().strip()) < LENGTH // 2:
+        raise HarvestError(f"{path}: no key of {LENGTH // 2} bytes or more; remove it for a new one", False)
+    return key
+
+
+def _make(path: Path) -> None:
+    """A new key file, whole from the first moment on; of two who make it at once the first wins."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    scratch = path.parent / f".{path.name}.{secrets.token_hex(4)}"
+    scratch.touch(0o600, exist_ok=False)
+    scratch.write_text(secrets.token_hex(LENGTH) + "\n", "ascii")
+    try:
+        os.link(scratch, path)
+    except FileExistsError:
+        pass
+    finally:
+        scratch.unlink()
+
+
+class Pseudonyms:
+    """The pseudonyms of one member's readers: 63 bits of the HMAC, as signed integers above zero."""
+
+    def __init__(self, member_code: str):
+        self._key = secret(member_code)
+        self._known: dict[str, int | None] = {"": None}
+
+    def of(self, readers: Iterable[str]) -> list[int | None]:
+        """A pseudonym for each reader; None where nothing is given.
+
+        Width, case and blanks do not count, so one reader is one in every file.
+        """
+        return [self._one(reader) for reader in readers]
+
+    def _one(self, reader: str) -> int | None:
+        if reader not in self._known:
+            text = "".join(unicodedata.normalize("NFKC", reader).split()).upper()
+            digest = hmac.digest(self._key, text.encode(), "sha256")
+            self._known[reader] = int.from_bytes(digest[:8]) >> 1 if text else None
+        return self._known[reader]

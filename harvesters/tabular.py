@@ -1,0 +1,256 @@
+"""Tables as members send them (CSV, TSV, Excel, Parquet) as rows of text cells; nothing is written.
+
+Every cell is text, trimmed, or null where it is blank; a date of Excel is ISO 8601, a whole number has no point.
+Rows are numbered from 1 as the file has them (blank lines apart), so that an error can name one.
+"""
+
+import codecs
+import csv
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from harvesters.compressed import UnreadableError
+
+HEAD = 30  # rows among which a header is looked for
+_PEEK = 1 << 18
+_DELIMITERS = "\t,;|"
+_BLOCK = 8 << 20
+TOTALS = ("合计", "总计", "小计", "共计", "total", "grand total", "subtotal", "sum")
+
+
+@dataclass
+class Sheet:
+    """One table of a file: `head` are its first rows, `rows` gives all rows behind row `after` as batches.
+
+    A batch has the columns `row` (its number) and `c0`, `c1` …; `faults` are rows that can't be told apart into
+    cells, by number, known when all batches were taken.
+    """
+
+    name: str
+    head: list[list[str]]
+    rows: Callable[[int, int], Iterator[pa.Table]]
+    faults: dict[int, str] = field(default_factory=dict)
+
+
+def sheets(content: bytes, what: str, wanted: Callable[[list[str]], bool], encoding: str = "auto") -> list[Sheet]:
+    """The tables of a file.
+
+    Args:
+        content: the file, without compression.
+        what: names it in errors.
+        wanted: whether cells are a header, by which the separator is found.
+        encoding: that of the source's row; `auto` finds it.
+
+    Raises:
+        UnreadableError: it is none of the forms, or damaged.
+    """
+    try:
+        if content[:4] == b"PAR1":
+            return [_parquet(content)]
+        if content[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):
+            return _workbook(content)
+    except Exception as error:  # the libraries raise errors of many kinds
+        raise UnreadableError(
+            f"{what}: can't be read ({type(error).__name__}); save it again and send it"
+        ) from None
+    return [_text(content, what, wanted, encoding)]
+
+
+# --- text ------------------------------------------------------------------------------------------------
+
+
+def encoding_of(content: bytes, what: str, given: str = "auto") -> str:
+    """The encoding of text: by its mark, UTF-8 where all of it is, else GB18030.
+
+    Raises:
+        UnreadableError: it is neither, or not the one given.
+    """
+    if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    for name in ("utf-8-sig", "gb18030") if given == "auto" else (given,):
+        decoder, view = codecs.getincrementaldecoder(name)(), memoryview(content)
+        try:
+            for begin in range(0, len(view), _BLOCK):
+                decoder.decode(view[begin : begin + _BLOCK], begin + _BLOCK >= len(view))
+            return name
+        except UnicodeDecodeError:
+            continue
+    raise UnreadableError(f"{what}: neither UTF-8 nor GB18030 text; save it as UTF-8 and send it again")
+
+
+def _text(content: bytes, what: str, wanted: Callable[[list[str]], bool], encoding: str) -> Sheet:
+    if b"\x00" in content[:_PEEK] and content[:2] not in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        raise UnreadableError(f"{what}: no text, Excel or Parquet; export the table as CSV and send it again")
+    codec = encoding_of(content, what, encoding)
+    if codec not in ("utf-8-sig", "utf-8"):
+        content = content.decode(codec).encode("utf-8")
+    if content.startswith(codecs.BOM_UTF8):
+        content = content[3:]
+    start = content[:_PEEK].decode("utf-8", "ignore")
+    heads = {mark: _head(start, mark) for mark in _DELIMITERS}
+    widest = sorted(_DELIMITERS, key=lambda m: -max((len(row) for _, row in heads[m]), default=0))
+    mark = next((m for m in widest if any(wanted(row) for _, row in heads[m])), widest[0])
+    lines = [line for line, _ in heads[mark]]
+    sheet = Sheet("", [row for _, row in heads[mark]], lambda after, width: iter(()))
+
+    def rows(after: int, width: int) -> Iterator[pa.Table]:
+        skip = lines[after - 1] if after else 0
+        return _csv_rows(content, mark, skip, after, width, sheet.faults)
+
+    sheet.rows = rows
+    return sheet
+
+
+def _head(start: str, mark: str) -> list[tuple[int, list[str]]]:
+    """The first rows that are not blank, each with the number of the line that it ends on."""
+    reader = csv.reader(io.StringIO(start, newline=""), delimiter=mark)
+    found: list[tuple[int, list[str]]] = []
+    try:
+        for row in reader:
+            if row:
+                found.append((reader.line_num, [cell.strip() for cell in row]))
+            if len(found) == HEAD:
+                break
+    except csv.Error:
+        pass
+    return found
+
+
+def _csv_rows(
+    content: bytes, mark: str, skip: int, after: int, width: int, faults: dict[int, str]
+) -> Iterator[pa.Table]:
+    """The rows of CSV behind `skip` lines, `width` cells each; others are faults and come without cells."""
+    names = [f"c{place}" for place in range(width)]
+    begin = _line_end(content, skip)
+    while begin < len(content):
+        end = _block_end(content, begin)
+        bad: list[int] = []
+
+        def invalid(row: Any, bad: list[int] = bad, first: int = after) -> str:
+            bad.append(row.number)
+            faults[first + row.number] = f"{row.actual_columns} cells where the header has {row.expected_columns}"
+            return "skip"
+
+        if content[begin:end].strip():
+            try:
+                # a block at a time and without threads: the handler must not be called from another thread
+                table = pyarrow.csv.read_csv(
+                    pa.BufferReader(memoryview(content)[begin:end]),
+                    pyarrow.csv.ReadOptions(use_threads=False, block_size=_BLOCK * 2, column_names=names),
+                    pyarrow.csv.ParseOptions(delimiter=mark, newlines_in_values=True, invalid_row_handler=invalid),
+                    pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
+                )
+            except pa.ArrowInvalid:
+                raise UnreadableError(
+                    f"can't be read as CSV from about row {after + 1} on; a quotation mark may be open"
+                ) from None
+            places = np.arange(len(table))
+            before = np.asarray(bad, int) - np.arange(len(bad))  # good rows before each bad one, from 1
+            numbers = after + places + 1 + np.searchsorted(before, places + 1, side="right")
+            after += len(table) + len(bad)
+            yield _trimmed(table.add_column(0, "row", pa.array(numbers, pa.int32())))
+        begin = end
+
+
+def _block_end(content: bytes, begin: int) -> int:
+    """Where a block of whole rows ends: at a line's end that no open quotation mark stands before."""
+    end = begin + _BLOCK
+    quotes = content.count(b'"', begin, end)
+    while end < len(content):
+        line = content.find(b"\n", end)
+        if line < 0:
+            return len(content)
+        quotes += content.count(b'"', end, line)
+        end = line + 1
+        if quotes % 2 == 0:
+            return end
+    return len(content)
+
+
+def _line_end(content: bytes, lines: int) -> int:
+    place = 0
+    for _ in range(lines):
+        found = content.find(b"\n", place)
+        if found < 0:
+            return len(content)
+        place = found + 1
+    return place
+
+
+def _trimmed(table: pa.Table) -> pa.Table:
+    columns = {"row": table["row"]}
+    for name in table.column_names[1:]:
+        values = pc.utf8_trim_whitespace(table[name])
+        columns[name] = pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
+    return pa.table(columns)
+
+
+# --- workbooks and Parquet -------------------------------------------------------------------------------
+
+
+def _workbook(content: bytes) -> list[Sheet]:
+    from python_calamine import CalamineWorkbook  # 8 times as fast as openpyxl, and reads .xls and .ods too
+
+    book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+    return [sheet for name in book.sheet_names if (sheet := _worksheet(name, book.get_sheet_by_name(name)))]
+
+
+def _worksheet(name: str, sheet: Any) -> Sheet | None:
+    cells = [[_cell(value) for value in row] for row in sheet.to_python(skip_empty_area=False)]
+    for (top, left), (bottom, right) in sheet.merged_cell_ranges or ():
+        for y in range(top, min(bottom + 1, len(cells))):
+            for x in range(left, min(right + 1, len(cells[y]))):
+                if bottom > top:  # down only: across, a title would fill the row
+                    cells[y][x] = cells[top][left] if x == left else cells[y][x]
+    numbered = [(number, row) for number, row in enumerate(cells, 1) if any(row)]
+    if not numbered:
+        return None
+
+    def rows(after: int, width: int) -> Iterator[pa.Table]:
+        kept = [(n, row) for n, row in numbered if n > (numbered[after - 1][0] if after else 0)]
+        columns: dict[str, pa.Array] = {"row": pa.array([n for n, _ in kept], pa.int32())}
+        for x in range(width):
+            columns[f"c{x}"] = pa.array([(row[x] if x < len(row) else "") or None for _, row in kept], pa.string())
+        yield pa.table(columns)
+
+    return Sheet(name, [row for _, row in numbered[:HEAD]], rows)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, datetime):
+        return value.isoformat(" ", "seconds")
+    if isinstance(value, date | time):
+        return value.isoformat()
+    return str(value) if isinstance(value, timedelta) else str(value).strip()
+
+
+def _parquet(content: bytes) -> Sheet:
+    file = pq.ParquetFile(pa.BufferReader(content))
+    names = file.schema_arrow.names
+
+    def rows(after: int, width: int) -> Iterator[pa.Table]:
+        number = 1
+        for batch in file.iter_batches(batch_size=1 << 17):
+            columns: dict[str, Any] = {"row": pa.array(range(number, number + len(batch)), pa.int32())}
+            number += len(batch)
+            for place in range(width):
+                column = batch.column(place)
+                if pa.types.is_dictionary(column.type):
+                    column = column.dictionary_decode()
+                columns[f"c{place}"] = column.cast(pa.string())
+            yield _trimmed(pa.table(columns))
+
+    return Sheet("", [list(names)], rows)

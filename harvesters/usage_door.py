@@ -1,0 +1,297 @@
+"""The door of usage files: what may be kept of them leaves it, nothing else of them is ever written.
+
+Only columns that a profile knows are kept (`schemas/usage_profiles.csv`).  Readers become pseudonyms here; a cell
+with a telephone number, an identity number or an e-mail address is emptied and its row set aside; names of
+files and sheets stay only where they can't be somebody's.  So the raw layer keeps, of usage, not the bytes
+received but their digest and the cells that remain, as an Arrow stream of text.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from harvesters import counter, iso18626, personal, tabular
+from harvesters.compressed import UnreadableError, members, open_content, open_disk
+from harvesters.landing import Landing
+from harvesters.pseudonyms import Pseudonyms
+from harvesters.registry import Source
+from schemas import usage_profiles
+from schemas.usage_profiles import READER, Line
+
+TABULAR = ("loans", "items", "population", "ill", "ppv", "ebook_loans", "kbart", "rental")
+KINDS = frozenset({*TABULAR, "counter"})
+SUFFIX = ".arrows"  # of what is landed: an Arrow IPC stream
+_MARK = b"calis"  # key of what a stream says of itself
+_ONE_LINE = "returned_at"  # of a loan whose return stands in the same row: two events in one
+
+
+@dataclass
+class Clean:
+    """One table of a usage file as it may be kept.
+
+    `tables` have the columns `row` (number in the file), `fault` (why the row can't be used, null where it can)
+    and our columns as text; `reader_key` is a number.  `conversions` says how each is to be read.
+    """
+
+    kind: str
+    sheet: str
+    profile: str
+    conversions: dict[str, str]
+    tables: Iterator[pa.Table]
+    notes: list[str] = field(default_factory=list)
+    role: str = ""  # of requests: borrow or lend, where name or header of the file says so
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of our columns, readers as `reader_key`."""
+        return ["reader_key" if how == READER else name for name, how in self.conversions.items()]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema of the tables, with what they are."""
+        types = [("row", pa.int32()), ("fault", pa.string())]
+        types += [(name, pa.int64() if name == "reader_key" else pa.string()) for name in self.columns]
+        told = {"kind": self.kind, "profile": self.profile, "conversions": self.conversions, "role": self.role}
+        return pa.schema(types, {_MARK: json.dumps(told, ensure_ascii=False).encode()})
+
+    def told(self) -> list[str]:
+        """The notes, with the sheet where there are several."""
+        return [f"{self.sheet}: {note}" if self.sheet else note for note in self.notes]
+
+
+def read(source: Source, content: bytes, what: str) -> list[Clean]:
+    """What may be kept of a file, table by table.
+
+    Raises:
+        UnreadableError: it is no such file, or has no header that a profile knows; shows nothing of its content.
+        HarvestError: the member's secret can't be used.
+    """
+    if source.format == "counter":
+        return [
+            Clean("counter", "", "", counter.CONVERSIONS, iter([table])) for table in counter.read(content, what)
+        ]
+    if source.format == "ill" and content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
+        return [Clean("iso18626", "", "", iso18626.CONVERSIONS, iter([iso18626.read(content, what)]))]
+    return _tables(source, content, what)
+
+
+def _tables(source: Source, content: bytes, what: str) -> list[Clean]:
+    kind, quirks = source.format, source.quirks
+    given = [name.strip() for name in quirks.get("columns", "").split(",") if name.strip()]
+
+    def placed(row: list[str]) -> tuple[str, dict[int, Line]] | None:
+        return usage_profiles.fit(kind, row, quirks.get("profile", ""))
+
+    sheets = tabular.sheets(content, what, lambda row: bool(given) or placed(row) is not None, source.encoding)
+    found, strange = [], []
+    for number, sheet in enumerate(sheets, 1):
+        name = f"sheet {number}" if len(sheets) > 1 else ""
+        at = next(((n, fits) for n, row in enumerate(sheet.head, 1) if (fits := placed(row))), None)
+        if given and not at:
+            lines = {line.column: line for line in usage_profiles.profiles(kind)[usage_profiles.GENERAL]}
+            at = 0, ("columns", {x: lines[column] for x, column in enumerate(given) if column in lines})
+        if at:
+            found.append(_cleaned(source, sheet, name, at[0], *at[1]))
+        else:
+            strange.append(name or "the file")
+    if not found:
+        needed = [line.column for line in usage_profiles.profiles(kind)[usage_profiles.GENERAL] if line.needed]
+        raise UnreadableError(
+            f"{what}: no row of the first {tabular.HEAD} is a header that a profile of {kind} knows (needed: "
+            f"{', '.join(needed) or 'two known columns'}); send it with a header, add its names to "
+            "usage_profiles.csv, or write columns=… into the quirks of the source; nothing of it was kept"
+        )
+    found[0].notes += [f"{one} has no header that is known and was left out" for one in strange]
+    return found
+
+
+def _cleaned(
+    source: Source, sheet: tabular.Sheet, name: str, after: int, profile: str, placed: dict[int, Line]
+) -> Clean:
+    header = sheet.head[after - 1] if after else []
+    conversions = {line.column: line.conversion for _, line in sorted(placed.items())}
+    clean = Clean(source.format, name, profile, conversions, iter(()))
+    dropped = [x for x in range(len(header)) if x not in placed]
+    if dropped:
+        kinds = sorted({sort for x in dropped if (sort := personal.sort_of(header[x]))})
+        told = f"; personal data among them: {', '.join(kinds)}" if kinds else ""
+        clean.notes.append(f"{len(dropped)} of {len(header)} columns are not known and were not kept{told}")
+    if "partner" in conversions and header:
+        partner = next(x for x, line in placed.items() if line.column == "partner")
+        clean.role = usage_profiles.ASKED.get(usage_profiles.folded(header[partner]), "")
+    width = max(len(header), max(placed) + 1)
+    readers = Pseudonyms(source.member_code) if READER in conversions.values() else None
+    clean.tables = _rows(clean, sheet, after, width, header, dict(sorted(placed.items())), readers)
+    return clean
+
+
+def _side(name: str) -> str:
+    """Which side of interlibrary loan a file is of by its name; empty where that says neither or both."""
+    sides = {side for word, side in usage_profiles.SIDES.items() if word in name.casefold()}
+    return sides.pop() if len(sides) == 1 else ""
+
+
+def _rows(
+    clean: Clean,
+    sheet: tabular.Sheet,
+    after: int,
+    width: int,
+    header: list[str],
+    placed: dict[int, Line],
+    readers: Pseudonyms | None,
+) -> Iterator[pa.Table]:
+    left_out = 0
+    for table in sheet.rows(after, width):
+        kept = table.filter(_is_record(table, header, placed))
+        left_out += len(table) - len(kept)
+        if len(kept):
+            yield _kept(clean, kept, placed, readers)
+    if left_out:
+        clean.notes.append(f"{left_out} rows are blank, totals or headers again, and no records")
+    if sheet.faults:
+        rows = sorted(sheet.faults.items())
+        table = pa.table({"row": pa.array([n for n, _ in rows], pa.int32()), "fault": [why for _, why in rows]})
+        yield _conformed(clean, table)
+
+
+def _is_record(table: pa.Table, header: list[str], placed: dict[int, Line]) -> pa.ChunkedArray:
+    """Which rows are records: not blank, no header again, no total in one of the first two cells."""
+    blank: Any = True
+    for x in placed:
+        blank = pc.and_(blank, pc.is_null(table[f"c{x}"]))
+    first = next(iter(placed))
+    again: Any = pc.fill_null(pc.equal(table[f"c{first}"], header[first]), False) if header else False
+    totals: Any = False
+    for x in range(min(2, table.num_columns - 1)):
+        cells = pc.utf8_lower(pc.replace_substring_regex(table[f"c{x}"], r"[\s:：]+", ""))
+        totals = pc.or_(totals, pc.is_in(cells, pa.array(tabular.TOTALS)))
+    required = [x for x, line in placed.items() if line.filled]
+    lacking: Any = not required
+    for x in required:
+        lacking = pc.or_(lacking, pc.is_null(table[f"c{x}"]))
+    return pc.invert(pc.or_(pc.or_(blank, again), pc.and_(totals, lacking)))
+
+
+def _kept(clean: Clean, table: pa.Table, placed: dict[int, Line], readers: Pseudonyms | None) -> pa.Table:
+    named = pa.table({line.column: table[f"c{x}"] for x, line in placed.items() if line.conversion != READER})
+    columns, fault = _searched(named, clean.conversions)
+    for x, line in placed.items():
+        if line.conversion == READER and readers:
+            coded = table[f"c{x}"].combine_chunks().dictionary_encode()
+            keys = pa.array(readers.of(text or "" for text in coded.dictionary.to_pylist()), pa.int64())
+            columns["reader_key"] = keys.take(coded.indices)
+    return _conformed(clean, pa.table({**columns, "row": table["row"], "fault": fault}))
+
+
+def _searched(table: pa.Table, conversions: dict[str, str]) -> tuple[dict[str, Any], Any]:
+    """The columns with personal data taken out of their cells, and why a row is at fault."""
+    columns: dict[str, Any] = {}
+    fault: Any = table["fault"] if "fault" in table.column_names else pa.nulls(len(table), pa.string())
+    for name in (name for name in table.column_names if name in conversions):
+        cells = table[name]
+        bad = personal.found_in(cells, numbers=conversions[name] not in ("text", "member"))
+        if pc.any(bad).as_py():
+            said = pa.scalar(f"{name} holds a telephone number, an identity number or an e-mail address")
+            fault = pc.if_else(bad, said, fault)
+            cells = pc.if_else(bad, pa.scalar(None, pa.string()), cells)
+        columns[name] = cells
+    return columns, fault
+
+
+def _conformed(clean: Clean, table: pa.Table) -> pa.Table:
+    schema = clean.schema.remove_metadata()
+    arrays = [
+        table[f.name].cast(f.type) if f.name in table.column_names else pa.nulls(len(table), f.type)
+        for f in schema
+    ]
+    return pa.table(arrays, schema=schema)
+
+
+def events(table: pa.Table) -> int:
+    """How many events the rows of a clean table tell of: a loan with its return in one row is two."""
+    if _ONE_LINE not in table.column_names or "event_type" in table.column_names:
+        return len(table)
+    returned = table[_ONE_LINE]
+    return len(table) + len(returned) - returned.null_count
+
+
+# --- landing ---------------------------------------------------------------------------------------------
+
+
+def name_in_lake(source: Source, name: str, digest: str) -> str:
+    """The name of a file as the lake, logs and messages may show it (`personal.safe_name`)."""
+    return personal.safe_name(name, digest, frozenset(personal.words(f"{source.source_id} {source.member_code}")))
+
+
+def contents(path: Path, what: str, limit: int) -> list[tuple[str, Callable[[], BinaryIO]]]:
+    """Name and opener of the content of a file, or of each file of an archive; a workbook is no archive.
+
+    Raises:
+        UnreadableError: the archive is broken; or, while reading, the content opens to more than `limit` bytes.
+    """
+    opener = partial(open_disk, path)
+    names = members(opener, what)
+    if "[Content_Types].xml" in names or "META-INF/manifest.xml" in names:
+        return [(path.name, opener)]
+    return [(name or path.name, partial(open_content, opener, name, what, limit)) for name in names]
+
+
+def land(source: Source, landed: Landing, name: str, content: bytes, size: int, digest: str) -> list[str]:
+    """Land what may be kept of a file, a raw file for each of its tables; returns what is to be said of it.
+
+    Args:
+        source: the source.
+        landed: the batch.
+        name: the file as it is called.
+        content: its content, without compression.
+        size, digest: of the bytes as received, for the manifest.
+
+    Raises:
+        UnreadableError: as for `read`.
+    """
+    shown, told = name_in_lake(source, name, digest), []
+    cleans = read(source, content, shown)
+    for clean in cleans:
+        clean.role = clean.role or _side(name)
+    del content
+    for number, clean in enumerate(cleans, 1):
+        file = f"{shown}-{number}" if len(cleans) > 1 else shown
+        taken = {row["file"] for row in landed.rows}
+        again = next(n for n in count(1) if (f"{file}~{n}" if n > 1 else file) + SUFFIX not in taken)
+        file = (f"{file}~{again}" if again > 1 else file) + SUFFIX
+        landed.write(file, f"{shown}, {clean.sheet}" if clean.sheet else shown, (size, digest), _writer(clean))
+        told += [f"{shown}: {note}" for note in clean.told()]
+    return told
+
+
+def _writer(clean: Clean) -> Callable[[BinaryIO], int]:
+    def write(stream: BinaryIO) -> int:
+        received = 0
+        with pa.ipc.new_stream(stream, clean.schema) as sink:
+            for table in clean.tables:
+                received += events(table)
+                sink.write_table(table)
+        return received
+
+    return write
+
+
+def opened(source: Source, stream: BinaryIO, file: str) -> list[Clean]:
+    """The tables of a landed file: as the door left them; one that was landed as it came goes through it now.
+
+    Raises:
+        UnreadableError: as for `read`.
+    """
+    if not file.endswith(SUFFIX):
+        return read(source, stream.read(), file)
+    reader = pa.ipc.open_stream(stream)
+    told = json.loads(reader.schema.metadata[_MARK])
+    tables = (pa.Table.from_batches([batch]) for batch in reader)
+    return [Clean(told["kind"], "", told["profile"], told["conversions"], tables, [], told["role"])]

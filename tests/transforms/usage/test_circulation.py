@@ -1,0 +1,212 @@
+"""Circulation events as libraries send them: every form, every bad row with its reason, corrections."""
+
+from datetime import date, datetime
+from io import BytesIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from harvesters.landing import HarvestError
+from transforms.usage import convert
+from warehouse import lake
+
+from .usage_lake import Feeds, counts, rows, workbook
+
+HEADER = "event_id,event_type,event_time,barcode,reader,reader_type"
+EVENTS = [
+    ["1", "loan", "2024-01-31 23:30:00", "B1", "R1", "本科生"],
+    ["2", "renew", "2024-02-20 10:00:00", "B1", "R1", "本科生"],
+    ["3", "return", "2024-03-01 09:00:00", "B1", "R1", "本科生"],
+]
+SEEN = """SELECT event_id, event_type, event_time, event_date, barcode, reader_group FROM staged.current_loan
+ORDER BY event_id"""
+EXPECTED = [
+    ("1", "loan", datetime(2024, 1, 31, 15, 30), date(2024, 1, 31), "B1", "undergraduate"),
+    ("2", "renew", datetime(2024, 2, 20, 2), date(2024, 2, 20), "B1", "undergraduate"),
+    ("3", "return", datetime(2024, 3, 1, 1), date(2024, 3, 1), "B1", "undergraduate"),
+]
+
+
+def text(mark: str = ",", header: str = HEADER, events: list[list[str]] = EVENTS) -> str:
+    return "\n".join([header.replace(",", mark), *(mark.join(event) for event in events)]) + "\n"
+
+
+def as_parquet() -> bytes:
+    kept = BytesIO()
+    pq.write_table(pa.table(dict(zip(HEADER.split(","), zip(*EVENTS, strict=True), strict=True))), kept)
+    return kept.getvalue()
+
+
+def in_chinese() -> str:
+    return (
+        text(header="流水号, 操作类型 ,操作时间,条码号,读者证号,读者类型")
+        .replace("loan", "借")
+        .replace("return", "还")
+    )
+
+
+FORMS = {
+    "csv": text().encode(),
+    "byte order mark": b"\xef\xbb\xbf" + text().encode(),
+    "tsv": text("\t").encode(),
+    "semicolons": text(";").encode(),
+    "carriage returns": text().replace("\n", "\r\n").encode(),
+    "gb18030": in_chinese().encode("gb18030"),
+    "utf-16": in_chinese().encode("utf-16"),
+    "padded names": text(header=HEADER.replace(",", " ,  ").upper()).encode(),
+    "a title above the header": ("图书馆流通日志\n\n" + text()).encode(),
+    "totals and headers again": (text() + HEADER + "\n合计,3,,,,\n,,,,,\n").encode(),
+    "parquet": as_parquet(),
+    "excel": workbook([HEADER.split(","), *EVENTS]),
+    "excel dates": workbook(
+        [
+            HEADER.split(","),
+            ["1", "loan", 45322.979166666664, "B1", "R1", "本科生"],
+            ["2", "renew", "2024/2/20 10:00", "B1", "R1", "本科生"],
+            [3, "return", "20240301 090000", "B1", "R1", "本科生"],
+        ]
+    ),
+    "merged cells": workbook(
+        [
+            HEADER.split(","),
+            EVENTS[0],
+            [*EVENTS[1][:3], None, *EVENTS[1][4:]],
+            [*EVENTS[2][:3], None, *EVENTS[2][4:]],
+        ],
+        merged="D2:D4",
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_same_events(form):
+    outcome = Feeds("a,A,loans,delta,").take("a", {"loans.dat": FORMS[form]})
+    assert counts(outcome) == (3, 3, 0, 0, 0)
+    assert rows(SEEN) == EXPECTED
+
+
+def test_a_loan_with_its_return_in_one_row_is_two_events():
+    file = (
+        "条码号,读者证号,借书日期,归还日期\nB1,R1,2024-01-05,2024-02-01\nB2,R1,2024-01-06,\nB3,R1,2024-1-6,昨天\n"
+    )
+    outcome = Feeds("a,A,loans,delta,").take("a", {"loans.csv": file})
+    assert counts(outcome) == (5, 3, 2, 0, 0)
+    assert rows("SELECT barcode, event_type, event_date FROM staged.loan ORDER BY 1, 3") == [
+        ("B1", "loan", date(2024, 1, 5)),
+        ("B1", "return", date(2024, 2, 1)),
+        ("B2", "loan", date(2024, 1, 6)),
+    ]
+
+
+def test_bad_rows_say_where_and_why_and_show_no_value():
+    bad = [
+        "4,loan,2024-02-30 10:00,B1,R1,x", "5,fly,2024-02-03,B1,R1,x", "6,loan,2024-02-03,,R1,x",
+        "7,loan,2024-02-03", "8,loan,2024-02-03,6.92E+12,R1,x", "9,loan,05/06/2024,B1,R1,x",
+        "10,loan,0024-01-01,B1,R1,x",
+    ]  # fmt: skip
+    outcome = Feeds("a,A,loans,delta,").take("a", {"loans.csv": text() + "\n".join(bad) + "\n"})
+    assert counts(outcome) == (10, 3, 7, 0, 0)
+    told = rows("SELECT file, rule, reason FROM staged.rejected ORDER BY record_no")
+    cut = "barcode is not whole: a spreadsheet cut its digits; make the column text and export again"
+    assert [(rule, reason) for _, rule, reason in told] == [
+        ("usage-value", "row 5: event_time is no time (its form: 9999-99-99 99:99)"),
+        ("usage-value", "row 6: event_type is no value that usage_codes.csv knows (its form: AAA)"),
+        ("usage-empty", "row 7: barcode is empty"),
+        ("usage-cells", "row 8: 3 cells where the header has 6"),
+        ("usage-cut-number", f"row 9: {cut} (its form: 9.99A+99)"),
+        ("usage-value", "row 10: event_time is no time (its form: 99/99/9999)"),
+        ("usage-value", "row 11: event_time is no time (its form: 9999-99-99)"),
+    ]
+    assert {file for file, *_ in told} == {"loans.csv"}
+
+
+def test_a_file_without_a_header_is_refused_unless_its_columns_are_said():
+    lines = "\n".join(",".join(event) for event in EVENTS) + "\n"
+    with pytest.raises(HarvestError, match="no row of the first 30 is a header") as refused:
+        Feeds("a,A,loans,delta,").harvest("a", {"loans.csv": lines})
+    assert "R1" not in str(refused.value)
+    feeds = Feeds(f'a,A,loans,delta,"columns={HEADER}"')
+    assert counts(feeds.take("a", {"loans.csv": lines})) == (3, 3, 0, 0, 0)
+    assert rows(SEEN) == EXPECTED
+
+
+def test_an_event_sent_again_changed_or_withdrawn():
+    feeds = Feeds("a,A,loans,delta,")
+    feeds.take("a", {"loans-1.csv": text()})
+    again = [
+        EVENTS[0],
+        [*EVENTS[1][:3], "B9", *EVENTS[1][4:]],
+        ["3", "作废", *EVENTS[2][2:]],
+        ["4", *EVENTS[0][1:]],
+    ]
+    assert counts(feeds.take("a", {"loans-2.csv": text(events=again)})) == (4, 2, 0, 1, 1)
+    assert [(row[0], row[4]) for row in rows(SEEN)] == [("1", "B1"), ("2", "B9"), ("4", "B1")]
+    assert rows("SELECT reason, old_batch_id, old_record_no FROM staged.superseded ORDER BY 1") == [
+        ("changed", "b1", 1),
+        ("withdrawn", "b1", 2),
+    ]
+    back = [EVENTS[2], EVENTS[2], [*EVENTS[2][:3], "B7", *EVENTS[2][4:]]]
+    assert counts(feeds.take("a", {"loans-3.csv": text(events=back)})) == (3, 2, 0, 0, 1)
+    assert [(row[0], row[4]) for row in rows(SEEN)] == [("1", "B1"), ("2", "B9"), ("3", "B7"), ("4", "B1")]
+
+
+def test_a_full_delivery_withdraws_what_it_lacks():
+    feeds = Feeds("a,A,loans,full,")
+    feeds.take("a", {"loans-1.csv": text()})
+    assert counts(feeds.take("a", {"loans-2.csv": text(events=EVENTS[:2]) + "\n"})) == (2, 0, 0, 0, 2)
+    assert [row[0] for row in rows(SEEN)] == ["1", "2"]
+
+
+def test_times_are_by_the_clock_of_the_library():
+    feeds = Feeds("a,A,loans,delta,timezone=Asia/Urumqi")
+    feeds.take("a", {"loans.csv": text(events=[["1", "loan", "2024-02-01 01:00", "B1", "R1", "x"]])})
+    assert rows("SELECT event_time, event_date FROM staged.loan") == [
+        (datetime(2024, 1, 31, 19), date(2024, 2, 1))
+    ]
+    feeds.take("a", {"loans-2.csv": text(events=[["2", "loan", "2024-01-31T16:00:00Z", "B1", "R1", "x"]])})
+    assert rows("SELECT event_date FROM staged.loan WHERE event_id = '2'") == [(date(2024, 1, 31),)]
+
+
+def test_staging_again_gives_the_same_rows():
+    feeds = Feeds("a,A,loans,delta,")
+    feeds.take("a", {"loans.csv": text()})
+    before = rows("SELECT * FROM staged.loan ORDER BY ALL")
+    feeds.stage("a", "b1")
+    assert rows("SELECT * FROM staged.loan ORDER BY ALL") == before
+
+
+@pytest.mark.parametrize(
+    ("cell", "isbn"),
+    [
+        ("978-7-5037-2790-0", "9787503727900"), ("7-5037-2790-X", "9787503727900"), ("9.78E+12", None),
+        ("9.787503727900E+12", "9787503727900"), ("9.78750372790E+12", "9787503727900"), ("12", ""),
+    ],
+)  # fmt: skip
+def test_isbns_that_a_spreadsheet_cut(cell, isbn):
+    assert convert._isbn(cell) == isbn
+
+
+def test_the_secret_lies_beside_the_lake_for_its_owner_only():
+    Feeds("a,A,loans,delta,").take("a", {"loans.csv": text()})
+    (key,) = lake.keys().iterdir()
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert not lake.keys().is_relative_to(lake.home())
+    key.chmod(0o644)
+    with pytest.raises(HarvestError, match="others may read the key"):
+        Feeds("a,A,loans,delta,").harvest("a", {"loans-2.csv": text() + "\n"})
+
+
+def test_one_reader_is_one_pseudonym_within_a_member_only(monkeypatch):
+    feeds = Feeds("a,A,loans,delta,", "a2,A,loans,delta,", "b,B,loans,delta,")
+    for source in ("a", "a2", "b"):
+        feeds.take(
+            source,
+            {
+                "loans.csv": text(
+                    events=[["1", "loan", "2024-01-01", "B1", "ｒ 1" if source == "a2" else "R1", "x"]]
+                )
+            },
+        )
+    keys = dict(rows("SELECT source_id, reader_key FROM staged.loan"))
+    assert keys["a"] == keys["a2"] != keys["b"]

@@ -1,0 +1,199 @@
+"""Text cells as values, by the conversion that a profile names; a cell that can't be read makes its row at fault.
+
+Times, dates and numbers are macros of `convert.sql`, on all cells at once.  The rest looks at each different value
+once: `code:<map>` (`usage_codes.csv`), `flag`, `isbn`, `isxn` (an ISSN or an ISBN), `doi`, `member`, `id`, `text`.
+A time without an offset is by the library's clock: UTC+8, or the zone in the source's quirk `timezone`.
+"""
+
+import re
+import unicodedata
+from functools import cache
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.usage_profiles import codes, folded
+from transforms import identifiers
+
+ZONE = "Asia/Shanghai"
+_SCIENTIFIC = re.compile(r"(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})")
+_MACROS = Path(__file__).with_suffix(".sql").read_text("utf-8")
+_SQL = {  # conversion: macro over the cell, and what it should have been
+    "time": ("instant({0}, '{1}')", "no time"),
+    "date": ("as_date({0})", "no date"),
+    "month": ("as_month({0})", "no month"),
+    "partial_date": ("as_partial_date({0})", "no date"),
+    "count": ("as_count({0})", "no count"),
+    "number": ("as_number({0})", "no number"),
+    "money": ("as_cents({0})", "no amount"),
+    "year": ("as_year({0})", ""),  # many write more than a year there: what has none is none
+}
+_TYPES = {
+    "time": "TIMESTAMP", "date": "DATE", "month": "DATE", "partial_date": "DATE", "count": "BIGINT",
+    "number": "DOUBLE", "money": "BIGINT", "year": "INTEGER", "flag": "BOOLEAN", "reader": "BIGINT",
+}  # fmt: skip
+_NEEDLESS = (
+    "standard_number",
+    "isxn",
+    "doi",
+    "text",
+    "member",
+    "year",
+)  # a value that can't be read is no fault of the row
+
+
+def connect(con: duckdb.DuckDBPyConnection) -> None:
+    """Give a connection the macros, and what the status of a request means for its outcome."""
+    con.execute(_MACROS)
+    outcomes = ", ".join(f"'{status}': '{end}'" for status, end in codes("ill_outcome").items())
+    con.execute(f"SET VARIABLE ill_outcome = MAP {{{outcomes}}}")
+
+
+def converted(
+    con: duckdb.DuckDBPyConnection, table: pa.Table, conversions: dict[str, str], known: dict[str, str], zone: str
+) -> None:
+    """Make the temporary table `cells` of values from text: `row`, `fault`, and every column of the kind.
+
+    Args:
+        con: with the macros.
+        table: `row`, `fault`, `reader_key` and text columns.
+        conversions: how each text column is read.
+        known: the conversions of all columns that a file of the kind may have; what the table lacks is null.
+        zone: of the clock by which times without an offset are.
+    """
+    given = {name: table[name].combine_chunks() for name in table.column_names}
+    shown, faults = {"row": "t.row", "returned_given": "false"}, ["t.fault"]
+    for name, conversion in conversions.items():
+        if name in given:
+            _add(name, conversion, given, shown, faults, zone)
+    if "reader_key" in given:
+        shown["reader_key"] = "t.reader_key"
+    for name, conversion in ({"tenant": "member", "withdrawn": "flag"} | known).items():
+        for other in _made_of(name, conversion):
+            shown.setdefault(other, f"CAST(NULL AS {_TYPES.get(conversion.partition(':')[0], 'VARCHAR')})")
+    selected = ", ".join(f'{expression} AS "{name}"' for name, expression in shown.items())
+    con.register("text_cells", pa.table(given))
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE cells AS SELECT {selected}, "
+        f"nullif(concat_ws('; ', {', '.join(faults)}), '') AS fault FROM text_cells AS t"
+    )
+    con.unregister("text_cells")
+
+
+def _made_of(name: str, conversion: str) -> list[str]:
+    """The columns that come of one."""
+    if conversion == "standard_number":
+        return [name, f"{name}_isbn", f"{name}_issn"]
+    if conversion == "isxn":
+        return [name, "isbn"]
+    if name == "reader_type":
+        return [name, "reader_group"]
+    return ["reader_key" if conversion == "reader" else name]
+
+
+def _add(
+    name: str, conversion: str, given: dict[str, pa.Array], shown: dict[str, str], faults: list[str], zone: str
+) -> None:
+    """Add what comes of one column: its values, and what is wrong with a row where they can't be read."""
+    kind, _, argument = conversion.partition(":")
+    cell, cells = f't."{name}"', given[name]
+    if kind in _SQL:
+        shown[name], what = _of(kind, argument, cell, zone)
+        if name == "returned_at":
+            shown["returned_given"] = f"{cell} IS NOT NULL"
+    else:
+        given[f"{name}="] = _looked_up(cells, kind, argument)
+        shown[name], what = f't."{name}="', _meant(kind)
+    if kind == "isxn" and "isbn" not in shown:
+        given["isbn of issn="] = _of_each(cells, _isbn_among)
+        shown["isbn"] = 't."isbn of issn="'
+    if kind == "standard_number":
+        for part, function in (("isbn", identifiers.isbn), ("issn", identifiers.issn)):
+            given[f"{name}_{part}="] = function(cells)
+            shown[f"{name}_{part}"] = f't."{name}_{part}="'
+    if name == "reader_type":
+        groups = codes("reader_group")
+        given["reader_group="] = _of_each(cells, lambda text: groups.get(folded(text), "other"))
+        shown["reader_group"] = 't."reader_group="'
+    if kind not in _NEEDLESS:
+        told = f"'{name} is {what} (its form: ' || shape({cell}) || ')'"
+        faults.append(f"CASE WHEN {cell} IS NOT NULL AND {shown[name]} IS NULL THEN {told} END")
+
+
+def _of(kind: str, argument: str, cell: str, zone: str) -> tuple[str, str]:
+    if kind == "time" and argument:
+        return f"instant_as({cell}, '{zone}', '{argument.replace(chr(39), '')}')", "no time"
+    expression, what = _SQL[kind]
+    return expression.format(cell, zone), what
+
+
+def _meant(kind: str) -> str:
+    return {
+        "id": "not whole: a spreadsheet cut its digits; make the column text and export again",
+        "isbn": "not whole: a spreadsheet cut its digits; make the column text and export again",
+        "code": "no value that usage_codes.csv knows",
+        "flag": "neither yes nor no",
+    }.get(kind, kind)
+
+
+# --- values looked at one by one -------------------------------------------------------------------------
+
+
+def _looked_up(cells: pa.Array, kind: str, argument: str) -> pa.Array:
+    if kind == "code":
+        known = codes(argument)
+        return _of_each(cells, lambda text: known.get(folded(text)))
+    if kind == "flag":
+        known = codes("flag")
+        truth = {"true": True, "false": False}
+        return _of_each(cells, lambda text: truth.get(known.get(folded(text), "")), pa.bool_())
+    if kind == "isbn":
+        return _of_each(cells, _isbn)
+    if kind == "isxn":
+        return _of_each(cells, _issn_among)
+    if kind == "doi":
+        return identifiers.doi(cells)
+    if kind == "id":
+        numbers = pc.fill_null(pc.match_substring_regex(cells, r"^\s*\d(?:[.,]\d+)?[eE]\+?\d{1,2}\s*$"), False)
+        return pc.if_else(numbers, pa.scalar(None, pa.string()), cells) if pc.any(numbers).as_py() else cells
+    return cells
+
+
+def _of_each(cells: pa.Array, function, kind: pa.DataType | None = None) -> pa.Array:  # type: ignore[no-untyped-def]
+    coded = cells.dictionary_encode()
+    values = [function(text) if text is not None else None for text in coded.dictionary.to_pylist()]
+    return pa.array(values, kind or pa.string()).take(coded.indices)
+
+
+@cache
+def _isbn(text: str) -> str | None:
+    """A valid ISBN as 13 digits; "" for one that is not valid; None for digits that a spreadsheet cut."""
+    plain = unicodedata.normalize("NFKC", text).strip()
+    if cut := _SCIENTIFIC.fullmatch(plain):
+        digits = cut[1] + (cut[2] or "")
+        if int(cut[3]) != 12 or len(digits) < 12:
+            return None
+        plain = digits[:12] + _check_digit(digits)  # with 12 digits all but the check is there
+    return _first(identifiers.isbn, [plain]) or ""
+
+
+def _check_digit(digits: str) -> str:
+    return str(-sum(int(d) * (3 if n % 2 else 1) for n, d in enumerate(digits[:12])) % 10)
+
+
+def _first(function, parts: list[str]) -> str | None:  # type: ignore[no-untyped-def]
+    return next((value for value in function(pa.array(parts, pa.string())).to_pylist() if value), None)
+
+
+def _parts(text: str) -> list[str]:
+    return [text, *re.split(r"[\s,;，；/|]+", unicodedata.normalize("NFKC", text))]
+
+
+def _issn_among(text: str) -> str | None:
+    return _first(identifiers.issn, _parts(text))
+
+
+def _isbn_among(text: str) -> str | None:
+    return _first(identifiers.isbn, _parts(text))

@@ -1,0 +1,240 @@
+"""The stage of usage files: landed cells become rows of the staged tables of usage, piece by piece.
+
+Of each batch a row is staged, rejected (a fault in `staged.rejected`), deleted (it says that an event is
+withdrawn) or unchanged.  `staged.superseded` names the versions from before that no longer count.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from harvesters import counter, iso18626, landing, usage_door
+from harvesters.registry import Source
+from harvesters.usage_door import Clean
+from schemas import usage_profiles
+from schemas.quality import QUALITY_ISSUE
+from schemas.staged import STAGED_REJECTED
+from schemas.usage import STAGED_USAGE
+from transforms.usage import convert, versions
+from transforms.usage.kinds import KINDS, OF_FORMAT, Filled
+from warehouse import engine, lake
+from warehouse.outcome import Outcome
+
+COMMON = frozenset(column.name for column in STAGED_USAGE)
+PIECE = 250_000  # rows at once
+_COUNTED = ("row_key", "digest", "record_no", "withdrawn")
+
+
+class UsageError(Exception):
+    """A batch of usage can't be staged."""
+
+
+def stage(source: Source, outcome: Outcome, landed: list[dict[str, Any]], folder: Path) -> None:
+    """Stage the usage files of a batch into a folder and complete the counts of its outcome."""
+    writers = {one.name: _Writer(one, folder, outcome) for kind in OF_FORMAT[source.format] for one in KINDS[kind]}
+    rejected: list[pa.Table] = []
+    with engine.connect() as con:
+        convert.connect(con)
+        for entry in landed:
+            with landing.open_raw(outcome.source_id, outcome.batch_id, entry["file"]) as stream:
+                for clean in usage_door.opened(source, stream, entry["file"]):
+                    _stage_table(con, source, outcome, clean, entry["file"], writers, rejected)
+    outcome.reason = "; ".join(landing.batch(outcome.source_id, outcome.batch_id).details.get("notes", []))
+    full = landing.batch(outcome.source_id, outcome.batch_id).full
+    superseded = [writer.finish(full) for writer in writers.values()]
+    lake.write_table(folder, "staged.superseded", pa.concat_tables(superseded))
+    tables = pa.concat_tables([STAGED_REJECTED.schema.empty_table(), *rejected])
+    outcome.rejected += len(tables)
+    lake.write_table(folder, "staged.rejected", tables)
+    lake.write_table(folder, "quality.issue", QUALITY_ISSUE.empty())
+
+
+def expected(landed: list[dict[str, Any]], outcome: Outcome) -> int:
+    """How many records were counted at landing; a file that was landed as it came has no such count."""
+    counted = sum(row["received"] for row in landed if row["file"].endswith(usage_door.SUFFIX))
+    return counted if all(row["file"].endswith(usage_door.SUFFIX) for row in landed) else outcome.received
+
+
+def _pieces(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(map(len, waiting)) >= PIECE:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if any(map(len, waiting)):
+        yield pa.concat_tables(waiting)
+
+
+def _stage_table(
+    con: duckdb.DuckDBPyConnection, source: Source, outcome: Outcome, clean: Clean, file: str,
+    writers: dict[str, "_Writer"], rejected: list[pa.Table],
+) -> None:  # fmt: skip
+    zone = source.quirks.get("timezone", convert.ZONE)
+    con.execute("SET VARIABLE zone = $1", [zone])
+    known, filled = _columns(clean.kind)
+    first, *others = KINDS[clean.kind]
+    for piece in _pieces(clean.tables):
+        text, conversions = _with_defaults(piece, clean.conversions, known, source.quirks, clean.role)
+        text = _with_blanks_told(text, filled)
+        convert.converted(con, text, conversions, known, zone)
+        con.execute(
+            f"""CREATE OR REPLACE TEMP TABLE numbered AS
+            SELECT *, {outcome.received} + row_number() OVER (ORDER BY row, part) - 1 AS record_no
+            FROM ({first.sql})"""
+        )
+        table = _keyed(con, "FROM numbered", first)
+        outcome.received += len(table)
+        bad = pc.is_valid(table["fault"])
+        if pc.any(bad).as_py():
+            rejected.append(_rejected(table.filter(bad), piece, outcome, file))
+            table = table.filter(pc.invert(bad))
+        writers[first.name].write(table)
+        for other in others:
+            writers[other.name].write(_keyed(con, other.sql, other))
+
+
+def _columns(kind: str) -> tuple[dict[str, str], list[str]]:
+    """The conversions of every column that a kind may have, and which columns a row must fill."""
+    if kind in ("counter", "iso18626"):
+        return (counter if kind == "counter" else iso18626).CONVERSIONS, []
+    lines = [line for profile in usage_profiles.profiles(kind).values() for line in profile]
+    return {line.column: line.conversion for line in lines}, sorted({line.column for line in lines if line.filled})
+
+
+def _with_defaults(
+    piece: pa.Table, conversions: dict[str, str], known: dict[str, str], quirks: dict[str, str], role: str
+) -> tuple[pa.Table, dict[str, str]]:
+    """The piece with what the source's quirks say of columns that are not there, or blank."""
+    said = {name: value for name, value in quirks.items() if name in known}
+    if "role" in known and "role" not in conversions and role:
+        said.setdefault("role", role)
+    for name, value in said.items():
+        column = piece[name] if name in piece.column_names else pa.nulls(len(piece), pa.string())
+        filled = pc.fill_null(column, value)
+        place = piece.column_names.index(name) if name in piece.column_names else None
+        piece = piece.append_column(name, filled) if place is None else piece.set_column(place, name, filled)
+    return piece, conversions | {name: known[name] for name in said}
+
+
+def _with_blanks_told(piece: pa.Table, filled: list[str]) -> pa.Table:
+    """The piece, where a column that every row must fill is blank and nothing else is wrong, saying so."""
+    fault = piece["fault"]
+    for name in filled:
+        if name in piece.column_names:
+            blank = pc.and_(pc.is_null(piece[name]), pc.is_null(fault))
+            fault = pc.if_else(blank, pa.scalar(f"{name} is empty"), fault)
+    return piece.set_column(piece.column_names.index("fault"), "fault", fault)
+
+
+def _keyed(con: duckdb.DuckDBPyConnection, query: str, one: Filled) -> pa.Table:
+    """Rows with their keys and digests, in the order of the file."""
+    names = [column.name for column in one.table.columns if column.name not in COMMON]
+
+    def joined(columns: Iterable[str]) -> str:
+        return ", ".join(f"coalesce(CAST({name} AS VARCHAR), '')" for name in columns)
+
+    return con.execute(
+        f"""SELECT row, fault, CAST(record_no AS INTEGER) AS record_no, withdrawn,
+            digest64(concat_ws('|', {joined(one.identity)})) AS row_key,
+            digest64(concat_ws('|', {joined(("tenant", *names))})) AS digest, tenant, {", ".join(names)}
+        FROM ({query}) ORDER BY record_no"""
+    ).to_arrow_table()
+
+
+def _rejected(bad: pa.Table, piece: pa.Table, outcome: Outcome, file: str) -> pa.Table:
+    """The rows at fault; their content is what the door left of them, but for readers."""
+    rows = bad.select(["row", "fault", "record_no"]).to_pylist()
+    numbers = {row["row"] for row in rows}
+    text = piece.filter(pc.is_in(piece["row"], pa.array(sorted(numbers), pa.int32())))
+    shown = text.drop_columns([c for c in ("fault", "reader_key") if c in text.column_names]).to_pylist()
+    content = {row["row"]: {k: v for k, v in row.items() if v is not None} for row in shown}
+    told = [
+        {
+            "source_id": outcome.source_id, "batch_id": outcome.batch_id, "record_no": row["record_no"],
+            "record_id": None, "file": file.removesuffix(usage_door.SUFFIX), "byte_offset": -1,
+            "rule": rule(row["fault"]),
+            "reason": f"row {row['row']}: {row['fault']}", "advice": advice(row["fault"]),
+            "content": json.dumps(content.get(row["row"], {}), ensure_ascii=False).encode(),
+        }
+        for row in rows
+    ]  # fmt: skip
+    return pa.Table.from_pylist(told, schema=STAGED_REJECTED.schema)
+
+
+def rule(fault: str) -> str:
+    """The rule that a fault breaks."""
+    if "holds a telephone number" in fault:
+        return "usage-personal"
+    if "cells where the header" in fault:
+        return "usage-cells"
+    if "a spreadsheet cut its digits" in fault:
+        return "usage-cut-number"
+    return "usage-empty" if fault.endswith("is empty") else "usage-value"
+
+
+def advice(fault: str) -> str:
+    """What to do about a fault."""
+    return {
+        "usage-personal": "take personal data out of the file and send the row again; nothing of it was kept",
+        "usage-cells": "a separator may stand in a value without quotation marks; export the row again",
+        "usage-cut-number": "make the column text in the spreadsheet, export again and send the row again",
+        "usage-empty": "fill it in and send the row again",
+        "usage-value": "mend the row and send it again",
+    }[rule(fault)]
+
+
+class _Writer:
+    """Writes one staged table piece by piece; in the end leaves out rows that are unchanged."""
+
+    def __init__(self, filled: Filled, folder: Path, outcome: Outcome):
+        self._filled, self._outcome = filled, outcome
+        self._path = folder / f"{filled.name}.parquet"
+        self._file = pq.ParquetWriter(self._path, filled.table.schema, **lake.PARQUET)
+        self._seen: list[list[np.ndarray]] = []
+
+    def write(self, table: pa.Table) -> None:
+        """Write rows; withdrawals are only noted."""
+        self._seen.append([table[name].to_numpy() for name in _COUNTED])
+        kept = table.filter(pc.invert(table["withdrawn"])) if pc.any(table["withdrawn"]).as_py() else table
+        if len(kept):
+            ids = {"source_id": self._outcome.source_id, "batch_id": self._outcome.batch_id}
+            for name, value in ids.items():
+                kept = kept.append_column(name, pa.repeat(pa.scalar(value), len(kept)))
+            names = self._filled.table.schema.names
+            self._file.write_table(lake.conform(self._filled.table.full_name, kept.select(names)))
+
+    def finish(self, full: bool) -> pa.Table:
+        """Close the file, count into the outcome, and return what the batch supersedes."""
+        self._file.close()
+        columns = zip(*self._seen, strict=True) if self._seen else [[np.zeros(0, np.uint64)]] * len(_COUNTED)
+        keys, digests, numbers, withdrawn = (np.concatenate(column) for column in columns)
+        withdrawn, outcome, name = withdrawn.astype(bool), self._outcome, self._filled.name
+        before = versions.current(outcome.source_id, outcome.batch_id, name)
+        settled = versions.settle(versions.Told(keys, digests, numbers, withdrawn), before, outcome, name, full)
+        if settled.unchanged.any():
+            self._leave_out(numbers[settled.unchanged])
+        if not self._filled.of_events:
+            outcome.deleted += int(withdrawn.sum())
+            outcome.unchanged += int(settled.unchanged.sum())
+            outcome.staged += int((~settled.unchanged & ~withdrawn).sum())
+        return settled.superseded
+
+    def _leave_out(self, numbers: np.ndarray) -> None:
+        """Write the file again without the rows of these numbers."""
+        scratch = self._path.with_suffix(".all")
+        self._path.rename(scratch)
+        gone = pa.array(np.sort(numbers), pa.int32())
+        with pq.ParquetWriter(self._path, self._filled.table.schema, **lake.PARQUET) as file:
+            for batch in pq.ParquetFile(scratch).iter_batches(PIECE):
+                kept = batch.filter(pc.invert(pc.is_in(batch["record_no"], gone)))
+                if len(kept):
+                    file.write_batch(kept)
+        scratch.unlink()
