@@ -1,4 +1,4 @@
-"""Reading what a source compressed (gzip, zstd, zip), as a stream, with limits.
+"""Reading what a source compressed or packed (gzip, zstd, zip, tar), as a stream, with limits.
 
 The kind is found in the first bytes, never in the name.  Memory stays flat; a stream that ends early, fails
 its check sum or opens to more than the limit raises instead of ending quietly.
@@ -7,6 +7,7 @@ its check sum or opens to more than the limit raises instead of ending quietly.
 import gzip
 import io
 import shutil
+import tarfile
 import tempfile
 import zipfile
 import zlib
@@ -22,6 +23,10 @@ CHUNK = 1 << 20
 LAYERS = 3  # how often content may be compressed again
 IN_MEMORY = 16 << 20  # a zip archive larger than this is unpacked by way of a temporary file
 _GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
+_TAR, _TAR_AT = b"ustar", 257  # where a tar archive says that it is one
+_OTHER_ARCHIVES = {b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
+MOST_FILES = 10_000  # in one archive
+MOST_RATIO, HARMLESS = 200, 100 << 20  # an archive that opens to more than so many times its size, and bytes
 _JUNK = ("__MACOSX/", ".DS_Store", "Thumbs.db")
 
 
@@ -121,8 +126,11 @@ def members(opener: Opener, what: str) -> list[str]:
         UnreadableError: the archive is broken, encrypted, empty, or names a path outside itself.
     """
     with opener() as received:
-        if received.raw.read(4) != _ZIP:  # not by way of the buffer, which would be filled
-            return [""]
+        start = received.raw.read(6) or b""  # not by way of the buffer, which would be filled
+    if other := next((name for sign, name in _OTHER_ARCHIVES.items() if start.startswith(sign)), ""):
+        raise UnreadableError(f"{what}: {other} is not read; send it as zip, tar, gzip or zstd")
+    if not start.startswith(_ZIP):
+        return _tar_members(opener, what) if _is_tar(opener) else [""]
     try:
         with _archive(opener) as archive:
             files = [info for info in archive.infolist() if not info.is_dir()]
@@ -131,16 +139,107 @@ def members(opener: Opener, what: str) -> list[str]:
     files = [info for info in files if not info.filename.startswith(_JUNK) and not _is_junk(info.filename)]
     if not files:
         raise UnreadableError(f"{what}: the archive holds no file; send the export again")
+    opens_to, packed = sum(info.file_size for info in files), sum(info.compress_size for info in files)
+    if opens_to > max(HARMLESS, MOST_RATIO * packed):
+        raise UnreadableError(
+            f"{what}: the archive of {packed / 1e6:g} MB would open to {opens_to / 1e6:g} MB, which no catalogue "
+            "does; refused"
+        )
     for info in files:
-        inner = PurePosixPath(info.filename.replace("\\", "/"))
-        if inner.is_absolute() or ".." in inner.parts or ":" in inner.parts[0]:
-            raise UnreadableError(f"{what}: the archive names a path outside itself, {info.filename!r}; refused")
+        _check_inner(info.filename, what)
         if info.flag_bits & 1:
             raise UnreadableError(f"{what}: {info.filename!r} is encrypted; send it without a password")
-    names = sorted(info.filename for info in files)
+    return _checked(sorted(info.filename for info in files), what)
+
+
+def _check_inner(name: str, what: str) -> None:
+    inner = PurePosixPath(name.replace("\\", "/"))
+    if inner.is_absolute() or ".." in inner.parts or ":" in inner.parts[0]:
+        raise UnreadableError(f"{what}: the archive names a path outside itself, {name!r}; refused")
+
+
+def _checked(names: list[str], what: str) -> list[str]:
+    if len(names) > MOST_FILES:
+        raise UnreadableError(f"{what}: the archive holds {len(names)} files, more than {MOST_FILES}; refused")
     if len(set(names)) < len(names):
         raise UnreadableError(f"{what}: the archive has two files of one name; send it again")
     return names
+
+
+# --- tar, as it is or compressed -------------------------------------------------------------------------
+
+
+def _is_tar(opener: Opener) -> bool:
+    try:
+        with _unwrap(opener()) as stream:
+            start = b""
+            while len(start) < 512 and (more := stream.read(512 - len(start))):
+                start += more
+    except BROKEN:
+        return False  # reading it will say so
+    return start[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR
+
+
+class _Counted:
+    """A stream that knows how much of it was read."""
+
+    def __init__(self, stream: io.BufferedReader):
+        self._stream, self.seen = stream, 0
+
+    def __enter__(self) -> "_Counted":
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._stream.close()
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self.seen += len(data)
+        return data
+
+
+def _tar_members(opener: Opener, what: str) -> list[str]:
+    names: list[str] = []
+    size = opens_to = end = 0
+    with opener() as received:
+        while chunk := received.read(CHUNK):
+            size += len(chunk)
+    try:
+        with _Counted(_unwrap(opener())) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+            for info in archive:
+                opens_to += info.size
+                end = info.offset_data + -(-info.size // 512) * 512
+                if opens_to > max(HARMLESS, MOST_RATIO * size) or len(names) > MOST_FILES:
+                    raise UnreadableError(
+                        f"{what}: the archive of {size / 1e6:g} MB holds more than {MOST_FILES} files, or would "
+                        f"open to more than {MOST_RATIO} times its size, which no catalogue does; refused"
+                    )
+                _check_inner(info.name, what)
+                if info.isdir() or info.name.startswith(_JUNK) or _is_junk(info.name):
+                    continue
+                if not info.isreg():
+                    raise UnreadableError(f"{what}: {info.name!r} is a link or device; send the files themselves")
+                names.append(info.name)
+            while stream.read(CHUNK):
+                pass
+            if stream.seen < end + 512:  # a block of zeros ends an archive; tarfile does without
+                raise EOFError("it is cut")
+    except (tarfile.TarError, *BROKEN) as error:
+        raise UnreadableError(f"{what}: is no whole tar archive ({error}); send the file again") from error
+    if not names:
+        raise UnreadableError(f"{what}: the archive holds no file; send the export again")
+    return _checked(sorted(names), what)
+
+
+def _open_tar_member(opener: Opener, name: str) -> io.BufferedReader:
+    context = ExitStack()
+    stream = context.enter_context(_unwrap(opener()))
+    archive = context.enter_context(tarfile.open(fileobj=stream, mode="r|"))  # noqa: SIM115
+    for info in archive:
+        if info.name == name and (content := archive.extractfile(info)) is not None:
+            return io.BufferedReader(_Reader(content, context), CHUNK)
+    context.close()
+    raise OSError(f"{name} is no longer in the archive")
 
 
 def _is_junk(name: str) -> bool:
@@ -148,6 +247,10 @@ def _is_junk(name: str) -> bool:
 
 
 def _open_member(opener: Opener, name: str) -> io.BufferedReader:
+    with opener() as received:
+        is_zip = (received.raw.read(4) or b"") == _ZIP
+    if not is_zip:
+        return _open_tar_member(opener, name)
     context = ExitStack()
     archive = context.enter_context(_archive(opener))
     return io.BufferedReader(_Reader(archive.open(name), context), CHUNK)

@@ -1,9 +1,11 @@
 """Harvesting a folder: every new file lands once, whole, and what can't be taken is named."""
 
+import fcntl
 import gzip
 import io
 import os
 import resource
+import tarfile
 import zipfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -274,3 +276,91 @@ def test_memory_does_not_grow_with_the_file(folder: Path, kind: str) -> None:
 
 def test_folder_of_a_source(folder: Path) -> None:
     assert files.folder_of(source()) == folder
+
+
+def tarred(how: str, **members: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=f"w:{how}") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("how", ["", "gz"])
+def test_each_file_of_a_tar_archive_lands(folder: Path, how: str) -> None:
+    (folder / "a.tar").write_bytes(tarred(how, **{"x/b.mrc": RECORD * 2, "x/a.xml": MARCXML}))
+    assert harvest(source(), "run").received == 6
+    assert landed() == {"a.tar!x/a.xml": 4, "a.tar!x/b.mrc": 2}
+
+
+def test_a_tar_archive_in_zstd_lands(folder: Path) -> None:
+    (folder / "a.tar.zst").write_bytes(zstandard.compress(tarred("", **{"b.mrc": RECORD * 2})))
+    assert harvest(source(), "run").received == 2 and landed() == {"a.tar.zst!b.mrc": 2}
+
+
+def link() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        info = tarfile.TarInfo("a.mrc")
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(info)
+    return buffer.getvalue()
+
+
+REFUSED = {
+    "path out of a tar": (tarred("", **{"../a.mrc": RECORD}), "path outside itself"),
+    "absolute path in a tar": (tarred("gz", **{"/etc/a.mrc": RECORD}), "path outside itself"),
+    "link in a tar": (link(), "is a link or device"),
+    "cut tar": (tarred("", **{"a.mrc": RECORD * 100})[:1000], "no whole tar archive"),
+    "cut tar.gz": (tarred("gz", **{"a.mrc": os.urandom(9999)})[:5000], "send the file again"),
+    "tar cut between two files": (tarred("", **{"a.mrc": RECORD, "b.mrc": RECORD})[:1024], "it is cut"),
+    "7z": (b"7z\xbc\xaf\x27\x1c" + b"\0" * 40, "7z is not read; send it as zip"),
+    "rar": (b"Rar!\x1a\x07\x00" + b"\0" * 40, "rar is not read"),
+    "zip bomb": (zipped(**{f"{n}.mrc": bytes(60 << 20) for n in range(2)}), "would open to"),
+    "tar bomb": (tarred("gz", **{"a.mrc": bytes(120 << 20)}), "200 times its size"),
+    "too many files": (zipped(**{f"{n}": b"" for n in range(10_001)}), "more than 10000"),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), REFUSED.values(), ids=REFUSED)
+def test_what_is_unsafe_in_an_archive_is_refused(folder: Path, content: bytes, said: str) -> None:
+    (folder / "a.bin").write_bytes(content)
+    outcome = harvest(source(), "run")
+    assert outcome.verdict == "failed" and said in outcome.reason, outcome.reason
+    assert not lake.raw_batches("demo")
+
+
+@pytest.mark.parametrize("lock", ["a.mrc.lock", ".~lock.a.mrc#"])
+def test_a_file_with_a_lock_beside_it_is_left_alone(folder: Path, lock: str) -> None:
+    (folder / "a.mrc").write_bytes(RECORD)
+    (folder / lock).touch()
+    outcome = harvest(source(), "run")
+    assert outcome.verdict == "unchanged" and "a.mrc: is locked by a file beside it" in outcome.reason
+    (folder / lock).unlink()
+    assert harvest(source(), "run-2").received == 1
+
+
+def test_a_file_that_its_writer_locks_is_left_alone(folder: Path) -> None:
+    with (folder / "a.mrc").open("wb") as writer:
+        writer.write(RECORD)
+        writer.flush()
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        outcome = harvest(source(), "run")
+        assert outcome.verdict == "unchanged" and "is locked by the program" in outcome.reason
+    assert harvest(source(), "run-2").received == 1
+
+
+def test_a_file_that_grows_while_we_look_is_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.mrc", "b.mrc"):
+        (folder / name).write_bytes(RECORD)
+    monkeypatch.setattr(files.time, "sleep", lambda seconds: (folder / "b.mrc").write_bytes(RECORD * 2))
+    outcome = harvest(source(quirks={"settle": "1"}), "run")
+    assert (outcome.verdict, landed()) == ("complete", {"a.mrc": 1})
+
+
+def test_only_the_files_that_the_row_names(folder: Path) -> None:
+    (folder / "a.mrc").write_bytes(RECORD)
+    (folder / "readme.txt").write_bytes(b"hello")
+    assert harvest(source(quirks={"files": "*.mrc *.xml"}), "run").received == 1 and landed() == {"a.mrc": 1}
