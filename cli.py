@@ -79,6 +79,18 @@ def harvest(
         _finish(harvest_sources(sources or [], _run_id(), full, **wanted))
 
 
+@app.command(name="protocols", epilog="Example: calis protocols sru")
+def show_protocols(
+    names: Annotated[list[str] | None, typer.Argument(help="All, where none is named.")] = None,
+) -> None:
+    """Say what each protocol takes of a row of sources.csv: address, columns, quirks."""
+    from harvesters import protocols
+
+    if unknown := [name for name in names or [] if name not in protocols.BY_NAME]:
+        raise typer.BadParameter(f"no protocol {unknown[0]!r}; there are {', '.join(protocols.BY_NAME)}")
+    typer.echo("\n\n".join(protocols.described(name) for name in names or protocols.BY_NAME))
+
+
 @app.command(epilog="Example: calis stage D11001-marc21 --again")
 def stage(
     sources: Sources = None,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
@@ -205,7 +205,7 @@ def _tar_members(opener: Opener, what: str) -> list[str]:
         while chunk := received.read(CHUNK):
             size += len(chunk)
     try:
-        with _Counted(_unwrap(opener())) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+        with _Counted(_unwrap(opener())) as stream, tarfile.open(fileobj=cast(Any, stream), mode="r|") as archive:
             for info in archive:
                 opens_to += info.size
                 end = info.offset_data + -(-info.size // 512) * 512

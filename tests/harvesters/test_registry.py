@@ -159,7 +159,7 @@ def test_example_of_each_protocol_is_right_and_what_is_bad_in_a_row_is_told(tmp_
         return registry.load(tmp_path).source("one")
 
     (tmp_path / "members.csv").write_text(f"{MEMBERS}\n{MEMBER}\n", "utf-8")
-    assert loaded().protocol == name and (name in PROTOCOLS or name in ("sftp", "ftp", "s3", "sushi"))
+    assert loaded().protocol == name and name in PROTOCOLS
     for column, value, said in BAD[name]:
         with pytest.raises(RegistryError) as caught:
             loaded(**{column: value})
@@ -263,3 +263,10 @@ def test_planted_password_is_refused_and_never_shown(
         registry.load(tmp_path)
     assert [(fault.line, fault.column) for fault in caught.value.faults] == [(2, column)]
     assert "hunter2" not in "".join(traceback.format_exception(caught.value)) + repr(caught.value.faults)
+
+
+def test_the_readme_shows_each_protocol_with_its_example() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    for protocol in protocols.ALL:
+        line = next((line for line in text.splitlines() if line.startswith(f"| {protocol.name} |")), "")
+        assert protocol.what in line and all(f"`{value}`" in line for value in protocol.example.values()), protocol
