@@ -13,13 +13,13 @@ import duckdb
 import jinja2
 
 from quality import feedback, review, rules
-from quality.site import batches, charts, overview, records, runs
+from quality.site import analysts, batches, charts, overview, records, runs
 from quality.site.published import Published, by
 from quality.site.words import SITE, Row, environment, explained, file_of
 from warehouse import engine, lake
 from warehouse.outcome import EVERY_SOURCE, Outcome, recorded
 
-ASSETS = ("style.css", "site.js", "overview.js", "review.js", "decide.js")
+ASSETS = ("style.css", "site.js", "overview.js", "review.js", "decide.js", "dictionary.js")
 MEMBER_QUERIES = ("sources", "outcomes", "rules", "examples", "classes", "years")
 RUNS = 12  # of which the overview draws the scores
 PAIRS = 50  # of doubtful matches on a page
@@ -85,6 +85,8 @@ def _write(published: Published, folder: Path, outcome: Outcome) -> None:
     _write_rules(published, site, folder, members, found, rule_members)
     _write_runs(published, site, folder)
     _write_batches(site, folder, of_batches)
+    _page(site, "directors.html", folder / "directors.html", root="", **analysts.directors(published))
+    _page(site, "dictionary.html", folder / "dictionary.html", root="", tables=analysts.dictionary(published))
     waiting = _write_review(published, site, folder)
     # last, since it also says what the file could not answer for the others
     _write_overview(

@@ -9,7 +9,7 @@ from quality.feedback import feedback
 from quality.report import report
 from quality.site import charts, records, words
 from tests.quality import small_lake
-from warehouse import lake
+from warehouse import build, lake, marts
 from warehouse.build import query
 from warehouse.outcome import Outcome, recorded
 from warehouse.publish import publish
@@ -43,6 +43,9 @@ def test_a_page_for_each_member_and_the_overview(published):
         "batches.html",
         "decide.js",
         "groups.html",
+        "dictionary.html",
+        "dictionary.js",
+        "directors.html",
         "index.html",
         "members/A.html",
         "members/B.html",
@@ -285,3 +288,24 @@ def test_all_doubtful_pairs_are_paged_through_those_without_details_by_their_bib
     assert "共 120 对待审核" in pages[0] and 'href="review-2.html" rel="next"' in pages[0]
     assert "51. " in pages[1] and 'href="review.html" rel="prev"' in pages[1]
     assert all("数据库系统" in text and "Dream of the red chamber" in text for text in pages)
+
+
+# --- for those who use the data ----------------------------------------------------------------------------
+
+
+def test_the_dictionary_page_has_every_table_and_column_with_its_comment(published):
+    report("run-1")
+    found = page("dictionary.html")
+    for mart in marts.load():
+        assert f'id="{mart.full_name}"' in found and mart.chinese.split("？")[0] in found, mart.full_name
+    assert 'id="catalog.bib"' in found and "联合目录书目号" in found and "dictionary.js" in found
+    assert (lake.site() / "dictionary.js").exists()
+
+
+def test_the_directors_page_shows_holdings_and_use_with_numbers(published):
+    report("run-1")
+    found = page("directors.html")
+    assert "华东" in found and "<svg" in found and "文学" in found
+    with build.open_published() as con:
+        (loans,) = con.execute("SELECT sum(loans) FROM marts.circulation").fetchone()
+    assert loans and f'<td class="n">{loans}</td>' in found
