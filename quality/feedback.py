@@ -109,7 +109,7 @@ def _published(con: duckdb.DuckDBPyConnection) -> Published:
         return found
 
     newest = con.execute("SELECT max(build_id) FROM quality.score_history").fetchall()[0][0]
-    members = con.execute("SELECT * FROM marts.current_member").to_arrow_table().to_pylist()
+    members = con.execute("SELECT member_code, name_zh, name_en FROM dim.member").to_arrow_table().to_pylist()
     return Published(
         newest,
         {row["member_code"]: row for row in members},
@@ -194,7 +194,7 @@ def _package(member_code: str, rows: pa.Table, published: Published) -> None:
             "trend": published.trends.get(member_code, []),
             "rejected": rejected,
         }
-        _template().stream(**context).dump(str(folder / "summary.html"), "utf-8")
+        (folder / "summary.html").write_text(_template().render(**context), "utf-8")
         numbers = {name: context[name] for name in ("open", "waived", "new", "mended")}
         about = {
             "member": member_code,
@@ -224,9 +224,9 @@ def _counts(there: pa.Table, mended: pa.Table, before: str) -> dict[str, Any]:
         ("new", there.filter(pc.greater(there["first_seen"], before)) if before else there.slice(0, 0)),
         ("mended", mended),
     ):
-        for counted in table.group_by("rule").aggregate([([], "count_all")]).to_pylist():
-            row = found.setdefault(counted["rule"], dict.fromkeys(("open", "waived", "new", "mended"), 0))
-            row[name] = counted["count_all"]
+        for counted in pc.value_counts(table["rule"]).to_pylist():
+            row = found.setdefault(counted["values"], dict.fromkeys(("open", "waived", "new", "mended"), 0))
+            row[name] = counted["counts"]
     by_rule = [{"explained": rules.explain(rule), **row} for rule, row in found.items()]
     by_rule.sort(key=lambda row: (row["explained"].severity, -row["open"], row["explained"].code))
     totals = {name: sum(row[name] for row in by_rule) for name in ("open", "waived", "new", "mended")}

@@ -196,6 +196,7 @@ def is_outdated(source_id: str) -> bool:
         file
         for batch_id in {*batches[:1], *batches[-1:]}
         for file in staged_batch(source_id, batch_id).glob("*.parquet")
+        if file.stem != "outcome"  # kept until its batch is current, and read no more
     ]
     contracts = {table.name: table.schema for table in TABLES if table.layer in ("staged", "quality")}
     return any(not pq.read_schema(file).equals(contracts[file.stem]) for file in files)
