@@ -14,6 +14,7 @@ import pytest
 from harvesters import credentials, landing
 from harvesters.harvest import harvest
 from harvesters.registry import Source
+from transforms.stage import stage
 from warehouse import lake
 
 QUICK = {"allow_private": "yes", "attempts": "3", "first_wait": "0.01", "read_timeout": "5", "begin": "2025-01"}
@@ -240,3 +241,7 @@ def test_the_samples_of_counter_land_as_they_are(fake: Fake, real: Path) -> None
     for name, path in names.items():
         with landing.open_raw("demo", outcome.batch_id, f"{name}-2025-04.json") as kept:
             assert kept.read() == path.read_bytes()
+    (staged,) = stage(source("http://demo.example/counter"), "run")
+    assert staged.verdict == "complete" and staged.staged > 100, staged.reason
+    rows = lake.read_table("staged.eusage", lake.staged_files("eusage"))
+    assert set(rows["report_id"].to_pylist()) == set(names) and rows.num_rows == staged.staged
