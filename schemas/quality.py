@@ -251,3 +251,42 @@ QUALITY_WAIVER = Table(
         col("in_force", BOOL, "Whether it holds as of the publication; empty in the store", "是否有效"),
     ),
 )
+
+QUALITY_METRIC = Table(
+    "quality",
+    "metric",
+    "one metric of the current records of a source in one format; * for all sources",
+    "质量指标",
+    (
+        SOURCE_ID,
+        key("format", STRING, "Format of the records", "格式"),
+        key(
+            "metric",
+            STRING,
+            "thompson-traill, shelf-ready, serial (mean points), coverage, user-tasks, sharing (shares)",
+            "指标：平均得分或比例",
+        ),
+        key("element", STRING, "Part of the metric; empty for the whole", "指标要素；空为总分"),
+        key("records", BIGINT, "Records that it was measured on", "记录数"),
+        col("value", FLOAT, "Mean points of a record, or share of records or elements, 0 to 1", "值"),
+        col("label_zh", STRING, "Name in Chinese", "中文名称"),
+        col("label_en", STRING, "Name in English", "英文名称"),
+    ),
+    key=("source_id", "format", "metric", "element"),
+)
+
+QUALITY_COMPLETENESS = Table(
+    "quality",
+    "completeness",
+    "one field or subfield in the current records of a source in one format; * for all sources",
+    "字段完备度",
+    (
+        SOURCE_ID,
+        key("format", STRING, "Format of the records", "格式"),
+        key("tag", STRING, "Tag, or element name", "字段号"),
+        col("code", STRING, "Subfield code; none for the field as a whole", "子字段代码"),
+        key("records", BIGINT, "Records that have it", "有此字段的记录数"),
+        key("occurrences", BIGINT, "How often it stands in them", "出现次数"),
+        key("of_records", BIGINT, "Records of this source and format", "该源该格式的记录总数"),
+    ),
+)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harvesters.registry import Registry
-from quality import decisions, score
+from quality import decisions, metrics, score
 from schemas.tables import BY_NAME, TABLES
 from warehouse import engine, health, lake, marts, views
 
@@ -22,6 +22,8 @@ QUALITY = [
         "outcome",
         "issue",
         "score",
+        "metric",
+        "completeness",
         "record_score",
         "score_history",
         "defect",
@@ -69,6 +71,8 @@ def fill(con: duckdb.DuckDBPyConnection, file: Path, registry: Registry) -> dict
     Returns:
         The rows of each copied table in the file.
     """
+    for name, measured in metrics.measure(con).items():
+        con.register(name.replace(".", "_"), measured)
     con.execute(f"ATTACH {marts.text(str(file))} AS published")
     for layer in ("catalog", "quality", *marts.SCHEMAS, *views.LANGUAGES):
         con.execute(f"CREATE SCHEMA published.{layer}")
@@ -81,6 +85,8 @@ def fill(con: duckdb.DuckDBPyConnection, file: Path, registry: Registry) -> dict
     made = {
         "quality.issue": "memory.quality.published_issue ORDER BY ALL",
         "quality.score": "scores",
+        "quality.metric": "quality_metric",
+        "quality.completeness": "quality_completeness",
         "quality.source": "sources",
         "quality.batch_gate": _BATCH_GATE,
         "quality.waiver": "waivers",
