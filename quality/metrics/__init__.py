@@ -14,8 +14,8 @@ Each is SQL over `staged.current_…`, and laid down as data:
 
 What is said for MARC 21 was carried over to the fields of CNMARC and UNIMARC that hold the same.  In `points`,
 `fields('020|022')` is how many fields of these tags there are, `fields('650', '0')` those with this second
-indicator, `has('245$a')` whether there is one, `any('100$a|110$a')` 1 or 0, `share('245$a|245$b')` how much of them is there,
-`first('008')` the first value, `values('042$a', 'pcc')` how many subfields have this value.
+indicator, `has('245$a')` whether there is one, `any('100$a|110$a')` 1 or 0, `share('245$a|245$b')` how much of
+them is there, `first('008')` the first value, `values('042$a', 'pcc')` how many subfields have this value.
 """
 
 import csv

@@ -116,3 +116,17 @@ CREATE MACRO year_in(text) AS
 CREATE MACRO is_personal(text) AS
     regexp_matches(text, '(^|[^0-9])[1-9][0-9]{5}(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9Xx]([^0-9]|$)')
     OR regexp_matches(text, '(?i)(电话|手机|联系方式|phone|mobile|tel)[^0-9]{0,8}1[3-9][0-9]{9}([^0-9]|$)');
+
+-- What the name of a Chinese publisher has in it, by its number in an ISBN of 13 digits (978-7 and 2 to 5 digits as
+-- the ranges of the ISBN agency have them); null for one that is not listed.  Some large houses only, that rarely
+-- publish under another name.
+CREATE MACRO isbn_publisher(isbn) AS
+    CASE WHEN starts_with(isbn, '9787') THEN MAP {
+        '01': '人民出版', '02': '人民文学', '03': '科学', '04': '高等教育', '100': '商务印书馆',
+        '101': '中华书局', '107': '人民教育', '108': '三联', '111': '机械工业', '112': '建筑工业',
+        '113': '铁道', '115': '人民邮电', '117': '人民卫生', '118': '国防工业', '121': '电子工业',
+        '122': '化学工业', '300': '人民大学', '301': '北京大学', '302': '清华大学', '303': '北京师范大学',
+        '305': '南京大学', '307': '武汉大学', '308': '浙江大学', '309': '复旦大学', '310': '南开大学',
+        '5004': '中国社会科学', '5325': '上海古籍', '5327': '上海译文', '5600': '外语教学', '5063': '作家'}[
+        substr(isbn, 5, CASE WHEN substr(isbn, 5, 1) = '0' THEN 2 WHEN substr(isbn, 5, 1) < '5' THEN 3
+            WHEN substr(isbn, 5, 1) < '8' THEN 4 ELSE 5 END)] END;

@@ -37,7 +37,14 @@ SOUND_BIB: dict[str, dict[str, Any]] = {
         "subjects": ["Fiction"],
         "kind": "book",
     },
-    "oai_dc": {"title": "On the red chamber", "creators": ["Li, Lei"], "pub_year": 2020, "kind": "article"},
+    "dim": {"title": "On the red chamber", "pub_year": 2020, "kind": "article", "standard_no": ["10.1000/182"]},
+    "oai_dc": {
+        "title": "On the red chamber",
+        "standard_no": ["10.1000/182"],
+        "creators": ["Li, Lei"],
+        "pub_year": 2020,
+        "kind": "article",
+    },
 }
 SOUND_FIELDS: dict[str, Fields] = {
     "cnmarc": [
@@ -65,6 +72,13 @@ SOUND_FIELDS: dict[str, Fields] = {
         ("008", "980101s1998    enk           000 1 eng d"),
         ("020", {"a": "7-5037-2790-X (pbk.)"}),
         ("260", {"a": "London", "b": "Penguin", "c": "1998."}),
+    ],
+    "dim": [
+        ("dc.title", "On the red chamber"),
+        ("dc.contributor.affiliation", "Demo University"),
+        ("dc.contributor.advisor", "Wu, Wei"),
+        ("dc.type", "article"),
+        ("dc.rights.uri", "https://creativecommons.org/licenses/by/4.0/"),
     ],
     "oai_dc": [
         ("title", "On the red chamber"),

@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 import pyarrow as pa
@@ -215,6 +216,54 @@ EXAMPLES: dict[str, tuple[Change, Change]] = {
         {"format": "marc21", "fields": [("880", "10", {"6": "245-01/$1", "a": "红楼梦"})]},
         {"format": "marc21", "fields": [("880", "10", {"6": "245-00/$1", "a": "红楼梦"})]},
     ),
+    "isbn-publisher": (
+        {"isbn": ["9787302000006"], "publisher": "北京大学出版社", "pub_year": 2010, "fields": [("210", None)]},
+        {"isbn": ["9787020002207"], "pub_year": 2010, "fields": [("210", None)]},
+    ),
+    "entered-date-form": (
+        {"fields": [("100", {"a": "2026010 d1998    em y0chiy0120    ea"})]},
+        {"fields": [("100", {"a": "20260131d1998    em y0chiy0120    ea"})]},
+    ),
+    "clc-edition-form": (
+        {"fields": [("690", {"a": "I242.4", "v": "第五版"})]},
+        {"fields": [("690", {"a": "I242.4", "v": "4"})]},
+    ),
+    "electronic-without-135": (
+        {"fields": [("LDR", "00000nlm0 2200000   450 ")]},
+        {"fields": [("LDR", "00000nlm0 2200000   450 "), ("135", {"a": "drcn ---aucaa"})]},
+    ),
+    "print-with-135": (
+        {"fields": [("135", {"a": "drcn ---aucaa"})]},
+        {"fields": [("LDR", "00000nmm0 2200000   450 "), ("135", {"a": "drcn ---aucaa"})]},
+    ),
+    "rare-without-140": ({"pub_year": 1890}, {"pub_year": 1912}),
+    "serial-without-numbering": (
+        {"kind": "serial"},
+        {"kind": "serial", "fields": [("207", " 0", {"a": "1998, no. 1-"})]},
+    ),
+    "serial-without-cn": ({"kind": "serial"}, {"kind": "serial", "pub_year": 1987}),
+    "subject-source-missing": (
+        {"format": "marc21", "fields": [("650", " 7", {"a": "Novels"})]},
+        {"format": "marc21", "fields": [("650", " 7", {"a": "Novels", "2": "fast"})]},
+    ),
+    "repository-no-doi": ({"format": "dim", "standard_no": ["hdl:1/2"]}, {"format": "dim", "kind": "thesis"}),
+    "repository-no-affiliation": (
+        {"format": "dim", "fields": [("dc.contributor.affiliation", None)]},
+        {"format": "dim", "kind": "image", "fields": [("dc.contributor.affiliation", None)]},
+    ),
+    "repository-no-date": ({"format": "dim", "pub_year": None}, {"format": "dim", "pub_year": 1999}),
+    "repository-no-type": (
+        {"format": "dim", "fields": [("dc.type", None)]},
+        {"format": "dim", "fields": [("dc.type", "thesis")]},
+    ),
+    "repository-no-rights": (
+        {"format": "dim", "fields": [("dc.rights.uri", None)]},
+        {"format": "dim", "fields": [("dc.rights.uri", None), ("dc.rights", "CC0")]},
+    ),
+    "thesis-no-advisor": (  # only where the degree is of 2004 or later
+        {"format": "dim", "kind": "thesis", "pub_year": 2004, "fields": [("dc.contributor.advisor", None)]},
+        {"format": "dim", "kind": "thesis", "pub_year": 2003, "fields": [("dc.contributor.advisor", None)]},
+    ),
     "dc-no-creator": ({"format": "oai_dc", "creators": None}, {"format": "oai_dc", "creators": ["x"]}),
     "dc-no-date": (
         {"format": "oai_dc", "fields": [("date", None)]},
@@ -375,3 +424,40 @@ def test_a_rule_looks_only_at_the_field_that_the_format_calls_so():
     # 010 is the ISBN in CNMARC and the Library of Congress number in MARC 21
     assert "bad-isbn" not in codes({"format": "marc21", "fields": [("010", {"a": "   98012345"})]})
     assert "bad-isbn" in codes({"format": "marc21", "fields": [("020", {"a": "7-5037-2790-1"})]})
+
+
+DATED = ",".join([*rules.COLUMNS, *rules.OPTIONAL])
+
+
+@pytest.mark.parametrize(
+    ("dates", "found"),
+    [("2026-01-06,,", False), ("2026-01-05,,", True), (",2026-01-04,batch", False), (",2026-01-05,", True),
+     ("1999-01-01,,pub_year", False), ("1998-01-01,1998-12-31,pub_year", True)],
+)  # fmt: skip
+def test_a_rule_holds_only_within_its_dates(tmp_path, dates, found):
+    (tmp_path / "mine.csv").write_text(f"{DATED}\nx,题,t,建,a,warn,,,,bib,true,,,{dates}\n", "utf-8")
+    issues = checking.check(staged(record("cnmarc")), SOURCE, BATCH, rules.load(tmp_path))
+    assert issues.column("rule").to_pylist() == ["x"] * found
+
+
+@pytest.mark.parametrize("wrong", ["heavy,,,", ",2026-13-01,,", ",,,yesterday"])
+def test_a_wrong_weight_or_date_is_named(tmp_path, wrong):
+    (tmp_path / "mine.csv").write_text(f"{DATED}\nx,题,t,建,a,warn,,,,bib,true,,{wrong}\n", "utf-8")
+    with pytest.raises(rules.RuleError, match=r"line 2: (weight|valid_from|valid_by) is"):
+        rules.load(tmp_path)
+
+
+def test_a_rule_weighs_what_its_severity_does_unless_it_says():
+    assert rules.explain("no-title").weight == rules.SEVERITY_WEIGHT["fail"]
+    assert rules.explain("obsolete-field").weight == 0.1
+
+
+def test_every_issue_type_of_qa_catalogue_has_rules_for_marc21_and_cnmarc():
+    by_code = {rule.code: rule for rule in rules.load()}
+    text = (rules.FOLDER.parent / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d+) \| [^|]+ \| ([^|]+) \| ([^|]+) \|", text, re.MULTILINE)
+    assert [int(number) for number, _, _ in rows] == list(range(1, 25))
+    for _, marc21, cnmarc in rows:
+        for format_, cell in (("marc21", marc21), ("cnmarc", cnmarc)):
+            codes_ = re.findall(r"`([^`]+)`", cell)
+            assert codes_ and all(format_ in (by_code[code].formats or (format_,)) for code in codes_), cell
