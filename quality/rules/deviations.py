@@ -142,9 +142,9 @@ def _told(tag: str, fault_no: int, number: int, found: int, extra: int) -> tuple
         return fault, code, f"{place} ${code}{right}"
     if fault in _CODE:
         run, at = d.runs[extra // MOST_POSITIONS], extra % MOST_POSITIONS
-        text = found.to_bytes(run["width"], "big").decode("latin-1").replace(" ", "#")
+        text = found.to_bytes(run["width"], "big").decode("latin-1")
         width = f"-{at + run['width'] - 1}" if run["width"] > 1 else ""
-        return fault, text, f"{run['place']}/{at:02}{width} {text}; {_right(run['shown'])}"
+        return fault, text, f"{run['place']}/{at:02}{width} {text.replace(' ', '#')}; {_right(run['shown'])}"
     if fault == "wrong-length":
         shortest, longest = d.shortest[extra], d.longest[extra]
         right = f"{longest}" if shortest == longest else f"{shortest}-{longest}"
