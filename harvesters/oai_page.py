@@ -178,13 +178,15 @@ def _count(content: bytes, prefix: bytes, verb: str, named: int) -> int:
     It is where each header, and each tag that is called record, is that of a record with an identifier or of what
     one describes, and no comment or CDATA may hold others.
     """
-    inner = _patterns(prefix, verb).inner.findall(content)
     own = named if verb == "ListRecords" else 0
+    tags, prefixed = content.count(b"<record"), content.count(b":record")
+    alone = (tags, prefixed) == ((0, 2 * own) if prefix else (own, 0))  # what is described is no record
+    inner = [] if alone else _patterns(prefix, verb).inner.findall(content)
     plain = (
         b"<!" not in content
         and content.count(b"<" + prefix + b"header") == named
-        and content.count(b"<record") == inner.count(b"") + (0 if prefix else own)
-        and content.count(b":record") == 2 * (len(inner) - inner.count(b"") + (own if prefix else 0))
+        and tags == inner.count(b"") + (0 if prefix else own)
+        and prefixed == 2 * (len(inner) - inner.count(b"") + (own if prefix else 0))
     )
     return named if named and plain else count_records(content)
 
