@@ -13,7 +13,7 @@ import duckdb
 import jinja2
 
 from quality import feedback, review, rules
-from quality.site import analysts, batches, charts, overview, records, runs
+from quality.site import analysts, batches, charts, metrics, overview, records, runs
 from quality.site.published import Published, by
 from quality.site.words import SITE, Row, environment, explained, file_of
 from warehouse import engine, lake
@@ -79,8 +79,10 @@ def _write(published: Published, folder: Path, outcome: Outcome) -> None:
     found = explained(published.rows("rules"))
     rule_members = published.rows("rule_members")
     of_batches = batches.load(published)
+    formats, measured = metrics.load(published)
+    _page(site, "metrics.html", folder / "metrics.html", root="", formats=formats)
     packages = _write_packages(folder, members, build_id)
-    _write_members(published, site, folder, members, of_batches, health, history, packages)
+    _write_members(published, site, folder, members, of_batches, health, history, measured, packages)
     _page(site, "groups.html", folder / "groups.html", root="", scopes=by("scope", published.rows("groups")))
     _write_rules(published, site, folder, members, found, rule_members)
     _write_runs(published, site, folder)
@@ -142,7 +144,7 @@ def _write_overview(
 def _write_members(
     published: Published, site: jinja2.Environment, folder: Path, members: list[Row],
     of_batches: list[batches.Batch], health: dict[str, list[Row]],
-    history: dict[str, list[Row]], packages: set[str],
+    history: dict[str, list[Row]], measured: dict[str, list[Row]], packages: set[str],
 ) -> None:  # fmt: skip
     data = {name: by("member_code", published.rows(f"member_{name}")) for name in MEMBER_QUERIES}
     peers = by("member_code", published.rows("peers"))
@@ -162,7 +164,8 @@ def _write_members(
             site, "member.html", folder / "members" / f"{file_of(code)}.html",
             root="../", member=member, found=found, examples=by("rule", context.pop("examples")), charts=shown,
             peers=peers.get(code, []), with_page=with_page, waivers=explained(waivers.get(code, [])),
-            health=health.get(code, []), history=history.get(code, []), has_package=code in packages, **context,
+            health=health.get(code, []), history=history.get(code, []), measured=measured.get(code, []),
+            has_package=code in packages, **context,
         )  # fmt: skip
 
 

@@ -19,21 +19,29 @@ class Published:
         self._con = con
         self.missing: dict[str, str] = {}
 
-    def rows(self, name: str) -> list[Row]:
-        """The rows of the query `sql/<name>.sql`; none where the file lacks a table or column that it asks for."""
+    def rows(self, name: str, optional: bool = False) -> list[Row]:
+        """The rows of the query `sql/<name>.sql`; none where the file lacks a table or column that it asks for.
+
+        What is `optional` need not be there: it is not noted as missing.
+        """
         sql = (SITE / "sql" / f"{name}.sql").read_text("utf-8")
         try:
             return _plain(self._con.execute(sql).to_arrow_table()).to_pylist()
         except (duckdb.CatalogException, duckdb.BinderException) as error:
+            if optional:
+                return []
             self.missing[name] = str(error).splitlines()[0]
             log.warning("the published file can't answer %s.sql: %s", name, self.missing[name])
             return []
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """Sums, which DuckDB gives as decimals of 38 digits, as integers."""
-    whole = [f.with_type(pa.int64()) if pa.types.is_decimal(f.type) else f for f in table.schema]
-    return table.cast(pa.schema(whole))
+    """Decimals, among them sums of integers, as numbers that templates and JSON take."""
+    plain = [
+        f.with_type(pa.float64() if f.type.scale else pa.int64()) if pa.types.is_decimal(f.type) else f
+        for f in table.schema
+    ]
+    return table.cast(pa.schema(plain))
 
 
 def by(column: str, rows: Iterable[Row]) -> dict[str, list[Row]]:

@@ -47,6 +47,7 @@ def test_a_page_for_each_member_and_the_overview(published):
         "dictionary.js",
         "directors.html",
         "index.html",
+        "metrics.html",
         "members/A.html",
         "members/B.html",
         "members/C.html",
@@ -266,6 +267,36 @@ def test_a_member_page_offers_the_package_of_this_build_only(published):
     assert 'href="../feedback/A.zip"' in page("members/A.html")
     with zipfile.ZipFile(lake.site() / "feedback" / "A.zip") as archive:
         assert any(name.endswith("/defects.csv") for name in archive.namelist())
+
+
+def test_metrics_and_completeness_are_shown_where_the_file_has_them(published):
+    with duckdb.connect(str(lake.published_database())) as con:
+        con.execute("DROP TABLE IF EXISTS quality.metric; DROP TABLE IF EXISTS quality.completeness")
+        con.execute(
+            """CREATE TABLE quality.metric AS SELECT * FROM (VALUES
+            ('*', 'cnmarc', 'thompson-traill', '', 9, 12.5, NULL, NULL),
+            ('*', 'cnmarc', 'thompson-traill', 'isbn', 9, 0.75, '书号<b>', 'ISBN'),
+            ('a-opac', 'cnmarc', 'thompson-traill', '', 3, 8.25, NULL, NULL)
+            ) AS t(source_id, format, metric, element, records, value, label_zh, label_en)"""
+        )
+        con.execute(
+            """CREATE TABLE quality.completeness AS SELECT * FROM (VALUES
+            ('*', 'cnmarc', '200', NULL, 9, 9, 9), ('*', 'cnmarc', '200', 'a', 9, 18, 9),
+            ('a-opac', 'cnmarc', '999', NULL, 1, 1, 3)
+            ) AS t(source_id, format, tag, code, records, occurrences, of_records)"""
+        )
+    report("run-1")
+    text = page("metrics.html")
+    assert "12.500" in text and "书号&lt;b&gt;" in text and "200 $a" in text and "999" not in text
+    member = page("members/A.html")
+    assert "8.250" in member and "12.500" in member
+
+
+def test_a_file_without_metrics_is_not_taken_for_an_old_one(published):
+    with duckdb.connect(str(lake.published_database())) as con:
+        con.execute("DROP TABLE IF EXISTS quality.metric; DROP TABLE IF EXISTS quality.completeness")
+    report("run-1")
+    assert "尚无指标" in page("metrics.html") and "由旧版程序写成" not in page("index.html")
 
 
 # --- the queue of doubtful pairs -----------------------------------------------------------------------------
