@@ -323,3 +323,14 @@ def test_killed_between_pages_it_goes_on(lake_home: Path) -> None:
         outcome = harvest(source(address, quirks={"page_size": "10"}), "run")
     assert (outcome.verdict, numbers()) == ("complete", list(range(1, 46)))
     assert [asked["startRecord"] for asked in fake.asked] == ["1", "31", "41"]  # the first counts
+
+
+def test_a_database_that_lost_most_records_withdraws_none_before_a_person_looked(lake_home: Path) -> None:
+    fake = Fake(size=60)
+    with serving(fake) as address:
+        harvest(source(address), "run-1")
+        assert stage(source(address), "run-1")[-1].verdict == "complete"
+        fake.size = 20
+        harvest(source(address), "run-2")
+        held = stage(source(address), "run-2")[-1]
+    assert held.verdict == "held" and "fewer than before" in held.reason
