@@ -12,6 +12,7 @@ Below `lake.sample()`::
 import csv
 import json
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,12 +21,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sample import books, cnmarc, dublin_core, lc, libraries, loans
+from sample import books, cnmarc, dublin_core, lc, libraries, loans, usage
 from sample.copies import HABITS, vary
 from sample.export import FolderExport, Written
 from sample.holdings import localise
-from sample.libraries import FEEDS, LENDERS, Feed
-from sample.marc import Field, Record, marcxml
+from sample.libraries import FEEDS, USAGE, Feed
+from sample.marc import Field, Record, marcxml, value
 from sample.oai_data import OaiExport
 from warehouse import lake
 
@@ -45,6 +46,7 @@ TRUTH = pa.schema(
 )
 CALIS_ID_SHARE = 0.35
 PROGRESS_EVERY = 500
+_ISBN = re.compile(r"97[89]\d{10}|\d{9}[\dXx]")
 
 Progress = Callable[[int, int], None]
 
@@ -107,6 +109,7 @@ class Sample:
         self.last: dict[str, int] = {}  # source: its newest row of the truth
         self.items: list[tuple[int, list[str]]] = []  # barcodes of a row of the truth
         self.books = 0
+        self.titles: list[usage.Title] = []  # those that have an ISBN
 
     def _export(self, feed: Feed, count: int) -> FolderExport | OaiExport:
         rng = random.Random(f"{self.seed}:{feed.source_id}")
@@ -119,6 +122,9 @@ class Sample:
         if record is None:
             return
         self.books += 1
+        if isbn := _ISBN.match(value(record.first("020"), "a").replace("-", "")):
+            title = value(record.first("245"), "a").rstrip(" /:;,")
+            self.titles.append(usage.Title(copy.unit.book_id, title, isbn[0]))
         rng = random.Random(f"{self.seed}:{copy.unit.book_id}")
         for at in copy.feeds:
             self.serials[at] += 1
@@ -160,22 +166,59 @@ class Sample:
         pq.write_table(pa.Table.from_pylist(self.truth, schema=TRUTH), self.folder / "truth.parquet")
         self._write_damage()
         sources = self._expected()
-        lent = {member: self._write_loans(member) for member in LENDERS}
-        sources |= {libraries.loans_source(member): counts for member, counts in lent.items()}
+        lent = {
+            libraries.usage_source(kind, member): self._write_usage(kind, member)
+            for kind, members in USAGE.items() for member in members
+        }  # fmt: skip
+        sources |= lent
         return {
             "records": len(self.truth),
             "books": self.books,
             "items": sum(len(codes) for _, codes in self.items),
-            "loans": sum(counts["written"] for counts in lent.values()),
+            "loans": sum(lent[libraries.usage_source("loans", member)]["written"] for member in USAGE["loans"]),
             "sources": sources,
         }
 
-    def _write_loans(self, member: str) -> dict[str, int]:
-        rows = ((self.truth[at], codes) for at, codes in self.items)
-        held = (codes for row, codes in rows if row["state"] == "live" and _member(row) == member)
-        codes = [code for codes in held for code in codes]
-        folder = self.folder / "exports" / libraries.loans_source(member)
-        return loans.write(folder, member, codes, random.Random(f"{self.seed}:{member}:loans"))
+    def _write_usage(self, kind: str, member: str) -> dict[str, int]:
+        """Write what a member sends of one kind of usage; returns how many rows, and how many are damaged."""
+        folder = self.folder / "exports" / libraries.usage_source(kind, member)
+        rng = random.Random(f"{self.seed}:{member}:{kind}")
+        if kind in ("loans", "items", "population"):
+            rows = ((self.truth[at], codes) for at, codes in self.items)
+            held = (codes for row, codes in rows if row["state"] == "live" and _member(row) == member)
+            codes = [code for codes in held for code in codes]
+            if kind == "loans":
+                return loans.write(folder, member, codes, rng)
+            if kind == "items":
+                return loans.write_items(folder, codes)
+        folder.mkdir(parents=True)
+        titles = self.titles[:2000]
+        match kind:
+            case "population":
+                written = usage.population(folder, len(codes))
+            case "ill":
+                written = usage.requests(folder, member, titles, self._holders(), rng)
+            case "counter":
+                written = usage.counter(folder, member, titles, rng)
+            case "ebook_loans":
+                written = usage.ebook_loans(folder, titles, rng)
+            case "ppv":
+                written = usage.orders(folder, rng)
+            case "rental":
+                written = usage.rental(folder, sorted({feed.member for feed in FEEDS}), rng)
+            case _:
+                written = usage.title_list(folder, titles)
+        return {"written": written, "damaged": 0}
+
+    def _holders(self) -> dict[str, list[str]]:
+        """The members that hold each book."""
+        found: dict[str, list[str]] = {}
+        for row in self.truth:
+            if row["state"] == "live" and (member := _member(row)) not in (
+                held := found.setdefault(row["book_id"], [])
+            ):
+                held.append(member)
+        return found
 
     def _write_damage(self) -> None:
         columns = ["source_id", "record_id", "kind", "file"]

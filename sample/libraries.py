@@ -261,17 +261,29 @@ FEEDS = (
     ),
 )
 
-# members that also send their circulation log
+# members that also send their circulation log, snapshots of their stock and how many people they serve
 LENDERS = ("D11001", "D31001", "D32001", "D44001")
+# what other usage is sent, and by whom; D11001 sends what the centre counts of all tenants
+USAGE = {
+    "loans": LENDERS,
+    "items": LENDERS[:3],  # of the fourth only what is catalogued is known
+    "population": LENDERS,
+    "ill": ("D11001", "D31001", "D33001", "D51001"),
+    "counter": ("D11001", "D44001"),
+    "ebook_loans": ("D31001",),
+    "ppv": ("D61001",),
+    "rental": ("D11001",),
+    "kbart": ("D11001",),
+}
 
 
 class RegistryInUse(Exception):
     """The registry names libraries that are not of the sample; it is left alone."""
 
 
-def loans_source(member: str) -> str:
-    """The source id of a member's circulation log."""
-    return f"{member}-loans"
+def usage_source(kind: str, member: str) -> str:
+    """The source id of what a member sends of a kind of usage."""
+    return f"{member}-{kind.replace('_', '-')}"
 
 
 def oai_identifier(feed: Feed, control_number: str) -> str:
@@ -299,7 +311,8 @@ def write_registry(port: int) -> None:
     folder = lake.registry()
     with lake.replacing_file(folder / "members.csv") as scratch:
         scratch.write_bytes(MEMBERS.read_bytes())
-    rows = [*(_source(feed, port) for feed in FEEDS), *(_loans(member) for member in LENDERS)]
+    rows = [_source(feed, port) for feed in FEEDS]
+    rows += [_usage(kind, member) for kind, members in USAGE.items() for member in members]
     with lake.replacing_file(folder / "sources.csv") as scratch:
         write_csv(scratch, list(rows[0]), rows)
 
@@ -328,10 +341,10 @@ def _source(feed: Feed, port: int) -> dict[str, str]:
     }
 
 
-def _loans(member: str) -> dict[str, str]:
-    source_id = loans_source(member)
+def _usage(kind: str, member: str) -> dict[str, str]:
+    source_id = usage_source(kind, member)
     row = {"source_id": source_id, "member_code": member, "protocol": "folder", "address": _folder(source_id)}
-    return row | {"format": "loans", "encoding": "auto", "delivery": "delta", "schedule": "@weekly"}
+    return row | {"format": kind, "encoding": "auto", "delivery": "delta", "schedule": "@weekly"}
 
 
 def _folder(source_id: str) -> str:
