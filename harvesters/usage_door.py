@@ -28,6 +28,8 @@ from schemas.usage_profiles import READER, Line
 TABULAR = ("loans", "items", "population", "ill", "ppv", "ebook_loans", "kbart", "rental")
 KINDS = frozenset({*TABULAR, "counter"})
 SUFFIX = ".arrows"  # of what is landed: an Arrow IPC stream
+# What a date, a number or an amount is written with: digits, signs, units, a month's name, a currency.
+_VALUE = r"^[0-9０-９./:,，．TZ+\- 年月日号时分秒元￥¥$€£]*([A-Za-z]{3})?[0-9./:,TZ+\- 元]*$"
 _MARK = b"calis"  # key of what a stream says of itself
 _ONE_LINE = "returned_at"  # of a loan whose return stands in the same row: two events in one
 
@@ -74,12 +76,18 @@ def read(source: Source, content: bytes, what: str) -> list[Clean]:
         HarvestError: the member's secret can't be used.
     """
     if source.format == "counter":
-        return [
-            Clean("counter", "", "", counter.CONVERSIONS, iter([table])) for table in counter.read(content, what)
-        ]
+        return [_document("counter", counter.CONVERSIONS, table) for table in counter.read(content, what)]
     if source.format == "ill" and content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
-        return [Clean("iso18626", "", "", iso18626.CONVERSIONS, iter([iso18626.read(content, what)]))]
+        return [_document("iso18626", iso18626.CONVERSIONS, iso18626.read(content, what))]
     return _tables(source, content, what)
+
+
+def _document(kind: str, conversions: dict[str, str], table: pa.Table) -> Clean:
+    """A table that was read from named elements of a document."""
+    clean = Clean(kind, "", "", conversions, iter(()))
+    columns, fault = _searched(table, conversions)
+    clean.tables = iter([_conformed(clean, pa.table({**columns, "row": table["row"], "fault": fault}))])
+    return clean
 
 
 def _tables(source: Source, content: bytes, what: str) -> list[Clean]:
@@ -200,9 +208,34 @@ def _searched(table: pa.Table, conversions: dict[str, str]) -> tuple[dict[str, A
         if pc.any(bad).as_py():
             said = pa.scalar(f"{name} holds a telephone number, an identity number or an e-mail address")
             fault = pc.if_else(bad, said, fault)
-            cells = pc.if_else(bad, pa.scalar(None, pa.string()), cells)
-        columns[name] = cells
+            # built anew: a null slot of the old array would keep its bytes, and an Arrow stream writes them
+            masked = zip(cells.to_pylist(), bad.to_pylist(), strict=True)
+            cells = pa.array([None if personal_ else text for text, personal_ in masked], pa.string())
+        columns[name] = _formed(cells, conversions[name])
     return columns, fault
+
+
+def _formed(cells: Any, conversion: str) -> Any:
+    """The cells, where one that can't be such a value is only its form: a name may stand in a column of dates."""
+    kind, _, codes = conversion.partition(":")
+    if kind in ("text", "id", "member", "doi", "isbn", "isxn", "standard_number", "year"):
+        return cells
+    if kind in ("code", "flag"):
+        known = usage_profiles.codes(codes or "flag")
+        coded = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
+        coded = coded.dictionary_encode()
+        values = [
+            v if usage_profiles.folded(v) in known else personal.shape(v) for v in coded.dictionary.to_pylist()
+        ]
+        return pa.array(values, pa.string()).take(coded.indices)
+    strange = pc.invert(pc.fill_null(pc.match_substring_regex(cells, _VALUE), True))
+    if not pc.any(strange).as_py():
+        return cells
+    texts = [
+        v if v is None or not odd else personal.shape(v)
+        for v, odd in zip(cells.to_pylist(), strange.to_pylist(), strict=True)
+    ]
+    return pa.array(texts, pa.string())
 
 
 def _conformed(clean: Clean, table: pa.Table) -> pa.Table:
