@@ -9,9 +9,10 @@ from warehouse import lake
 from warehouse.outcome import Outcome
 from warehouse.publish import publish
 
-from .browsing import browser, needs_chromium, page, serious_faults  # noqa: F401
+from .browsing import browser, needs_chromium, page, playwright, serious_faults  # noqa: F401
 
 pytestmark = needs_chromium
+expect = playwright.expect
 PAGES = [
     "index.html",
     "members/A.html",
@@ -112,22 +113,26 @@ def test_from_the_overview_to_a_member_to_a_rule(page, site):  # noqa: F811
 def test_filter_and_sort_the_members(page, site):  # noqa: F811
     page.goto(f"{site}/index.html")
     rows = page.locator("#member-table tbody tr")
-    assert rows.count() == 3
+    expect(rows).to_have_count(3)
     page.get_by_label("搜索").fill("上海 乙")
-    assert rows.count() == 1 and "示范乙学院图书馆" in rows.inner_text()
+    expect(rows).to_have_count(1)
+    assert "示范乙学院图书馆" in rows.inner_text()
     page.get_by_role("button", name="清除筛选").click()
-    assert rows.count() == 3
+    expect(rows).to_have_count(3)
     page.get_by_label("类型").select_option("research")
-    assert rows.count() == 1 and "示范丙" in rows.inner_text()
+    expect(rows).to_have_count(1)
+    assert "示范丙" in rows.inner_text()
     page.get_by_role("button", name="清除筛选").click()
     page.get_by_label("触犯规则").select_option("bad-isbn")
-    assert rows.count() == 1 and "示范甲" in rows.inner_text()
+    expect(rows).to_have_count(1)
+    assert "示范甲" in rows.inner_text()
     page.get_by_role("button", name="清除筛选").click()
     page.get_by_label("地区中心").select_option("华东")
-    assert rows.count() == 1
+    expect(rows).to_have_count(1)
     page.get_by_role("button", name="清除筛选").click()
     page.locator("button[data-province='44']").click()
-    assert rows.count() == 1 and "示范丙" in rows.inner_text()
+    expect(rows).to_have_count(1)
+    assert "示范丙" in rows.inner_text()
     page.locator("button[data-province='44']").click()
     page.get_by_role("button", name="评分", exact=True).click()
     scores = [
@@ -141,11 +146,13 @@ def test_what_fails_is_found_from_the_overview_with_its_reason_and_since_when(pa
     page.goto(f"{site}/index.html")
     page.get_by_role("link", name="馆采集或入库异常").click()
     row = page.locator("#member-table tbody tr")
-    assert row.count() == 1 and "失败" in row.inner_text()
+    expect(row).to_have_count(1)
+    assert "失败" in row.inner_text()
     row.get_by_role("link").click()
-    assert page.get_by_text("服务器返回 503").first.is_visible()
+    expect(page.get_by_text("服务器返回 503").first).to_be_visible()
     page.get_by_role("link", name="详情").first.click()
-    assert page.url.endswith(batch_page()) and page.get_by_text("服务器返回 503").is_visible()
+    expect(page.get_by_text("服务器返回 503").first).to_be_visible()
+    assert page.url.endswith(batch_page())
     page.get_by_role("button", name="English").click()
     assert page.get_by_text("the server answers 503 <img src=x onerror=alert(3)>").is_visible()
 
