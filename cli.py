@@ -362,6 +362,17 @@ def bib(
         summary.print_bib(found)
 
 
+@app.command(epilog="Example: calis retain --months 36")
+def retain(
+    months: Annotated[int, typer.Option(min=0, help="Age in months from which pseudonyms are removed.")],
+) -> None:
+    """Remove old pseudonyms of readers from raw, staged and catalogue files; events and counts stay."""
+    from transforms.usage import retention
+
+    removed = retention.retain(months)
+    typer.echo("Pseudonyms removed: " + ", ".join(f"{layer} {count:,}" for layer, count in removed.items()))
+
+
 @app.command(epilog='Example: calis query "select count(*) from catalog.bib"')
 def query(
     sql: Annotated[str, typer.Argument(help="SQL for DuckDB; the file is opened read-only.")],
