@@ -1,12 +1,12 @@
 """Scores: one number that staff can sort by, of each record, source, and group of records.
 
-    score = 100 - (10 * fails + 2 * warns + 100 * rejected) / (records + rejected), and never below 0
+    score = 100 - (points + 100 * rejected) / (records + rejected), and never below 0
 
-where fails and warns are findings on current records, and rejected are the records set aside in the batches
-that hold current records or came last.  So one error in every record costs 10 points, one warning in every
-record 2, and a source whose records all had to be set aside scores 0.  Findings of a rule that is waived for their
-source are shown, and not counted.  A source without any record has no score, nor has one of usage, whose bad lines
-are counted as rejected all the same.
+where points are those that the findings on current records cost by their rules, and rejected are the records set
+aside in the batches that hold current records or came last.  Where a rule says nothing else, one error in every
+record costs 10 points and one warning 2; a source whose records all had to be set aside scores 0.  Findings of a
+rule that is waived for their source are shown, and not counted.  A source without any record has no score, nor has
+one of usage, whose bad lines are counted as rejected all the same.
 
 Completeness and freshness stand beside the score: the share of `CORE` that records have, and the days from the
 last good harvest to the build.  Groups are members, provinces, regional centres, cataloguing agencies (the first
@@ -22,19 +22,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harvesters.registry import Registry
-from quality import decisions
+from quality import decisions, rules
 from schemas import usage
 from schemas.columns import Table
 from schemas.quality import QUALITY_DEFECT, QUALITY_SCORE, QUALITY_SCORE_HISTORY
 from warehouse import lake
 
 SQL = Path(__file__).resolve().parent / "scores.sql"
-FAIL_WEIGHT, WARN_WEIGHT, REJECTED_WEIGHT = 10, 2, 100
+SET_ASIDE_POINTS = 100
+_FAIL, _WARN = (f"{rules.SEVERITY_WEIGHT[severity]:g}" for severity in ("fail", "warn"))
 FORMULA = (  # as the pages show it, in Chinese and English
-    f"评分 = 100 −（{FAIL_WEIGHT} × 错误 + {WARN_WEIGHT} × 警告 + {REJECTED_WEIGHT} × 退回记录）"
-    "÷（现有记录 + 退回记录），最低为 0；已豁免的问题不计。",
-    f"Score = 100 − ({FAIL_WEIGHT} × errors + {WARN_WEIGHT} × warnings + {REJECTED_WEIGHT} × records set aside) "
-    "÷ (current records + records set aside), never below 0; findings that are waived do not count.",
+    f"评分 = 100 −（各问题按规则扣分之和 + {SET_ASIDE_POINTS} × 退回记录）÷（现有记录 + 退回记录），最低为 0；"
+    f"规则未另定时，错误扣 {_FAIL} 分，警告扣 {_WARN} 分；已豁免的问题不计。",
+    f"Score = 100 − (points of the findings + {SET_ASIDE_POINTS} × records set aside) ÷ (current records + "
+    f"records set aside), never below 0; an error costs {_FAIL} points and a warning {_WARN}, where the rule says "
+    "nothing else; findings that are waived do not count.",
 )
 # What every record is asked for, each an SQL condition on staged.bib.
 CORE = (
@@ -87,13 +89,30 @@ def scores(con: duckdb.DuckDBPyConnection, registry: Registry) -> pa.Table:
     _of_usage(con)
     builds = lake.catalog_builds()
     con.execute("SET VARIABLE build_id = ?", [builds[-1] if builds else None])
-    con.execute("SET VARIABLE weights = ?", [[FAIL_WEIGHT, WARN_WEIGHT, REJECTED_WEIGHT]])
+    con.execute("SET VARIABLE set_aside_points = ?", [SET_ASIDE_POINTS])
+    con.register("rule_points", _rule_points(con))
     core = " + ".join(f"coalesce(({condition})::INT, 0)" for condition in CORE)
     current_rejected(con)
     for name in ("record_score", "source_score"):
         con.execute(_statements()[name].replace("/* core */", f"100.0 * ({core}) / {len(CORE)}"))
     return (
-        con.execute("SELECT * EXCLUDE harvested_at FROM source_score").to_arrow_table().cast(QUALITY_SCORE.schema)
+        con.execute("SELECT * EXCLUDE (harvested_at, points) FROM source_score")
+        .to_arrow_table()
+        .cast(QUALITY_SCORE.schema)
+    )
+
+
+def _rule_points(con: duckdb.DuckDBPyConnection) -> pa.Table:
+    """What a finding costs; where no file explains the rule any more, what its severity does."""
+    found = con.execute("SELECT DISTINCT rule, severity FROM quality.current_issue").fetchall()
+    known = {rule.code: rule.weight for rule in rules.load()}
+    points = [known.get(rule, rules.SEVERITY_WEIGHT[severity]) for rule, severity in found]
+    return pa.table(
+        {
+            "rule": pa.array([rule for rule, _ in found], pa.string()),
+            "severity": pa.array([severity for _, severity in found], pa.string()),
+            "points": pa.array(points, pa.float64()),
+        }
     )
 
 

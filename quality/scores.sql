@@ -1,6 +1,6 @@
 -- Scores as `quality/score.py` describes them.  Beside the lake they see the tables `registered` (sources with what the
--- registry says of them), `waived` (waivers in force), `of_usage` (sources without a score), and the variables
--- `build_id` and `weights` (of errors, warnings, records set aside).
+-- registry says of them), `waived` (waivers in force), `of_usage` (sources without a score), `rule_points` (points that a
+-- finding of a rule costs), and the variables `build_id` and `set_aside_points` (what a record set aside costs).
 
 -- A rejected record is current when its batch holds a current record or is the newest of its source, and the
 -- source has not sent it again since: so a good resubmission settles it, and a bad one takes its place.
@@ -23,8 +23,9 @@ WITH found AS (
     SELECT source_id, batch_id, record_no,
         count(*) FILTER (WHERE until IS NULL AND severity = 'fail')::INT AS fails,
         count(*) FILTER (WHERE until IS NULL AND severity = 'warn')::INT AS warns,
-        count(*) FILTER (WHERE until IS NOT NULL)::INT AS waived
-    FROM quality.current_issue LEFT JOIN waived USING (rule, source_id)
+        count(*) FILTER (WHERE until IS NOT NULL)::INT AS waived,
+        sum(points) FILTER (WHERE until IS NULL) AS points
+    FROM quality.current_issue LEFT JOIN waived USING (rule, source_id) LEFT JOIN rule_points USING (rule, severity)
     GROUP BY ALL
 ),
 described AS (
@@ -35,8 +36,7 @@ described AS (
 SELECT source_id, record_id, batch_id, record_no, described.kind, agency,
     coalesce(registered.supplier, last_agency) AS supplier,
     coalesce(fails, 0) AS fails, coalesce(warns, 0) AS warns, coalesce(waived, 0) AS waived,
-    greatest(0, 100 - getvariable('weights')[1] * coalesce(fails, 0)
-        - getvariable('weights')[2] * coalesce(warns, 0))::DOUBLE AS score,
+    coalesce(points, 0) AS points, greatest(0, 100 - coalesce(points, 0))::DOUBLE AS score,
     completeness
 FROM described
 LEFT JOIN found USING (source_id, batch_id, record_no) LEFT JOIN registered USING (source_id)
@@ -48,7 +48,7 @@ WITH records AS (
 ),
 issues AS (
     SELECT source_id, count(*) FILTER (WHERE fails + warns > 0) AS with_issue, sum(fails) AS fails,
-        sum(warns) AS warns, sum(waived) AS waived, avg(completeness) AS completeness
+        sum(warns) AS warns, sum(waived) AS waived, sum(points) AS points, avg(completeness) AS completeness
     FROM record_score GROUP BY source_id
 ),
 set_aside AS (
@@ -61,15 +61,15 @@ harvested AS (
 counted AS (
     SELECT member_code, source_id, harvested_at, coalesce(records, 0) AS records, coalesce(with_issue, 0) AS with_issue,
         coalesce(fails, 0)::BIGINT AS fails, coalesce(warns, 0)::BIGINT AS warns,
-        coalesce(waived, 0)::BIGINT AS waived, coalesce(rejected, 0) AS rejected, completeness
+        coalesce(waived, 0)::BIGINT AS waived, coalesce(rejected, 0) AS rejected, coalesce(points, 0) AS points,
+        completeness
     FROM registered
     LEFT JOIN records USING (source_id) LEFT JOIN issues USING (source_id) LEFT JOIN set_aside USING (source_id)
     LEFT JOIN harvested USING (source_id)
 )
 SELECT * EXCLUDE completeness,
     CASE WHEN records + rejected > 0 AND source_id NOT IN (SELECT source_id FROM of_usage) THEN
-        greatest(0, 100 - (getvariable('weights')[1] * fails + getvariable('weights')[2] * warns
-            + getvariable('weights')[3] * rejected) / (records + rejected)) END AS score,
+        greatest(0, 100 - (points + getvariable('set_aside_points') * rejected) / (records + rejected)) END AS score,
     completeness,
     -- to the build, not to now: publishing it again says the same
     round(greatest(0, epoch(strptime(left(getvariable('build_id'), 15), '%Y%m%dT%H%M%S') - harvested_at)) / 86400, 2) AS freshness
@@ -79,30 +79,29 @@ ORDER BY member_code, source_id
 -- name: score_history
 WITH grouped AS (
     SELECT 'source' AS scope, source_id AS name, kind || ', ' || format AS peer_kind, records, with_issue, fails,
-        warns, waived, rejected, completeness, freshness, score IS NOT NULL AS scored
+        warns, waived, rejected, points, completeness, freshness, score IS NOT NULL AS scored
     FROM source_score JOIN registered USING (source_id)
     UNION ALL BY NAME
     SELECT unnest(['member', 'province', 'regional_centre']) AS scope,
         unnest([member_code, province, regional_centre]) AS name, unnest([kind, '', '']) AS peer_kind,
-        records, with_issue, fails, warns, waived, rejected, completeness, freshness, true AS scored
+        records, with_issue, fails, warns, waived, rejected, points, completeness, freshness, true AS scored
     FROM source_score JOIN registered USING (member_code, source_id) WHERE score IS NOT NULL
     UNION ALL BY NAME
     SELECT unnest(['agency', 'supplier']) AS scope, unnest([agency, supplier]) AS name, '' AS peer_kind,
-        1 AS records, (fails + warns > 0)::BIGINT AS with_issue, fails, warns, waived, 0 AS rejected, completeness,
-        NULL AS freshness, true AS scored
+        1 AS records, (fails + warns > 0)::BIGINT AS with_issue, fails, warns, waived, 0 AS rejected, points,
+        completeness, NULL AS freshness, true AS scored
     FROM record_score
 ),
 added_up AS (
     SELECT scope, name, peer_kind, sum(records)::BIGINT AS records, sum(with_issue)::BIGINT AS with_issue,
         sum(fails)::BIGINT AS fails, sum(warns)::BIGINT AS warns, sum(waived)::BIGINT AS waived,
-        sum(rejected)::BIGINT AS rejected, sum(completeness * records) / nullif(sum(records), 0) AS completeness,
+        sum(rejected)::BIGINT AS rejected, sum(points) AS points, sum(completeness * records) / nullif(sum(records), 0) AS completeness,
         max(freshness) AS freshness, bool_and(scored) AS scored
     FROM grouped WHERE name IS NOT NULL GROUP BY scope, name, peer_kind
 ),
 scored AS (
     SELECT * EXCLUDE scored, CASE WHEN scored AND records + rejected > 0 THEN
-        greatest(0, 100 - (getvariable('weights')[1] * fails + getvariable('weights')[2] * warns
-            + getvariable('weights')[3] * rejected) / (records + rejected)) END AS score
+        greatest(0, 100 - (points + getvariable('set_aside_points') * rejected) / (records + rejected)) END AS score
     FROM added_up
 )
 SELECT getvariable('build_id') AS build_id, scope, name, records, with_issue, fails, warns, waived, rejected,

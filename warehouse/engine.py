@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from schemas.staged import STAGED_BIB, STAGED_RECORD
-from schemas.tables import TABLES
+from schemas.tables import BY_NAME, TABLES
 from schemas.usage import STAGED_FACTS
 from warehouse import lake
 
@@ -150,16 +150,15 @@ def view(con: duckdb.DuckDBPyConnection, name: str, files: list[Path]) -> None:
     """Make `layer.table` a view of Parquet files; without files, an empty table of its contract."""
     layer, table = name.split(".")
     con.execute(f"CREATE SCHEMA IF NOT EXISTS {layer}")
+    empty = f"empty_{layer}_{table}"
+    con.register(empty, BY_NAME[name].empty())
+    sql = f"SELECT * FROM {empty}"
     if files:
         listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
-        named = (
-            ", union_by_name = true" if name == "quality.outcome" else ""
-        )  # never made anew, so columns are added
-        con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet([{listed}]{named})")
-    else:
-        empty = next(t for t in TABLES if t.full_name == name).empty()
-        con.register(f"empty_{layer}_{table}", empty)
-        con.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM empty_{layer}_{table}")
+        sql = f"SELECT * FROM read_parquet([{listed}])"
+        if name == "quality.outcome":  # never made anew, so older files lack the columns that came later
+            sql = f"SELECT * FROM {empty} UNION ALL BY NAME {sql.replace('])', '], union_by_name = true)')}"
+    con.execute(f"CREATE OR REPLACE VIEW {name} AS {sql}")
 
 
 def open_lake(memory_limit: str = "") -> duckdb.DuckDBPyConnection:

@@ -121,7 +121,7 @@ def test_a_lost_field_and_its_column_are_told():
     found = failed("s", batch)
     assert found["tags_lost"] == ("300", 1)
     assert found["null_rise_points"] == ("extent", 100)
-    assert found["tags_new_percent"][1] == pytest.approx(100 / 8)
+    assert "tags_new_percent" not in found  # one field in eight may be new
 
 
 def test_another_kind_of_material_shifts_the_spectrum():
