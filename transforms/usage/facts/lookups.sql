@@ -42,3 +42,34 @@ CREATE OR REPLACE TEMP TABLE named_member AS
 SELECT lower(name) AS name, min(member_code) AS member_code
 FROM (SELECT member_code, unnest([member_code, moe_code, name_zh, name_en]) AS name FROM member)
 WHERE name IS NOT NULL GROUP BY ALL HAVING count(DISTINCT member_code) = 1;
+
+-- Every supplier asked for a request, from logs and from messages; `request_key` is the row key of the request.
+-- Of messages the last that has a status says how it stands; to ask again opens it again.
+CREATE OR REPLACE TEMP TABLE asked AS
+WITH messages AS (
+    SELECT *, CASE WHEN message = 'request' THEN 'RequestReceived' ELSE status END AS said,
+        coalesce(changed_at, sent_at) AS told_at, (sent_at, message <> 'request', batch_id, record_no) AS turn
+    FROM staged.current_ill_message
+),
+folded AS (
+    SELECT source_id, requester, request_id, supplier, min(sent_at) AS asked_at,
+        min(told_at) FILTER (map_extract_value(getvariable('ill_outcome'), lower(said)) = 'filled') AS supplied_at,
+        max(told_at) FILTER (said = 'LoanCompleted') AS returned_at,
+        coalesce(arg_max(said, turn) FILTER (said IS NOT NULL), 'RequestReceived') AS status,
+        arg_max(told_at, turn) FILTER (said IS NOT NULL) AS told_at,
+        arg_max(unfilled_reason, turn) FILTER (unfilled_reason IS NOT NULL) AS unfilled_reason,
+        arg_max(fee_cents, turn) FILTER (fee_cents IS NOT NULL) AS fee_cents,
+        arg_max(currency, turn) FILTER (currency IS NOT NULL) AS currency
+    FROM messages GROUP BY source_id, requester, request_id, supplier
+)
+SELECT * EXCLUDE (batch_id, record_no, digest), digest64(concat_ws('|', role, request_id)) AS request_key
+FROM staged.current_attempt
+UNION ALL BY NAME
+SELECT folded.* EXCLUDE (requester, unfilled_reason), role,
+    digest64(concat_ws('|', requester, request_id, supplier)) AS row_key,
+    digest64(concat_ws('|', requester, request_id)) AS request_key,
+    CAST(row_number() OVER (PARTITION BY source_id, requester, request_id ORDER BY asked_at, supplier) AS INTEGER)
+        AS attempt_no,
+    coalesce(map_extract_value(getvariable('ill_outcome'), lower(status)), 'open') AS outcome,
+    CASE WHEN status = 'Unfilled' THEN unfilled_reason END AS unfilled_reason
+FROM folded JOIN source USING (source_id);

@@ -1,19 +1,12 @@
--- Requests of logs, and those that messages tell of: the first asks, the last answer says how it stands, and a
--- supplier that filled it outweighs those that did not.
-WITH answers AS (
-    SELECT *, map_extract_value(getvariable('ill_outcome'), lower(status)) AS outcome FROM staged.current_ill_message
+-- Requests of logs, and those that messages tell of.  How one stands says the supplier that filled it, else one that
+-- has not answered, else the last that was asked; it was submitted when the first was asked.
+WITH best AS (
+    SELECT source_id, request_key AS row_key, min(asked_at) AS asked_at,
+        arg_max(asked, (outcome = 'filled', outcome = 'open', attempt_no)) AS attempt
+    FROM asked GROUP BY source_id, request_key
 ),
 folded AS (
-    SELECT source_id, requester, request_id, min(sent_at) FILTER (message = 'request') AS submitted_at,
-        min(coalesce(changed_at, sent_at)) FILTER (outcome = 'filled') AS supplied_at,
-        max(coalesce(changed_at, sent_at)) FILTER (
-            status IN ('LoanCompleted', 'CopyCompleted', 'CompletedWithoutReturn', 'Cancelled', 'Unfilled')
-        ) AS closed_at,
-        arg_max(status, (outcome = 'filled', sent_at)) FILTER (status IS NOT NULL) AS status,
-        arg_max(supplier, (outcome = 'filled', sent_at)) AS partner,
-        arg_max(unfilled_reason, sent_at) FILTER (unfilled_reason IS NOT NULL) AS unfilled_reason,
-        arg_max(fee_cents, sent_at) FILTER (fee_cents IS NOT NULL) AS fee_cents,
-        arg_max(currency, sent_at) FILTER (currency IS NOT NULL) AS currency,
+    SELECT source_id, requester, request_id, digest64(concat_ws('|', requester, request_id)) AS row_key,
         arg_max(service, sent_at) FILTER (service IS NOT NULL) AS service,
         arg_max(title, sent_at) FILTER (title IS NOT NULL) AS title,
         arg_max(article_title, sent_at) FILTER (article_title IS NOT NULL) AS article_title,
@@ -21,22 +14,34 @@ folded AS (
         arg_max(volume_issue, sent_at) FILTER (volume_issue IS NOT NULL) AS volume_issue,
         arg_max(isbn, sent_at) FILTER (isbn IS NOT NULL) AS isbn,
         arg_max(issn, sent_at) FILTER (issn IS NOT NULL) AS issn, arg_max(doi, sent_at) FILTER (doi IS NOT NULL) AS doi
-    FROM answers GROUP BY source_id, requester, request_id
+    FROM staged.current_ill_message GROUP BY source_id, requester, request_id
 ),
 requests AS (
-    SELECT * EXCLUDE (batch_id, record_no, digest) FROM staged.current_request
+    SELECT r.* EXCLUDE (batch_id, record_no, digest) REPLACE (
+        coalesce(best.asked_at, submitted_at) AS submitted_at,
+        CASE WHEN best.asked_at < submitted_at THEN local_date(best.asked_at, zone) ELSE submitted_date END
+            AS submitted_date,
+        CASE WHEN attempt IS NULL THEN supplied_at ELSE attempt.supplied_at END AS supplied_at,
+        coalesce(attempt.status, status) AS status, coalesce(attempt.outcome, outcome) AS outcome,
+        coalesce(attempt.supplier, partner) AS partner,
+        CASE WHEN attempt IS NULL THEN unfilled_reason ELSE attempt.unfilled_reason END AS unfilled_reason,
+        CASE WHEN attempt IS NULL THEN fee_cents ELSE attempt.fee_cents END AS fee_cents,
+        CASE WHEN attempt IS NULL THEN currency ELSE attempt.currency END AS currency
+    )
+    FROM staged.current_request AS r JOIN source USING (source_id) LEFT JOIN best USING (source_id, row_key)
     UNION ALL BY NAME
-    SELECT * EXCLUDE (status, requester, service, partner, zone, role, member_code),
-        digest64(concat_ws('|', requester, request_id)) AS row_key, role,
-        coalesce(status, 'RequestReceived') AS status, coalesce(service, 'CopyOrLoan') AS service,
-        CASE WHEN role = 'lend' THEN requester ELSE partner END AS partner,
-        coalesce(map_extract_value(getvariable('ill_outcome'), lower(status)), 'open') AS outcome,
-        local_date(submitted_at, zone) AS submitted_date
-    FROM folded JOIN source USING (source_id)
+    SELECT folded.* EXCLUDE (requester, service), role, coalesce(service, 'CopyOrLoan') AS service,
+        best.asked_at AS submitted_at, local_date(best.asked_at, zone) AS submitted_date,
+        attempt.supplied_at, attempt.status, attempt.outcome, attempt.unfilled_reason, attempt.fee_cents,
+        attempt.currency,
+        CASE WHEN attempt.status IN ('LoanCompleted', 'CopyCompleted', 'CompletedWithoutReturn', 'Cancelled', 'Unfilled')
+            THEN attempt.told_at END AS closed_at,
+        CASE WHEN role = 'lend' THEN requester ELSE attempt.supplier END AS partner
+    FROM folded JOIN source USING (source_id) JOIN best USING (source_id, row_key)
 )
 SELECT coalesce(tenant, source.member_code) AS member_code, requests.*,
     coalesce(by_isbn.bib_id, by_issn.bib_id) AS bib_id, named.member_code AS partner_code
-FROM requests JOIN source USING (source_id)
+FROM requests JOIN (SELECT source_id, member_code FROM source) AS source USING (source_id)
 LEFT JOIN number_bib AS by_isbn ON by_isbn.number = isbn
 LEFT JOIN number_bib AS by_issn ON by_issn.number = issn
 LEFT JOIN named_member AS named ON named.name = lower(regexp_replace(partner, '^[A-Z]+:', ''))
