@@ -1,0 +1,358 @@
+"""How long usage takes from a library's file to an answer.
+
+    bench/warehouse.py [--loans 10000000] [--items 2000000] [--json] [--memory-limit 3GB] [--threads 2]
+        [--folder DIR]
+
+Made up are twenty members, a build of the catalogue with so many items, and a CSV file of circulation events for
+each member: nine loans, then a renewal, over two years, most of them of few items.  Then run, each in a process of
+its own, what a real run calls:
+
+- `door`: the files are landed, readers become pseudonyms; `stage`: they become staged Parquet, through the gates
+- `facts`: every table of facts, also those that stay empty, for the build
+- `file`: the DuckDB file with tables and comments, without what follows: `marts`, all dimensions and marts; each
+  that takes a second or more stands on a line of its own
+- `question N`: the median of five runs of a block of COOKBOOK.md on that file
+
+`load` is stage, facts and file together.  What a build does besides (matching, bibs, holdings) is written as it
+would leave it and not measured; nor are requests, COUNTER reports and monthly snapshots of items, of which there
+are none here.  `records_per_s` are circulation events, of a question none.  `peak_mb` counts with all that the
+process imports; of a mart it is the peak while it was made, where the system lets us ask.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+if sys.path[0] == str(ROOT / "bench"):  # run as a script: its neighbours are found as `bench.…`
+    sys.path[0] = str(ROOT)
+
+PROVINCES = "11 12 13 14 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 50".split()
+MEMBERS = tuple(f"D{province}001" for province in PROVINCES)  # those that the cookbook asks of are among them
+BATCH = "20260101T000000000000Z"
+BUILD = "20260102T000000000000Z"
+RUN = "bench"
+SHOWN_SECONDS = 1.0  # from which a mart has a line of its own
+REPEATS = 5
+# Even numbers of 0 to 1 that are the same for the same row and purpose on any day.
+MACROS = "CREATE TEMP MACRO chance(n, purpose) AS (hash(n, purpose) >> 11) / 9007199254740992.0"
+ITEMS = """CREATE TEMP TABLE made_item AS
+    SELECT i AS item_no, $members[1 + CAST(floor(chance(i, 'member') * len($members)) AS INTEGER)] AS member_code,
+        CAST(floor(pow(chance(i, 'bib'), 2) * greatest($items // 3, 1)) AS BIGINT) AS bib
+    FROM range($items) t(i)"""
+RECORDS = """CREATE TEMP TABLE made_record AS
+    SELECT member_code, bib,
+        CAST(row_number() OVER (PARTITION BY member_code ORDER BY bib) - 1 AS INTEGER) AS record_no
+    FROM made_item GROUP BY member_code, bib"""
+# Columns of the contracts that these tables lack are null.
+TABLES = {
+    "catalog.bib": """SELECT 'b' || bib AS bib_id, count(*) AS records, count(*) AS members,
+        '书名 ' || bib AS title, ['著者 ' || (bib // 3)] AS creators,
+        '出版社 ' || (bib % 500) AS publisher, 1950 + bib % 75 AS pub_year,
+        [chr(65 + CAST(bib % 22 AS INTEGER)) || (bib % 1000)] AS clc,
+        'book' AS kind, 'print' AS carrier, 'chi' AS lang
+        FROM made_record GROUP BY bib ORDER BY bib_id""",
+    "catalog.bib_record": f"""SELECT 'b' || bib AS bib_id, member_code || '-opac' AS source_id,
+        'r' || bib AS record_id, '{BATCH}' AS batch_id, record_no FROM made_record ORDER BY ALL""",
+    "catalog.redirect": """SELECT DISTINCT 'b' || bib AS bib_id, 'living' AS status, bib_id AS living_bib_id
+        FROM made_record""",
+    "catalog.holding": """SELECT 'b' || bib AS bib_id, member_code, member_code || '-opac' AS source_id,
+        'r' || bib AS record_id, 0 AS holding_no FROM made_record ORDER BY ALL""",
+    "catalog.item": """SELECT 'b' || bib AS bib_id, member_code, member_code || '-opac' AS source_id,
+        'r' || bib AS record_id, row_number() OVER (PARTITION BY member_code, bib ORDER BY item_no) - 1 AS item_no,
+        member_code || lpad(CAST(item_no AS VARCHAR), 9, '0') AS barcode, '总馆' AS location
+        FROM made_item ORDER BY ALL""",
+}  # fmt: skip
+STAGED = {
+    "staged.item": f"""SELECT i.* EXCLUDE (bib_id, member_code), '{BATCH}' AS batch_id, record_no
+        FROM made_catalog_item AS i
+        JOIN made_record AS r ON r.member_code = i.member_code AND i.record_id = 'r' || r.bib
+        WHERE i.member_code = $member""",
+    "staged.record": f"""SELECT member_code || '-opac' AS source_id, 'r' || bib AS record_id,
+        '{BATCH}' AS batch_id, record_no, CAST(bib AS UBIGINT) AS digest, false AS deleted
+        FROM made_record WHERE member_code = $member""",
+}  # fmt: skip
+EVENTS = """CREATE TEMP TABLE made_event AS
+    SELECT n, CASE WHEN n % 10 = 9 THEN 'renew' ELSE 'loan' END AS event_type,
+        TIMESTAMP '2024-01-01' + to_seconds(CAST(floor(chance(n, 'time') * 63072000) AS BIGINT)) AS event_time,
+        CAST(floor(pow(chance(n, 'item'), 3) * $items) AS BIGINT) AS item_no,
+        CAST(floor(chance(n, 'reader') * greatest($items // 10, 20)) AS BIGINT) AS reader
+    FROM range($loans) t(n)"""
+FILE = """SELECT 'e' || n AS event_id, event_type, event_time,
+        member_code || lpad(CAST(item_no AS VARCHAR), 9, '0') AS barcode, '总馆' AS location,
+        'R' || reader AS reader,
+        CASE reader % 5 WHEN 0 THEN '教师' WHEN 1 THEN '研究生' ELSE '本科生' END AS reader_type
+    FROM made_event JOIN made_item USING (item_no) WHERE member_code = '{member}' ORDER BY n"""
+
+
+# --- what is made up ------------------------------------------------------------------------------------------
+
+
+def make(home: Path, loans: int, items: int) -> None:
+    """Make a lake: registry, files of events to be landed, staged items and a build of the catalogue."""
+    from schemas.tables import BY_NAME
+    from warehouse import engine, lake
+
+    _registry(home)
+    folder = lake.catalog_build(BUILD)
+    folder.mkdir(parents=True)
+    with engine.connect() as con:
+        con.execute(f"SET temp_directory = '{str(home / 'scratch').replace(chr(39), chr(39) * 2)}'")
+        con.execute(MACROS)
+        con.execute(ITEMS, {"items": items, "members": list(MEMBERS)})
+        con.execute(RECORDS)
+        con.execute(EVENTS, {"items": items, "loans": loans})
+        con.execute(f"CREATE TEMP VIEW made_catalog_item AS {TABLES['catalog.item']}")
+
+        def write(place: Path, name: str, sql: str, given: dict[str, Any] | None = None) -> None:
+            con.register("contract", BY_NAME[name].empty())
+            whole = con.execute(f"FROM contract UNION ALL BY NAME ({sql})", given).to_arrow_table()
+            lake.write_table(place, name, whole)
+
+        for name, sql in TABLES.items():
+            write(folder, name, sql)
+        lake.write_table(folder, "catalog.former_record", BY_NAME["catalog.former_record"].empty())
+        for member in MEMBERS:
+            place = lake.staged_batch(f"{member}-opac", BATCH)
+            place.mkdir(parents=True)
+            for name, sql in STAGED.items():
+                write(place, name, sql, {"member": member})
+            arriving = home / "in" / member
+            arriving.mkdir(parents=True)
+            con.execute(f"COPY ({FILE.format(member=member)}) TO '{arriving / 'loans.csv'}' (HEADER)")
+    from harvesters import registry
+
+    lake.write_table(folder, "catalog.member", registry.load().member_table())
+
+
+def _registry(home: Path) -> None:
+    from warehouse import lake
+
+    lake.registry().mkdir(parents=True)
+    members = ["code,name_zh,name_en,kind,province,valid_from"]
+    sources = ["source_id,member_code,protocol,address,format"]
+    for member in MEMBERS:
+        province = member[1:3]
+        members.append(f"{member},第{province}馆,Library {province},undergraduate,{province},2020-01-01")
+        sources.append(f"{member}-opac,{member},folder,in/{member}-opac,cnmarc")
+        sources.append(f"{member}-loans,{member},folder,in/{member},loans")
+    (lake.registry() / "members.csv").write_text("\n".join(members) + "\n", "utf-8")
+    (lake.registry() / "sources.csv").write_text("\n".join(sources) + "\n", "utf-8")
+
+
+# --- in a process of its own ----------------------------------------------------------------------------------
+
+
+def _processor() -> float:
+    """Processor seconds of this process and of its children that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+def _peak_mb() -> float:
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+
+
+def _forget_peak() -> None:
+    """Begin to look for the peak anew, where the system allows it."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+class Clock:
+    """Wall and processor seconds since it was made."""
+
+    def __init__(self) -> None:
+        self.wall, self.cpu = time.perf_counter(), _processor()
+
+    def row(self, name: str) -> dict[str, Any]:
+        """What it took."""
+        return {
+            "name": name,
+            "seconds": time.perf_counter() - self.wall,
+            "cpu_seconds": _processor() - self.cpu,
+            "peak_mb": _peak_mb(),
+        }
+
+
+def _lake(memory_limit: str, threads: int) -> Any:
+    from warehouse import engine, lake
+
+    con = engine.open_lake(memory_limit)
+    scratch = str(lake.home() / "scratch").replace("'", "''")
+    con.execute(f"SET threads = {threads}; SET temp_directory = '{scratch}'")
+    return con
+
+
+def _complete(outcomes: list[Any]) -> None:
+    """Raises where not every outcome is complete: figures of half a run say nothing."""
+    if wrong := [outcome for outcome in outcomes if outcome.verdict != "complete"]:
+        raise SystemExit(f"error: {wrong[0].source_id} is {wrong[0].verdict}: {wrong[0].reason}")
+
+
+def run_door(memory_limit: str, threads: int) -> list[dict[str, Any]]:
+    from harvesters import harvest
+
+    clock = Clock()
+    _complete(harvest.harvest_sources([f"{member}-loans" for member in MEMBERS], RUN, jobs=1))
+    return [clock.row("door")]
+
+
+def run_stage(memory_limit: str, threads: int) -> list[dict[str, Any]]:
+    from transforms import stage
+
+    clock = Clock()
+    _complete(stage.stage_sources([f"{member}-loans" for member in MEMBERS], RUN))
+    return [clock.row("stage")]
+
+
+def run_facts(memory_limit: str, threads: int) -> list[dict[str, Any]]:
+    from harvesters import registry
+    from transforms.usage import facts
+    from warehouse import lake
+
+    clock = Clock()
+    with _lake(memory_limit, threads) as con:
+        facts.write(con, registry.load(), lake.catalog_build(BUILD))
+    return [clock.row("facts")]
+
+
+def run_file(memory_limit: str, threads: int) -> list[dict[str, Any]]:
+    """The published file; what marts take is left out of `file`."""
+    from harvesters import registry
+    from warehouse import build, lake, marts
+
+    add = marts.add
+    made: list[dict[str, Any]] = []
+    filled = 0.0
+
+    def add_timed(con: Any, mart: marts.Mart) -> None:
+        nonlocal filled
+        filled = filled or _peak_mb()
+        _forget_peak()
+        one = Clock()
+        add(con, mart)
+        made.append(one.row(mart.full_name))
+
+    lake.published_database().parent.mkdir(parents=True, exist_ok=True)
+    clock = Clock()
+    with _lake(memory_limit, threads) as con:
+        marts.add = add_timed
+        try:
+            build.fill(con, lake.published_database(), registry.load())
+        finally:
+            marts.add = add
+    whole = clock.row("file")
+    every = {"name": "marts"} | {key: sum(row[key] for row in made) for key in ("seconds", "cpu_seconds")}
+    every["peak_mb"] = max(row["peak_mb"] for row in made)
+    whole |= {key: whole[key] - every[key] for key in ("seconds", "cpu_seconds")}
+    whole["peak_mb"] = max(whole["peak_mb"], filled)
+    slow = sorted((row for row in made if row["seconds"] >= SHOWN_SECONDS), key=lambda row: -row["seconds"])
+    return [whole, every, *slow]
+
+
+def questions() -> list[str]:
+    """The blocks of COOKBOOK.md."""
+    return re.findall(r"```sql\n(.+?);\n```", (ROOT / "COOKBOOK.md").read_text("utf-8"), re.DOTALL)
+
+
+def run_cookbook(memory_limit: str, threads: int) -> list[dict[str, Any]]:
+    from warehouse import build
+
+    rows = []
+    with build.open_published() as con:
+        con.execute(f"SET threads = {threads}; SET memory_limit = '{memory_limit}'")
+        for number, sql in enumerate(questions(), 1):
+            runs = []
+            for _ in range(REPEATS):
+                clock = Clock()
+                con.execute(sql).fetchall()
+                runs.append(clock.row(f"question {number}"))
+            rows.append(runs[0] | {key: median(run[key] for run in runs) for key in ("seconds", "cpu_seconds")})
+    return rows
+
+
+RUNS = {"door": run_door, "stage": run_stage, "facts": run_facts, "file": run_file, "cookbook": run_cookbook}
+
+
+# --- the rows -------------------------------------------------------------------------------------------------
+
+
+def serve(what: str, home: Path, given: argparse.Namespace) -> list[dict[str, Any]]:
+    """What one step tells, from a process of its own."""
+    command = [sys.executable, __file__, "--serve", what, given.memory_limit, str(given.threads)]
+    threads = {f"{library}_NUM_THREADS": str(given.threads) for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+    answer = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, **threads, "CALIS_HOME": str(home)}
+    )
+    if answer.returncode:
+        raise SystemExit(f"error: {what} ended with code {answer.returncode}; see above")
+    rows: list[dict[str, Any]] = json.loads(answer.stdout.splitlines()[-1])
+    return rows
+
+
+def told(rows: list[dict[str, Any]], loans: int) -> list[dict[str, Any]]:
+    """The rows as they are shown, `load` among them."""
+    by_name = {row["name"]: row for row in rows}
+    parts = [by_name[name] for name in ("stage", "facts", "file")]
+    load = {"name": "load"} | {key: sum(part[key] for part in parts) for key in ("seconds", "cpu_seconds")}
+    load["peak_mb"] = max(part["peak_mb"] for part in parts)
+    rows.insert(rows.index(by_name["file"]) + 1, load)
+    return [
+        {
+            "name": row["name"],
+            "seconds": round(row["seconds"], 4),
+            "cpu_seconds": round(row["cpu_seconds"], 4),
+            "records_per_s": None if row["name"].startswith("question") else round(loans / row["seconds"]),
+            "peak_mb": round(row["peak_mb"], 1),
+        }
+        for row in rows
+    ]
+
+
+def main() -> None:
+    """Run from the command line."""
+    if sys.argv[1:2] == ["--serve"]:
+        what, memory_limit, threads = sys.argv[2:]
+        answers = os.fdopen(os.dup(1), "w")
+        os.dup2(2, 1)  # what a step prints is no answer
+        print(json.dumps(RUNS[what](memory_limit, int(threads))), file=answers)
+        return
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--loans", type=int, default=10_000_000, metavar="N", help="circulation events")
+    parser.add_argument("--items", type=int, default=2_000_000, metavar="N")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--memory-limit", default="3GB", help="DuckDB's")
+    parser.add_argument("--threads", type=int, default=2, help="DuckDB's")
+    parser.add_argument("--folder", type=Path, help="a new folder, where the lake stays; else it is removed")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        home = (given.folder or Path(scratch)).resolve() / "lake"
+        if home.exists():
+            parser.error(f"{home} is there already; name another folder")
+        os.environ["CALIS_HOME"] = str(home)
+        os.environ.pop("CALIS_KEYS", None)  # beside the lake
+        home.mkdir(parents=True)
+        make(home, given.loans, given.items)
+        rows = told([row for what in RUNS for row in serve(what, home, given)], given.loans)
+    if given.json:
+        print(json.dumps({"rows": rows}, ensure_ascii=False))
+        return
+    columns = ("seconds", "cpu_seconds", "records_per_s", "peak_mb")
+    print(f"{'':40}" + "".join(f"{column:>16}" for column in columns))
+    for row in rows:
+        print(f"{row['name']:40}" + "".join(f"{row[column] or 0:>16,}" for column in columns))
+
+
+if __name__ == "__main__":
+    main()
