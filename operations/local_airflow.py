@@ -21,7 +21,7 @@ from harvesters import pools
 from warehouse import lake
 
 RUN = ("harvest_members", "build_catalog", "publish_warehouse")  # one after the other
-DAGS = (*RUN, "backfill_members")
+DAGS = (*RUN, "backfill_members", "retain_readers")
 PORT = 8080
 COMPONENTS = ("scheduler", "dag-processor", "triggerer", "api-server")
 START_SECONDS = 120

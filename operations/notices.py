@@ -21,6 +21,7 @@ WHAT = {
     "backfill_members": ("Harvest of a day", "按日补采"),
     "build_catalog": ("Union catalogue", "联合目录构建"),
     "publish_warehouse": ("Publication", "发布"),
+    "retain_readers": ("Retention", "读者假名清除"),
 }
 NEXT = {
     "build_catalog": (
@@ -30,6 +31,10 @@ NEXT = {
     "publish_warehouse": (
         "The last good file stays in place. Mend what the reason names, then run publish_warehouse again.",
         "上一次发布的文件仍然有效。请按原因处理后重新运行 publish_warehouse。",
+    ),
+    "retain_readers": (
+        "Some old pseudonyms may still be there. Read the task's log, then run the DAG again.",
+        "可能仍有过期的读者假名未清除。请查看任务日志后重新运行。",
     ),
 }
 OTHERWISE = (

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from operations import local_airflow
 from tests import consortium
 
 
@@ -42,7 +43,7 @@ def test_up_asks_for_a_password_and_leaves_no_process(lake_home):
         login = httpx.post(f"{address}/auth/token", json={"username": "admin", "password": password})
         bearer = {"Authorization": f"Bearer {login.json()['access_token']}"}
         dags = httpx.get(f"{address}/api/v2/dags", headers=bearer).json()
-        assert {dag["dag_id"] for dag in dags["dags"]} == {"harvest_members", "build_catalog", "publish_warehouse"}
+        assert {dag["dag_id"] for dag in dags["dags"]} == set(local_airflow.DAGS)
         assert json.loads((lake_home / "airflow" / "passwords.json").read_text("utf-8")) == {"admin": password}
         assert len(processes_of(lake_home)) > 4
     finally:

@@ -27,7 +27,7 @@ def retain(months: int, today: date | None = None) -> dict[str, int]:
     """Remove pseudonyms of events that are more than `months` months old, or of no known date.
 
     Returns:
-        How many were removed, by layer: raw, staged, catalog.
+        How many were removed, by layer: raw, staged (with batches that are held), catalog.
     """
     last = pa.scalar(today or lake.now().date(), pa.date32())
     counted = {"raw": 0, "staged": 0, "catalog": 0}
@@ -39,11 +39,18 @@ def retain(months: int, today: date | None = None) -> dict[str, int]:
             if source.format in OF_FORMAT:
                 for batch_id in lake.raw_batches(source.source_id):
                     counted["raw"] += _of_raw(con, source, batch_id, before)
-                for batch_id in lake.staged_batches(source.source_id):
-                    counted["staged"] += _of_tables(lake.staged_batch(source.source_id, batch_id), before)
+                with lake.source_locked(source.source_id):
+                    for folder in _batches(source.source_id):
+                        counted["staged"] += _of_tables(folder, before)
         for build_id in lake.catalog_builds():
             counted["catalog"] += _of_tables(lake.catalog_build(build_id), before)
     return counted
+
+
+def _batches(source_id: str) -> list[Path]:
+    """The folders of the staged batches of a source, current and held."""
+    staged = [lake.staged_batch(source_id, batch_id) for batch_id in lake.staged_batches(source_id)]
+    return staged + [lake.held_batch(source_id, batch_id) for batch_id in lake.held_batches(source_id)]
 
 
 def _of_tables(folder: Path, before: date) -> int:

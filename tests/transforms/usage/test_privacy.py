@@ -1,13 +1,22 @@
 """Personal data planted in every kind of usage file is in no byte of what is written; old pseudonyms go."""
 
+import io
+import zipfile
 from datetime import date
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import zstandard
 
+from quality import expectations
+from quality.feedback import feedback, runs, zipped
+from quality.report import report
+from tests.transforms.staged_records import HAMLET, stage
+from transforms import catalog
 from transforms.usage import retention
-from warehouse import lake
+from warehouse import engine, lake
+from warehouse.publish import publish
 
 from .usage_lake import Feeds, rows
 
@@ -53,15 +62,65 @@ def written() -> dict[str, bytes]:
                 content = zstandard.ZstdDecompressor().stream_reader(content).read()
             if path.suffix == ".parquet":
                 content += repr(pq.read_table(path).to_pydict()).encode()
+            if path.suffix == ".duckdb":
+                content += told(path)
+            if path.suffix == ".zip":
+                content += unpacked(content)
             found[str(path)] = content
     return found
 
 
-def test_personal_data_is_in_no_byte_of_what_is_written(caplog):
+def told(database: Path) -> bytes:
+    """Every row of every table and view of a DuckDB file, where bytes are packed, and its comments."""
+    parts = []
+    with engine.connect(database, read_only=True) as con:
+        names = con.execute(
+            """SELECT schema_name, table_name FROM duckdb_tables() UNION ALL
+            SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal"""
+        ).fetchall()
+        assert len(names) > 60
+        for schema, name in names:
+            parts.append(repr(con.execute(f'FROM "{schema}"."{name}"').fetchall()))
+        parts.append(repr(con.execute("SELECT sql, comment FROM duckdb_tables()").fetchall()))
+    return "".join(parts).encode()
+
+
+def unpacked(archive: bytes) -> bytes:
+    """The names and contents in a ZIP file."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as file:
+        return b"".join(name.encode() + file.read(name) for name in file.namelist())
+
+
+def released(monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """Build, publish and report on what is staged; the archives that members get."""
+    chosen = tuple(one for one in expectations.load() if one.name != "rejected_percent")
+    monkeypatch.setattr(expectations, "load", lambda: chosen)  # most rows here are bad
+    stage("a-cat", [HAMLET], items=[{"record_no": 0, "record_id": "000", "item_no": 0, "barcode": "B1"}])
+    catalog.build("run")
+    for outcome in (*publish("run"), *feedback("run"), *report("run")):
+        assert outcome.verdict == "complete", outcome
+    return b"".join(unpacked(zipped("A", build_id)) for build_id in runs("A"))
+
+
+def assert_no_pseudonym_is_published(archives: bytes) -> None:
+    ((pseudonym,),) = rows("SELECT DISTINCT reader_key FROM staged.loan")
+    file = lake.published_database()
+    pages = b"".join(path.read_bytes() for path in lake.site().rglob("*") if path.is_file())
+    published = told(file)
+    assert b"Hamlet" in published and b"Demo Library A" in pages, "what is there is found"
+    assert str(pseudonym).encode() not in published + pages + archives
+    assert pseudonym.to_bytes(8, "little", signed=True) not in file.read_bytes()
+    with engine.connect(file, read_only=True) as con:
+        assert con.execute("SELECT count(*) > 0 FROM catalog.loan").fetchone() == (True,)
+        columns = con.execute("SELECT table_name FROM duckdb_columns() WHERE column_name = 'reader_key'")
+        assert columns.fetchall() == []
+
+
+def test_personal_data_is_in_no_byte_of_what_is_written(caplog, monkeypatch):
     caplog.set_level("DEBUG")
     said = []
+    feeds = Feeds("a-cat,A,auto,full,", *(f"a-{kind},A,{kind},delta," for kind in FILES))
     for kind, content in FILES.items():
-        feeds = Feeds(f"a-{kind},A,{kind},delta,")
         files = {f"{NAME}-{PHONE}.csv": content}
         if kind == "ill":
             files[f"{LATIN}.xml"] = MESSAGE
@@ -69,9 +128,15 @@ def test_personal_data_is_in_no_byte_of_what_is_written(caplog):
         outcome = feeds.stage(f"a-{kind}", batch_id)
         assert outcome.received == outcome.staged + outcome.rejected > 0, kind
         assert outcome.staged, kind
+        outcome.record()
         said += [harvested.reason, outcome.reason]
-    files = written()
-    assert len(files) > 40
+    archives = released(monkeypatch)
+    assert b"usage-personal" in archives, "the member is told of the rows that were set aside"
+    assert_no_pseudonym_is_published(archives)
+    files = written() | {"archives": archives}
+    suffixes = {name.rpartition(".")[2] for name in files}
+    assert {"duckdb", "html", "csv", "parquet", "zst"} <= suffixes
+    assert len(files) > 100
     leaks = [
         (name[-60:], planted, data[data.find(planted.encode()) - 30 :][:60])
         for name, data in files.items()
@@ -97,3 +162,17 @@ def test_retention_removes_old_pseudonyms_and_keeps_the_events(months, left):
     assert rows("SELECT count(*), count(reader_key) FROM staged.loan") == [(2, left)]
     feeds.stage("a", "b1")  # raw has them no more either
     assert rows("SELECT count(*), count(reader_key) FROM staged.loan") == [(2, left)]
+
+
+def test_retention_reaches_batches_that_are_held_and_builds():
+    header = "event_id,event_type,event_time,barcode,reader\n"
+    feeds = Feeds("a-cat,A,auto,full,", "a,A,loans,delta,")
+    stage("a-cat", [HAMLET])
+    feeds.take("a", {"loans.csv": header + "1,loan,2024-01-05,B1,R1\n"})
+    catalog.build("run")
+    held = lake.held_batch("a", "b1")
+    held.parent.mkdir(parents=True)
+    lake.staged_batch("a", "b1").rename(held)
+    assert retention.retain(1, date(2024, 6, 20)) == {"raw": 1, "staged": 1, "catalog": 1}
+    assert pq.read_table(held / "loan.parquet")["reader_key"].null_count == 1
+    assert rows("SELECT count(*), count(reader_key) FROM catalog.loan") == [(1, 0)]
