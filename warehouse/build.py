@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from harvesters.registry import Registry
 from quality import decisions, metrics, score
+from quality.rules import across
 from schemas.tables import BY_NAME, TABLES
 from warehouse import engine, health, lake, marts, views
 
@@ -76,6 +77,7 @@ def fill(con: duckdb.DuckDBPyConnection, file: Path, registry: Registry) -> dict
     con.execute(f"ATTACH {marts.text(str(file))} AS published")
     for layer in ("catalog", "quality", *marts.SCHEMAS, *views.LANGUAGES):
         con.execute(f"CREATE SCHEMA published.{layer}")
+    across.find(con, registry)
     con.register("scores", score.scores(con, registry))
     con.register("history", score.history(con))
     con.register("defects", score.defects(con))

@@ -9,8 +9,10 @@ Columns of a rule file (lists are written `a|b`; an empty list means all):
     tag         the field it speaks of, or `024,100`; where formats differ `cnmarc:200|marc21:245`
     table       bib, field, holding or item: the staged table whose rows the predicate sees;
                 deviation: the places where a record differs from its format (`quality.rules.deviations`);
+                union: whatever the whole build holds (`quality.rules.across`);
                 reader: the reader, the stage or the publication finds it, the row only explains it
-    predicate   SQL that is true for a row that breaks the rule; null counts as sound
+    predicate   SQL that is true for a row that breaks the rule; null counts as sound.  Of table union a SELECT
+                that gives source_id, batch_id, record_no, record_id and value of what breaks it
     value       SQL for the value shown; for table field its value, where nothing is given
 
 and, where a file has them:
@@ -28,6 +30,10 @@ without a tag only what `quality.rules.anywhere` picks out.
 What compares records of a batch (`is_held` and `batch_has_holdings` of bib, `same_barcode` of item) is there
 only at its end, and not together with questions for fields.
 `getvariable('batch_year')` is the year of the batch.
+
+A rule of table union sees the lake (`staged.current_…`, `catalog.…`) and `union_record`: the columns of
+staged.bib of each current record, with its member_code and the bib_id that the build gave it.  It chooses formats
+and kinds itself.
 Macros for predicates are in `macros.sql`.
 """
 
@@ -40,7 +46,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 STAGED = ("bib", "field", "holding", "item")
-TABLES = (*STAGED, "deviation", "reader")
+TABLES = (*STAGED, "deviation", "union", "reader")
 SEVERITY_WEIGHT = {"fail": 10.0, "warn": 2.0}
 COLUMNS = [
     "code",
@@ -131,6 +137,8 @@ def _faults(place: str, row: dict[str, str], seen: set[str]) -> list[str]:
         faults.append(f"{place}: is_held means nothing where no holdings are sent; ask for batch_has_holdings too")
     if row["table"] != "field" and NEIGHBOUR.search(row["predicate"] + row["value"]):
         faults.append(f"{place}: only a rule of table field can ask what is beside a subfield")
+    if row["table"] == "union" and row["formats"] + row["kinds"] + row["value"]:
+        faults.append(f"{place}: a rule of table union has formats, kinds and value in its SELECT")
     faults += [f"{place}: {fault}" for fault in _date_faults(row)]
     if bool(row["predicate"]) == (row["table"] == "reader"):
         faults.append(f"{place}: a rule of table reader has no predicate, every other has one")

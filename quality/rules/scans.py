@@ -134,7 +134,9 @@ def scans(rules: tuple[Rule, ...], formats: frozenset[str]) -> tuple[Scan, ...]:
     (Cut into more scans of fewer rows, 400 rules took as long.)
     """
     chosen = [
-        rule for rule in rules if rule.predicate and (not rule.formats or formats.intersection(rule.formats))
+        rule
+        for rule in rules
+        if rule.table not in ("reader", "union") and (not rule.formats or formats.intersection(rule.formats))
     ]
     tables = dict.fromkeys(rule.table for rule in chosen)
     return tuple(Scan(table, tuple(r for r in chosen if r.table == table), formats) for table in tables)
