@@ -31,7 +31,6 @@ from schemas.columns import (
 )
 
 ROW_KEY = key("row_key", pa.uint64(), "Digest of what identifies the row at its source", "事件标识摘要")
-ROW_KEY = key("row_key", pa.uint64(), "Digest of what identifies the row at its source", "事件标识摘要")
 STAGED_USAGE = (
     SOURCE_ID,
     BATCH_ID,
