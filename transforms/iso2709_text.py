@@ -127,12 +127,14 @@ def _escaped(parsed: Parsed) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which records hold an escape character; which hold MARC-8 sequences for Chinese that lost theirs.
 
     The latter are gibberish in ASCII: `$1`, triples of characters, `(B`.  A `$` behind a delimiter is a code.
+    What stands between records is in none of them.
     """
     escaped, bare = np.zeros(parsed.count, bool), np.zeros(parsed.count, bool)
     records = np.searchsorted(parsed.records[UNIT_START, :-1], parsed.marks.escapes, "right") - 1
-    for position, record in zip(parsed.marks.escapes.tolist(), records.tolist(), strict=True):
+    within = (records >= 0) & (parsed.marks.escapes < parsed.records[UNIT_END, records])
+    for position, record in zip(parsed.marks.escapes[within].tolist(), records[within].tolist(), strict=True):
         if parsed.buffer[position] == ESCAPE:
-            escaped[max(record, 0)] = True
+            escaped[record] = True
         elif parsed.buffer[position - 1] not in (ESCAPE, DELIMITER) and not bare[record]:
             bare[record] = bool(_BARE_EACC.match(parsed.buffer[position : position + 400].tobytes()))
     return escaped, bare

@@ -105,6 +105,12 @@ def test_a_dollar_that_is_a_code_is_no_lost_escape():
     assert status(read(build(fields))) == ["clean"]
 
 
+def test_an_escape_between_records_is_in_neither():
+    first, second = (build([("001", number), ("245", "10\x1faTitle")]) for number in "12")
+    found = read(first + b"\x1b\x1a" + second)
+    assert status(found)[0] == "clean"
+
+
 @pytest.mark.parametrize("lost", [24, 25, 26])
 def test_a_tag_that_lost_a_character_is_not_certain(lost):
     """It looks like a leader that is one short, and the first field gets a tag that may be wrong."""
