@@ -27,6 +27,9 @@ from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
 
 ROOT = Path(__file__).resolve().parents[1]
+if sys.path[0] == str(ROOT / "bench"):  # run as a script: its neighbour `warehouse.py` is not the package
+    sys.path[0] = str(ROOT)
+
 BOOKS = ROOT.parent / "shared/data/marc21/lc-books.mrc"
 OAI = "http://www.openarchives.org/OAI/2.0/"
 DC = f'<oai_dc:dc xmlns:oai_dc="{OAI}oai_dc/" xmlns:dc="http://purl.org/dc/elements/1.1/">'
