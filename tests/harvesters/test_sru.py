@@ -5,9 +5,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 
 import pyarrow.compute as pc
@@ -18,6 +17,7 @@ from harvesters.harvest import harvest
 from harvesters.landing import count_records
 from harvesters.registry import Source
 from tests.harvesters import zebra
+from tests.harvesters.http_server import http_server
 from transforms.stage import stage
 from warehouse import lake
 
@@ -114,13 +114,8 @@ def serving(fake: Fake) -> Iterator[str]:
         def log_message(self, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/db"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with http_server(Handler) as address:
+        yield f"{address}/db"
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from warehouse import lake
 
 CHROMIUM = Path("/usr/bin/chromium")
-playwright = pytest.importorskip("playwright.sync_api")
+playwright = pytest.importorskip("playwright.sync_api", reason="no browser driver: pip install -e '.[dev]'")
 needs_chromium = pytest.mark.skipif(
     not CHROMIUM.exists(), reason="needs Debian's chromium (apt-get install chromium)"
 )
@@ -63,7 +63,9 @@ def outside(page) -> list[str]:
 
 def serious_faults(page) -> list[str]:
     """What axe-core takes for a serious or critical fault, with the elements concerned."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="no axe-core: pip install -e '.[dev]'"
+    ).Axe()
     options = {"preload": False, "resultTypes": ["violations"]}  # all it needs is in the page
     found = axe.run(page, options=options).response["violations"]
     return [
