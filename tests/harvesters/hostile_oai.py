@@ -291,7 +291,7 @@ def serving(provider: Provider) -> Iterator[str]:
 
 def source_at(address: str, **changes: object) -> Source:
     """A source row for a provider, with quick retries; `quirks` are added to these."""
-    quick = {"first_wait": "0.01", "longest_wait": "2", "attempts": "3", "read_timeout": "0.4"}
+    quick = {"first_wait": "0.01", "longest_wait": "2", "attempts": "3", "read_timeout": "20"}
     quirks = quick | {"allow_private": "yes"}
     row: dict[str, object] = {
         "source_id": "demo",
