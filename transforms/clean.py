@@ -16,6 +16,7 @@ from transforms import clean_kernel as kernel
 from transforms import identifiers
 from transforms.keys import chinese_number
 from transforms.text_columns import each_distinct, nfkc, or_else
+from transforms.trim_kernel import EXTENT, ISBD, SIZE, STRIP, TITLE, trimmed
 
 Clean = Callable[[pa.Array], pa.Array]
 CODES = Path(__file__).resolve().parent.parent / "schemas" / "crosswalks" / "codes.csv"
@@ -23,7 +24,7 @@ CODES = Path(__file__).resolve().parent.parent / "schemas" / "crosswalks" / "cod
 
 def strip(values: pa.Array) -> pa.Array:
     """Without white space at the ends; null when nothing is left."""
-    return kernel.trimmed(kernel.STRIP, values)
+    return trimmed(STRIP, values)
 
 
 def _where_holds(values: pa.Array, texts: tuple[str, ...], pattern: str, becomes: str) -> pa.Array:
@@ -37,22 +38,22 @@ def isbd(values: pa.Array) -> pa.Array:
 
     At the beginning `= / : ;`, at the end a comma too, and a bracket whose fellow is in another subfield.
     """
-    return kernel.trimmed(kernel.ISBD, values)
+    return trimmed(ISBD, values)
 
 
 def title(values: pa.Array) -> pa.Array:
     """As `isbd`, and without a full stop at the end, unless it ends an abbreviation or an ellipsis."""
-    return kernel.trimmed(kernel.TITLE, values)
+    return trimmed(TITLE, values)
 
 
 def extent(values: pa.Array) -> pa.Array:
     """As `isbd`, and without the plus sign of accompanying material."""
-    return kernel.trimmed(kernel.EXTENT, values)
+    return trimmed(EXTENT, values)
 
 
 def size(values: pa.Array) -> pa.Array:
     """As `isbd`, and without a full stop or plus sign at the end."""
-    return kernel.trimmed(kernel.SIZE, values)
+    return trimmed(SIZE, values)
 
 
 def series(values: pa.Array) -> pa.Array:
@@ -312,19 +313,19 @@ def _role(name: str, values: pa.Array) -> pa.Array:
 
 # How a value is narrowed at its ends, after its function where it has one.
 _TRIMS = {
-    "strip": kernel.STRIP,
-    "isbd": kernel.ISBD,
-    "title": kernel.TITLE,
-    "extent": kernel.EXTENT,
-    "size": kernel.SIZE,
-    "series": kernel.ISBD,
-    "heading": kernel.ISBD,
-    "name": kernel.ISBD,
-    "after_title": kernel.ISBD,
-    "parallel": kernel.TITLE,
-    "first_statement": kernel.ISBD,
-    "other_statements": kernel.ISBD,
-    "ddc": kernel.STRIP,
+    "strip": STRIP,
+    "isbd": ISBD,
+    "title": TITLE,
+    "extent": EXTENT,
+    "size": SIZE,
+    "series": ISBD,
+    "heading": ISBD,
+    "name": ISBD,
+    "after_title": ISBD,
+    "parallel": TITLE,
+    "first_statement": ISBD,
+    "other_statements": ISBD,
+    "ddc": STRIP,
 }
 _FUNCTIONS: dict[str, Clean] = {
     "code": code,
@@ -395,6 +396,6 @@ def cleaner(name: str) -> Clean:
 
     def clean(values: pa.Array) -> pa.Array:
         values = make(values) if make else values
-        return values if trim is None else kernel.trimmed(trim, values)
+        return values if trim is None else trimmed(trim, values)
 
     return clean

@@ -1,7 +1,6 @@
 """Compiled parts of `transforms.clean`: each narrows the span of a value, or ends it before it starts for null.
 
-`left` marks values that the plain function must see.  White space is what Unicode calls so; in patterns of the
-plain functions `\\s` is the ASCII part of it.
+`left` marks values that the plain function must see.
 """
 # numba infers the types of compiled functions
 # mypy: allow-untyped-defs
@@ -11,164 +10,10 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from transforms.text_columns import from_bytes, from_spans, parts, spans_of
-
-STRIP, ISBD, TITLE, EXTENT, SIZE = range(5)
-SPACE, LEADING, TRAILING, AFTER_EXTENT, AFTER_SIZE = 1, 2, 4, 8, 16  # kinds of ASCII characters
-_KINDS = np.zeros(128, np.uint8)
-for _byte in (*range(9, 14), *range(28, 33)):
-    _KINDS[_byte] |= SPACE
-for _text, _kind in (("=/:;", LEADING), ("=/:;,", TRAILING), ("+;:", AFTER_EXTENT), ("+;:.", AFTER_SIZE)):
-    for _character in " \t\r\n" + _text:
-        _KINDS[ord(_character)] |= _kind
+from transforms.text_columns import from_bytes, from_spans, parts
+from transforms.trim_kernel import is_space, strip
 
 FIRST_STATEMENT, OTHER_STATEMENTS, AFTER_TITLE, PARALLEL, IN_BRACKETS = range(5)
-
-
-@njit(cache=True, nogil=True)
-def _is_space(byte):
-    """Whether a byte is what `\\s` means in a pattern."""
-    return byte == 32 or byte == 9 or byte == 10 or byte == 12 or byte == 13
-
-
-@njit(cache=True, nogil=True)
-def _wide_space(data, p, end):
-    """Bytes of the white space beyond ASCII that begins at p, else 0."""
-    if data[p] == 0xC2:
-        return 2 if p + 1 < end and (data[p + 1] == 0x85 or data[p + 1] == 0xA0) else 0
-    if p + 2 >= end:
-        return 0
-    second, third = data[p + 1], data[p + 2]
-    if data[p] == 0xE2:
-        if second == 0x80 and (0x80 <= third <= 0x8A or third == 0xA8 or third == 0xA9 or third == 0xAF):
-            return 3
-        return 3 if second == 0x81 and third == 0x9F else 0
-    if data[p] == 0xE3:
-        return 3 if second == 0x80 and third == 0x80 else 0
-    return 3 if data[p] == 0xE1 and second == 0x9A and third == 0x80 else 0
-
-
-@njit(cache=True, nogil=True)
-def _strip(data, start, end):
-    """Without white space at either end."""
-    while start < end:
-        size = _KINDS[data[start]] & SPACE if data[start] < 0x80 else _wide_space(data, start, end)
-        if not size:
-            break
-        start += size
-    while start < end:
-        size = _KINDS[data[end - 1]] & SPACE if data[end - 1] < 0x80 else 0
-        if not size and data[end - 1] >= 0x80:
-            for width in (2, 3):
-                if end - width >= start and data[end - width] >= 0xC0:
-                    size = _wide_space(data, end - width, end)
-        if not size:
-            break
-        end -= size
-    return start, end
-
-
-@njit(cache=True, nogil=True)
-def _no_break_space(data, p, end):
-    """Bytes of U+00A0 or U+3000 at p, else 0: what stands beside punctuation."""
-    if data[p] == 0xC2:
-        return 2 if p + 1 < end and data[p + 1] == 0xA0 else 0
-    wide = data[p] == 0xE3 and p + 2 < end and data[p + 1] == 0x80 and data[p + 2] == 0x80
-    return 3 if wide else 0
-
-
-@njit(cache=True, nogil=True)
-def _trim_end(data, start, end, kind):
-    """Without punctuation of a kind at the end."""
-    while start < end:
-        byte = data[end - 1]
-        size = 0
-        if byte < 0x80:
-            size = np.int64(_KINDS[byte] & kind != 0)
-        elif end - 2 >= start and data[end - 2] == 0xC2:
-            size = _no_break_space(data, end - 2, end)
-        elif end - 3 >= start and data[end - 3] == 0xE3:
-            size = _no_break_space(data, end - 3, end)
-        if not size:
-            break
-        end -= size
-    return end
-
-
-@njit(cache=True, nogil=True)
-def _trim(data, start, end):
-    """Without ISBD punctuation at either end, and a bracket whose fellow is in another subfield."""
-    while start < end:
-        byte = data[start]
-        size = np.int64(_KINDS[byte] & LEADING != 0) if byte < 0x80 else _no_break_space(data, start, end)
-        if not size:
-            break
-        start += size
-    end = _trim_end(data, start, end, TRAILING)
-    if start == end:
-        return start, end
-    opens, closes = data[start] == 91, data[end - 1] == 93
-    if opens == closes:
-        return start, end
-    for p in range(start, end):
-        if data[p] == (93 if opens else 91):
-            return start, end
-    if opens:
-        return start + 1, end
-    end -= 1
-    while start < end:
-        byte = data[end - 1]
-        if not (_is_space(byte) or (byte < 0x80 and _KINDS[byte] & TRAILING)):
-            break
-        end -= 1
-    return start, end
-
-
-@njit(cache=True, nogil=True)
-def _without_stop(data, start, end):
-    """The end without a full stop, unless it ends an abbreviation or an ellipsis."""
-    if end - start >= 2 and data[end - 1] == 46:
-        stop = end - 1
-    elif end - start >= 4 and data[end - 3] == 0xE3 and data[end - 2] == 0x80 and data[end - 1] == 0x82:
-        stop = end - 3
-    else:
-        return end
-    p, letters = stop, 0
-    while p > start and letters < 4:
-        p -= 1
-        byte = data[p]
-        if byte & 0xC0 == 0x80:
-            continue
-        if byte == 46 or _is_space(byte):
-            return end
-        if letters == 0 and stop - p == 3 and 0xE4 <= byte <= 0xE9 and (byte > 0xE4 or data[p + 1] >= 0xB8):
-            return stop  # after a Chinese character
-        letters += 1
-    return stop if letters == 4 else end
-
-
-@njit(cache=True, nogil=True)
-def trim_spans(how, data, starts, ends):
-    """Narrow spans to what is theirs (STRIP, ISBD …); null where nothing is left."""
-    for row in range(len(starts)):
-        start, end = np.int64(starts[row]), np.int64(ends[row])
-        if how == EXTENT:
-            end = _trim_end(data, start, end, AFTER_EXTENT)
-        elif how == SIZE:
-            end = _trim_end(data, start, end, AFTER_SIZE)
-        if how != STRIP:
-            start, end = _trim(data, start, end)
-        if how == TITLE:
-            end = _without_stop(data, start, end)
-        start, end = _strip(data, start, end)
-        starts[row], ends[row] = start, (end if end > start else start - 1)
-
-
-def trimmed(how: int, values: pa.Array) -> pa.Array:
-    """Values without what is not theirs at either end (STRIP, ISBD …); null where nothing is left."""
-    spans = spans_of(values)
-    trim_spans(how, *spans)
-    return from_spans(*spans)
 
 
 @njit(cache=True, nogil=True)
@@ -181,7 +26,7 @@ def _is_bar(data, p, end):
 def _semicolon(data, start, end):
     """Where the first ` ; ` begins; the end without one."""
     for p in range(start, end - 2):
-        if data[p + 1] == 59 and _is_space(data[p]) and _is_space(data[p + 2]):
+        if data[p + 1] == 59 and is_space(data[p]) and is_space(data[p + 2]):
             return p
     return end
 
@@ -193,7 +38,7 @@ def _after_title(data, start, end):
     while p < end:
         if _is_bar(data, p, end):
             k = p
-            while k > start and _is_space(data[k - 1]):
+            while k > start and is_space(data[k - 1]):
                 k -= 1
             if k > start and data[k - 1] != 61 and not (k - 3 >= start and _is_bar(data, k - 3, end)):
                 break
@@ -204,9 +49,9 @@ def _after_title(data, start, end):
     p = start
     while p < end and not _is_bar(data, p, end):
         p += 1
-    start, end = _strip(data, start, p)
+    start, end = strip(data, start, p)
     for p in range(start, end - 1):
-        if data[p] == 61 and _is_space(data[p + 1]) and (p == start or _is_space(data[p - 1])):
+        if data[p] == 61 and is_space(data[p + 1]) and (p == start or is_space(data[p - 1])):
             return start, p
     return start, end
 
@@ -218,22 +63,22 @@ def _parallel(data, start, end):
     while p < end and data[p] != 61:
         p += 1
     none = start, start - 1
-    if p >= end - 1 or p == start or not _is_space(data[p - 1]):
+    if p >= end - 1 or p == start or not is_space(data[p - 1]):
         return none
     if _is_bar(data, p + 1, end):
         p += 4
-    elif _is_space(data[p + 1]):
+    elif is_space(data[p + 1]):
         p += 2
     else:
         return none
-    while p < end and _is_space(data[p]):
+    while p < end and is_space(data[p]):
         p += 1
     start = p
     while p < end and data[p] != 61 and data[p] != 58 and not _is_bar(data, p, end):
         p += 1
-    start, end = _strip(data, start, p)
+    start, end = strip(data, start, p)
     for p in range(start, end - 1):
-        if data[p + 1] == 47 and _is_space(data[p]) and (p + 2 == end or _is_space(data[p + 2])):
+        if data[p + 1] == 47 and is_space(data[p]) and (p + 2 == end or is_space(data[p + 2])):
             return start, p
     return start, end
 
@@ -257,7 +102,7 @@ def _in_brackets(data, start, end):
         if opens and begin < 0:
             begin = p + size
         elif closes and begin >= 0:
-            return _strip(data, begin, p)
+            return strip(data, begin, p)
         p += size
     return start, start - 1
 
@@ -272,7 +117,7 @@ def _part_all(which, data, offsets, starts, ends, left):
             end = _semicolon(data, start, end)
         elif which == OTHER_STATEMENTS:
             p = _semicolon(data, start, end)
-            start, end = (start, start - 1) if p == end else _strip(data, p + 3, end)
+            start, end = (start, start - 1) if p == end else strip(data, p + 3, end)
         elif which == AFTER_TITLE:
             start, end = _after_title(data, start, end)
         elif which == PARALLEL:
@@ -316,7 +161,7 @@ def _year(data, start, end):
         first, second = data[begin] - 48, data[begin + 1] - 48
         if length == 4 and first == 1 and 3 <= second <= 4:  # of another calendar, if one of ours is in brackets
             q = p
-            while q < end and _is_space(data[q]):
+            while q < end and is_space(data[q]):
                 q += 1
             if q < end and data[q] == 91:
                 return -2
@@ -419,7 +264,7 @@ def _joints(data, offsets, is_heading, out, out_offsets):
         p, end = np.int64(offsets[row]), np.int64(offsets[row + 1])
         while p < end:
             run = p
-            while run < end and (_is_space(data[run]) or data[run] == 44 or data[run] == 59):
+            while run < end and (is_space(data[run]) or data[run] == 44 or data[run] == 59):
                 run += 1
             if is_heading:
                 if run + 1 < end and data[run] == 45 and data[run + 1] == 45:
@@ -457,7 +302,7 @@ def _lccn(data, start, end, out):
             break
         if byte == 45 or byte == 10:
             return -1
-        if _is_space(byte):
+        if is_space(byte):
             continue
         if 48 <= byte <= 57:
             digits += 1

@@ -29,8 +29,8 @@ import pyarrow.compute as pc
 from schemas.columns import DESCRIPTION
 from transforms import crosswalk_kernel as kernel
 from transforms.clean import isbd, steps
-from transforms.clean_kernel import trim_spans
 from transforms.text_columns import SLACK, Spans, from_bytes, from_spans, parts, spans_of, together
+from transforms.trim_kernel import trim_spans
 
 FOLDER = Path(__file__).resolve().parent.parent / "schemas" / "crosswalks"
 # What crosswalks fill: the descriptive columns, and what is said of the record itself.

@@ -18,6 +18,7 @@ from stdnum.iso7064 import mod_11_2
 
 from transforms import clean_kernel
 from transforms.text_columns import each_distinct, nfkc, or_else
+from transforms.trim_kernel import STRIP, trimmed
 
 # What one character of a number means: 0-9, the check digit X, a hyphen, a space, anything else.
 _X, _HYPHEN, _SPACE, _OTHER = 10, 11, 12, 14
@@ -302,7 +303,7 @@ def bad_orcid(values: pa.Array) -> pa.Array:
     form = r"(?:^|[^0-9\-])(?:0000-000[123]|0009-00[01]\d)-\d{4}-\d{3}[\dx](?:$|[^0-9a-z\-])"
     claims = pc.match_substring_regex(values, r"(?i)orcid[^0-9]{0,12}\d|" + form)
     bad = pc.and_(claims, pc.is_null(orcid(values)))
-    return clean_kernel.trimmed(clean_kernel.STRIP, pc.if_else(bad, values, None))
+    return trimmed(STRIP, pc.if_else(bad, values, None))
 
 
 def ubsn(values: pa.Array) -> pa.Array:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from harvesters.landing import utf16
-from transforms import charset, clean_kernel
+from transforms import charset
 from transforms import iso2709_kernel as kernel
 from transforms import iso2709_rows as listing
 from transforms.chunk import FIELDS, RECORDS, Chunk
@@ -26,6 +26,7 @@ from transforms.iso2709_blocks import PADDING, Block, blocks
 from transforms.iso2709_findings import CNMARC, MARC21, UNIMARC, issues, rejected, status
 from transforms.iso2709_text import CODE_OF, Parsed, Text, decode
 from transforms.overlong import joined
+from transforms.trim_kernel import STRIP, trimmed
 from transforms.utf16 import Utf16, original_places
 
 FORMATS = pa.array(["marc21", "cnmarc", "unimarc"])
@@ -132,7 +133,7 @@ def _chunk(file: _File, block: Block) -> Chunk | None:
 def _ids(parsed: Parsed, text: Text) -> pa.Array:
     """The control number (001) of each record, null where it is absent or blank."""
     rows = parsed.records[listing.ID_ROW, :-1]
-    return clean_kernel.trimmed(clean_kernel.STRIP, text.values.take(pa.array(rows, mask=rows < 0)))
+    return trimmed(STRIP, text.values.take(pa.array(rows, mask=rows < 0)))
 
 
 def _formats(parsed: Parsed, text: Text, hint: str) -> NDArray[np.int8]:

@@ -47,7 +47,7 @@ def table(characters: list[str], folded: Iterable[str | None]) -> NDArray[np.uin
     return words
 
 
-def _packed(words: str) -> NDArray[np.uint64]:
+def packed(words: str) -> NDArray[np.uint64]:
     """Words of a list `a|b`, five bits a letter; more than `WORD` letters don't fit."""
     return np.array(
         [sum((ord(c) - 96) << 5 * k for k, c in enumerate(word)) for word in words.split("|")], np.uint64
@@ -59,19 +59,18 @@ def _pairs(words: str) -> NDArray[np.uint64]:
     return np.array([int.from_bytes(word.encode(), "little") for word in words.split("|")], np.uint64)
 
 
-_RELATORS = _packed(
+_RELATORS = packed(
     "author|editor|ed|eds|tr|trans|translator|joint|comp|compiler|illustrator|illus|ill|creator|contributor|degree"
     "|advisor"
 )
-_BEFORE_DATES = _packed("c|ca|b|d|fl|active")  # and any long word, such as `approximately`
-_COMPANY = _packed(
+_BEFORE_DATES = packed("c|ca|b|d|fl|active")  # and any long word, such as `approximately`
+_COMPANY = packed(
     "inc|ltd|llc|co|corp|company|gmbh|limited|publisher|publishers|publishing|publication|publications|pub|press"
     "|verlag|books|the|and"
 )
 _CHINESE_COMPANY = _pairs("有限|责任|股份|公司|集团|出版")
 _PUBLISHING, _HOUSE = _pairs("出版")[0], np.uint64(int.from_bytes("社".encode(), "little"))
-_ARTICLES = _packed("the|a|an|der|die|das|ein|eine|le|les|la|un|une|el|los|las|il|lo|gli")
-_NOT_PAGES = _packed("v|vol|vols|volume|volumes|cm|mm|bd|t")
+_ARTICLES = packed("the|a|an|der|die|das|ein|eine|le|les|la|un|une|el|los|las|il|lo|gli")
 _ROLE_ENDS = np.array(sorted(int.from_bytes(c.encode(), "little") for c in "编著译辑写纂注校撰绘作者"), np.uint64)
 
 
@@ -89,18 +88,18 @@ def _point(data, p):
 
 
 @njit(cache=True, nogil=True)
-def _is(packed, word, length):
+def is_word(words, word, length):
     """Whether a word of so many letters is one of those."""
     if length == 0 or length > WORD:
         return False
-    for one in packed:  # noqa: SIM110
+    for one in words:  # noqa: SIM110
         if one == word:
             return True
     return False
 
 
 @njit(cache=True, nogil=True)
-def _letter(byte, length):
+def letter(byte, length):
     """What the letter at that place of a word adds to it; a digit or letter of another script makes it none."""
     at = np.uint64(min(5 * length, 60))
     small = byte | 0x20
@@ -144,7 +143,7 @@ def _article(folds, data, start, end):
         p += size
     word, length = np.uint64(0), 0
     while p < end and (65 <= data[p] & 0xDF <= 90):
-        word |= _letter(data[p], length)
+        word |= letter(data[p], length)
         length += 1
         p += 1
     if p >= end or length == 0:
@@ -154,7 +153,7 @@ def _article(folds, data, start, end):
             return p + 1
         if p + 2 < end and data[p] == 0xE2 and data[p + 1] == 0x80 and data[p + 2] == 0x99:
             return p + 3
-    if not _is(_ARTICLES, word, length):
+    if not is_word(_ARTICLES, word, length):
         return start
     if data[p] >= 0x80:
         return -1
@@ -194,8 +193,8 @@ def _is_before_dates(data, start, p):
     while k > start and (65 <= data[k - 1] & 0xDF <= 90):
         k -= 1
     for at in range(k, stop):
-        word |= _letter(data[at], at - k)
-    return stop - k >= WORD or _is(_BEFORE_DATES, word, stop - k)
+        word |= letter(data[at], at - k)
+    return stop - k >= WORD or is_word(_BEFORE_DATES, word, stop - k)
 
 
 @njit(cache=True, nogil=True)
@@ -215,7 +214,7 @@ def _name_end(folds, data, start, end):
         first = made & _LOW
         if is_dot or point == 0x3000 or (point < 0x80 and count == 0):
             ascii_only &= not is_dot
-            if _is(_RELATORS, word, length):
+            if is_word(_RELATORS, word, length):
                 return np.int64(-1), False
             word, length = np.uint64(0), 0
         elif 48 <= first <= 57 and count:
@@ -233,11 +232,11 @@ def _name_end(folds, data, start, end):
         else:
             ascii_only &= first < 0x80
             for _ in range(count):
-                word |= _letter(made & _LOW, length)
+                word |= letter(made & _LOW, length)
                 made >>= _BYTE
                 length += 1
         p += size
-    if _is(_RELATORS, word, length) or (wide and ascii_only):
+    if is_word(_RELATORS, word, length) or (wide and ascii_only):
         return np.int64(-1), False
     return end, ascii_only
 
@@ -248,14 +247,14 @@ def _is_stripped(byte):
 
 
 @njit(cache=True, nogil=True)
-def _is_letter(byte):
+def _is_ascii_letter(byte):
     return 65 <= byte <= 90 or 97 <= byte <= 122
 
 
 @njit(cache=True, nogil=True)
 def _in_word(byte):
     """Whether a byte is of a letter, a digit or an underscore; all beyond ASCII count as letters."""
-    return byte >= 0x80 or 48 <= byte <= 57 or byte == 95 or _is_letter(byte)
+    return byte >= 0x80 or 48 <= byte <= 57 or byte == 95 or _is_ascii_letter(byte)
 
 
 @njit(cache=True, nogil=True)
@@ -293,7 +292,7 @@ def _creator(folds, data, start, end, out, at):
                 return np.int64(-1)
             before = p - start >= 2 and _in_word(data[p - 2])
             sentence |= before and _in_word(data[p - 1]) and p + 1 < end and data[p + 1] == 32
-            initial |= (p - start == 1 or data[p - 2] == 32) and _is_letter(data[p - 1])
+            initial |= (p - start == 1 or data[p - 2] == 32) and _is_ascii_letter(data[p - 1])
     if commas == 0 and 2 <= words <= (5 if initial else 3) and ascii_only and not sentence:
         at = _fold(folds, data, last_word, end, out, at)
         end = last_word
@@ -318,7 +317,7 @@ def _publisher(folds, data, start, end, out, at):
             this = made & _LETTERS
             for _ in range(count):
                 out[at] = np.uint8(made & _LOW)
-                word |= _letter(made & _LOW, length)
+                word |= letter(made & _LOW, length)
                 made >>= _BYTE
                 at += 1
                 length += 1
@@ -333,12 +332,12 @@ def _publisher(folds, data, start, end, out, at):
                     at -= 6
                     before, cut = np.uint64(0), pair == _PUBLISHING
         elif not _is_nothing(point):
-            if _is(_COMPANY, word, length):
+            if is_word(_COMPANY, word, length):
                 at = mark
             mark = at
             word, length, before, cut = np.uint64(0), 0, np.uint64(0), False
         p += size
-    if _is(_COMPANY, word, length):
+    if is_word(_COMPANY, word, length):
         at = mark
     return at if at > begin else _fold(folds, data, start, end, out, begin)
 
@@ -374,93 +373,3 @@ def keys(kind: int, folds: NDArray[np.uint64], values: pa.Array) -> tuple[pa.Arr
     bits, left = np.zeros((len(values) + 7) // 8, np.uint8), np.zeros(len(values), bool)
     size = _each(kind, folds, data, offsets, out, out_offsets, bits, left)
     return from_bytes(out[:size], out_offsets, bits, -1), left
-
-
-@njit(cache=True, nogil=True)
-def _word(data, p, end):
-    """(packed, length) of the ASCII word (letters, digits, `_`) that begins at p."""
-    word, length = np.uint64(0), 0
-    while p + length < end:
-        byte = data[p + length]
-        if not (48 <= byte <= 57 or 65 <= byte & 0xDF <= 90 or byte == 95):
-            break
-        word |= _letter(byte, length)
-        length += 1
-    return word, length
-
-
-@njit(cache=True, nogil=True)
-def _has(data, start, end, text):
-    for p in range(start, end - len(text) + 1):
-        k = 0
-        while k < len(text) and data[p + k] | 0x20 == text[k]:
-            k += 1
-        if k == len(text):
-            return True
-    return False
-
-
-_PAGE, _LEAVES, _LEAF = (np.frombuffer(text, np.uint8) for text in (b"page", b"leaves", b"leaf"))
-
-
-@njit(cache=True, nogil=True)
-def _pages(data, start, end):
-    """The largest page count of an extent in ASCII; 0 for none, -1 where it is left over."""
-    if end - start > LONGEST:
-        return -1
-    largest, runs, words = -1, 0, 0
-    paged = False
-    p = start
-    while p < end:
-        byte = data[p]
-        if byte >= 0x80 or byte < 32:
-            return -1
-        word, length = _word(data, p, end)
-        if length == 0:
-            p += 1
-            continue
-        if 48 <= byte <= 57:
-            value, digits = 0, 0
-            while p < end and 48 <= data[p] <= 57:
-                value = value * 10 + np.int64(data[p] - 48) if digits < 6 else value
-                digits += 1
-                p += 1
-            unit = p
-            while unit < end and data[unit] == 32:
-                unit += 1
-            word, length = _word(data, unit, end)
-            if _is(_NOT_PAGES, word, length):
-                if p - digits > start and _word(data, p - digits - 1, end)[1]:
-                    return -1
-                p = unit + length
-                continue
-            runs += 1
-            if digits < 6:
-                largest = max(largest, value)
-            continue
-        words += 1
-        stop = p + length  # a digit inside a word begins a run of its own
-        while p < stop and not 48 <= data[p] <= 57:
-            p += 1
-        if p == stop:
-            is_s = length == 1 and byte | 0x20 == 115 and (p < start + 2 or _word(data, p - 2, end)[1] == 0)
-            paged |= is_s or data[p - 1] | 0x20 == 112
-    if not paged and not (runs == 1 and words == 0):
-        paged = _has(data, start, end, _PAGE) or _has(data, start, end, _LEAVES) or _has(data, start, end, _LEAF)
-        if not paged:
-            return 0
-    return largest if largest > 0 else 0 if runs == 0 else -1
-
-
-@njit(cache=True, nogil=True)
-def _page_counts(data, offsets, out):
-    for row in range(len(offsets) - 1):
-        out[row] = _pages(data, np.int64(offsets[row]), np.int64(offsets[row + 1]))
-
-
-def page_counts(values: pa.Array) -> tuple[pa.Array, NDArray[np.bool_]]:
-    """The largest page count of each extent, null for none, and which are left over."""
-    data, offsets = parts(values)
-    counts = np.empty(len(values), np.int32)
-    _page_counts(data, offsets, counts)
-    return pa.array(counts, mask=counts <= 0), counts < 0

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from schemas.columns import MATCH_KEYS
 from transforms import key_kernel as kernel
 from transforms.clean_kernel import has_han
+from transforms.pages_kernel import page_counts
 from transforms.text_columns import or_else, per_distinct
 
 BATCH = 2_000  # values handed to OpenCC at once, joined by newlines
@@ -358,7 +359,7 @@ def _pages(values: pa.Array) -> pa.Array:
     def plain(some: pa.Array) -> pa.Array:
         return pa.array([page_count(text) for text in _plain(some)], pa.int32())
 
-    return or_else(*kernel.page_counts(values), values, plain)
+    return or_else(*page_counts(values), values, plain)
 
 
 def add(bib: pa.Table) -> pa.Table:

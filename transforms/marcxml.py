@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from transforms import marcxml_kernel as kernel
 from transforms.chunk import FIELDS, RECORDS
-from transforms.clean_kernel import STRIP, trim_spans, trimmed
 from transforms.field_dictionaries import characters, tags
 from transforms.text_columns import from_spans
+from transforms.trim_kernel import STRIP, trim_spans, trimmed
 from transforms.xml_units import PADDING, Units
 
 MARC21, CNMARC, UNIMARC = "marc21", "cnmarc", "unimarc"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms import clean
+from transforms import clean, trim_kernel
 from transforms import clean_kernel as kernel
 
 WORDS = (
@@ -37,11 +37,11 @@ def with_stop(text: str) -> str:
 
 
 MEANT: dict[int, Callable[[str], str]] = {
-    kernel.STRIP: lambda text: text,
-    kernel.ISBD: trimmed,
-    kernel.TITLE: with_stop,
-    kernel.EXTENT: lambda text: trimmed(text.rstrip(SPACE + "+;:")),
-    kernel.SIZE: lambda text: trimmed(text.rstrip(SPACE + "+;:.")),
+    trim_kernel.STRIP: lambda text: text,
+    trim_kernel.ISBD: trimmed,
+    trim_kernel.TITLE: with_stop,
+    trim_kernel.EXTENT: lambda text: trimmed(text.rstrip(SPACE + "+;:")),
+    trim_kernel.SIZE: lambda text: trimmed(text.rstrip(SPACE + "+;:.")),
 }
 
 
@@ -50,7 +50,7 @@ MEANT: dict[int, Callable[[str], str]] = {
 @given(st.lists(st.one_of(TEXTS, st.text(max_size=12)), min_size=1, max_size=20))
 def test_trimming(how: int, texts: list[str]) -> None:
     expected = [MEANT[how](text).strip(UNICODE_SPACE) or None for text in texts]
-    made = kernel.trimmed(how, pa.array(texts))
+    made = trim_kernel.trimmed(how, pa.array(texts))
     made.validate(full=True)
     assert made.to_pylist() == expected
 

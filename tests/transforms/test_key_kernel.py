@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from transforms import key_kernel as kernel
 from transforms import keys
+from transforms.pages_kernel import page_counts
 from transforms.parse import parse_files
 
 PLAIN: dict[int, Callable[[pa.Array], pa.Array]] = {
@@ -59,7 +60,7 @@ def test_the_kernel_agrees_or_leaves_it(kind: int, texts: list[str]) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=20))
 def test_page_counts_agree_or_are_left(texts: list[str]) -> None:
-    counts, left = kernel.page_counts(pa.array(texts))
+    counts, left = page_counts(pa.array(texts))
     plain = [keys.page_count(text) for text in keys._plain(pa.array(texts))]
     assert [(c, p) for c, p, out in zip(counts.to_pylist(), plain, left, strict=True) if not out and c != p] == []
 
