@@ -83,6 +83,23 @@ def test_a_reproduction_is_told_by_its_own_fields(field, carrier):
     assert crosswalk.describe(fields_of([BOOK, field]), "marc21")["carrier"].to_pylist() == [carrier]
 
 
+@pytest.mark.parametrize(
+    ("format", "fields", "carrier"),
+    [
+        ("marc21", [("337", "  ", [("a", "computer"), ("b", "c")])], "electronic"),
+        ("marc21", [("337", "  ", [("a", "電腦")])], "electronic"),
+        ("marc21", [("337", "  ", [("b", "n")]), ("337", "  ", [("b", "c")])], "print"),  # a book and its disc
+        ("marc21", [("338", "  ", [("a", "联机资源")])], "electronic"),
+        ("marc21", [("338", "  ", [("a", "册")]), ("337", "  ", [("b", "c")])], "print"),
+        ("cnmarc", [("182", " 0", [("a", "b")])], "electronic"),
+        ("cnmarc", [("182", " 0", [("a", "n")]), ("182", " 0", [("a", "b")])], "print"),
+        ("unimarc", [("182", " 0", [("a", "c")])], "microform"),
+    ],
+)
+def test_media_type_tells_the_carrier_where_nothing_else_does(format, fields, carrier):
+    assert crosswalk.describe(fields_of([BOOK, *fields]), format)["carrier"].to_pylist() == [carrier]
+
+
 def test_a_number_behind_the_statement_of_responsibility_is_none_of_the_title():
     """Libraries put the number of their copy there; MARC 21 has nothing behind $c."""
     records = [
