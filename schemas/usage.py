@@ -211,7 +211,17 @@ STAGED_ATTEMPT, CATALOG_ATTEMPT = _fact(
         col("returned_at", TIME, "When the item was back (UTC)", "归还时间（UTC）"),
         *_STATUS,
     ),
-    (BIB_OF, col("supplier_code", STRING, "The supplier, where it is a member", "提供馆代码")),
+    (
+        BIB_OF,
+        col("supplier_code", STRING, "The supplier, where it is a member", "提供馆代码"),
+        col("asked_date", DATE, "When it was asked, by the library's clock", "派送日期（馆方时间）"),
+        key(
+            "told_twice",
+            BOOL,
+            "The supplier's own row of what the borrower tells too; count the borrower's",
+            "提供馆所报且申请馆亦已报（以申请馆为准）",
+        ),
+    ),
 )
 
 STAGED_ILL_MESSAGE = Table(

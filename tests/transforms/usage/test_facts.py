@@ -44,6 +44,7 @@ l1,borrow,示范乙学院图书馆,Emma,9780141439587,LoanCompleted,2024-01-07,2
 l2,borrow,B,Emma,9780141439587,LoanCompleted,2024-01-07,2024-01-09,2
 l2,borrow,X library,Emma,9780141439587,Unfilled,2024-01-05,,1
 l3,borrow,,Hamlet,9780140707342,Cancelled,2024-01-05,,
+1,borrow,B,Hamlet,9780140707342,Loaned,2024-01-31 23:30,2024-02-01,1
 """
 SOURCES = (
     "a-cat,A,auto,full,",
@@ -321,6 +322,15 @@ def test_libraries_that_number_alike_keep_their_requests_apart(ask):
             ("A" if table == "request" else "Loaned", "Hamlet", "filled", "lend", "B"),
             (None if table == "request" else "Unfilled", "Emma", "unfilled", "lend", "B"),
         ]  # fmt: skip
+
+
+def test_what_both_sides_tell_is_said_so_and_only_of_the_same_borrower(ask):
+    assert ask("""SELECT source_id, told_twice, asked_date FROM catalog.attempt
+        WHERE request_id = '1' ORDER BY source_id, told_twice DESC""") == [
+        ("a-ill", False, date(2024, 1, 31)),
+        ("b-ill", True, date(2024, 1, 5)),
+        ("b-ill", False, date(2024, 1, 6)),  # asked by X, which numbers its requests alike
+    ]  # fmt: skip
 
 
 # --- members, titles, counts -----------------------------------------------------------------------------

@@ -1,5 +1,5 @@
--- Who are the members today, and where do they belong?
--- 现有哪些成员馆？各属何地何中心？
+-- Who are the members, as of their newest period, and where do they belong?
+-- 有哪些成员馆（以最近时期为准）？各属何地何中心？
 -- name Member today | 现有成员馆
 -- column member_code: Member library code | 成员馆代码
 -- column name_zh: Name in Chinese | 中文名称
@@ -11,13 +11,14 @@
 -- column province_en: Name of the province in English | 省份英文名称
 -- column regional_centre: Code of its regional centre; none where national centres serve it | 地区中心代码，由全国中心直接服务的为空
 -- column member_since: First day of its first period | 最早生效日期
+-- column member_until: Last day of its newest period; 9999-12-31 while it lasts | 最近失效日期，现行为 9999-12-31
 SELECT member_code,
     arg_max(name_zh, valid_from) AS name_zh, arg_max(name_en, valid_from) AS name_en,
     arg_max(moe_code, valid_from) AS moe_code, arg_max(kind, valid_from) AS kind,
     arg_max(province, valid_from) AS province, arg_max(province_zh, valid_from) AS province_zh,
     arg_max(province_en, valid_from) AS province_en,
     arg_max_null(regional_centre, valid_from) AS regional_centre,
-    min(valid_from) AS member_since
+    min(valid_from) AS member_since, arg_max(valid_to, valid_from) AS member_until
 FROM dim.member_period
 GROUP BY member_code
 ORDER BY member_code

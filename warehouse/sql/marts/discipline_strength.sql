@@ -23,7 +23,7 @@ summed AS (
         CASE WHEN bool_or(reporting) THEN coalesce(sum(weight * loans), 0) END AS loans
     FROM held JOIN dim.bib_discipline USING (bib_id) GROUP BY member_code, discipline
     UNION ALL
-    SELECT 'ALL', discipline, sum(weight), sum(weight * loans)
+    SELECT 'ALL', discipline, sum(weight), CASE WHEN EXISTS (FROM lent) THEN coalesce(sum(weight * loans), 0) END
     FROM dim.bib_discipline
     LEFT JOIN (SELECT bib_id, sum(loans) AS loans FROM lent GROUP BY bib_id) USING (bib_id) GROUP BY discipline
 )

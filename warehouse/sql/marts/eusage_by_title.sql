@@ -6,7 +6,7 @@
 -- column title: Title as the reports name it | 题名（报告原样）
 -- column platform: Platform | 平台
 -- column data_type: Data type, as Book or Journal | 数据类型
--- column members: Members that used it | 使用馆数
+-- column members: Members with any request; those that were only turned away left out | 使用馆数（有请求者，仅被拒者不计）
 -- column requests: Unique_Item_Requests of journals, Unique_Title_Requests of books, which compare between releases; else Total_Item_Requests | 请求数：期刊取 Unique_Item_Requests，图书取 Unique_Title_Requests，否则取 Total_Item_Requests
 -- column no_license: No_License: turned away for want of a licence | 因无许可被拒次数
 WITH priority AS (SELECT report_id, CAST(place AS INTEGER) AS place FROM seed('counter_reports')),
@@ -18,6 +18,10 @@ reported AS (
         AND metric_type IN ('Unique_Item_Requests', 'Unique_Title_Requests', 'Total_Item_Requests', 'No_License')
     QUALIFY coalesce(place, 99) = min(coalesce(place, 99)) OVER (PARTITION BY member_code, platform, month, metric_type, data_type, release)
         AND release = max(release) OVER (PARTITION BY member_code, platform, month)
+        -- what two sources have of one report of one institution counts once
+        AND source_id = min(source_id) OVER (
+            PARTITION BY member_code, platform, month, metric_type, data_type, release, report_id, institution_id
+        )
 ),
 titles AS (
     SELECT year(month) AS year, bib_id, title, platform, data_type, member_code,
@@ -27,7 +31,7 @@ titles AS (
         sum(count) FILTER (metric_type = 'No_License') AS no_license
     FROM reported GROUP BY ALL
 )
-SELECT year, bib_id, title, platform, data_type, count(DISTINCT member_code) AS members,
+SELECT year, bib_id, title, platform, data_type, count(DISTINCT member_code) FILTER (coalesce(unique_items, unique_titles, total_items) > 0) AS members,
     CAST(sum(CASE WHEN data_type IN ('Book', 'Reference_Work') THEN coalesce(unique_titles, total_items)
         ELSE coalesce(unique_items, total_items) END) AS BIGINT) AS requests,
     CAST(coalesce(sum(no_license), 0) AS BIGINT) AS no_license

@@ -9,6 +9,8 @@
 -- column accession_date: When it was added to the stock, where known | 入藏日期（已知时）
 -- column first_month: First month in which it was in the stock | 最早在藏月份
 -- column last_month: Last month in which it was in the stock | 最近在藏月份
+-- column in_stock_from: Since when it is in the stock: its accession_date, or first_month where a month since then lacks it; none where neither tells | 在藏起始：入藏日期；其后某月快照中没有时取最早在藏月份；均无从得知时为空
+-- column in_stock_to: Last month in which it was in the stock; none while it still is | 离藏前最后一月，仍在藏时为空
 -- column price_cents: Price in hundredths of the currency | 价格（分）
 -- column loans: Loans, renewals apart | 借出次数（不含续借）
 -- column renewals: Renewals | 续借次数
@@ -21,6 +23,15 @@ WITH stock AS (
     FROM catalog.item_month
     GROUP BY member_code, barcode
 ),
+-- months of which a member's stock is known, each with the one before it
+known AS (
+    SELECT member_code, month AS first_month, lag(month) OVER member AS month_before,
+        last_value(month) OVER member AS newest
+    FROM (SELECT DISTINCT member_code, month FROM catalog.item_month)
+    WINDOW member AS (
+        PARTITION BY member_code ORDER BY month ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+    )
+),
 used AS (
     SELECT member_code, barcode, count(*) FILTER (event_type = 'loan') AS loans,
         count(*) FILTER (event_type = 'renew') AS renewals, count(*) FILTER (event_type = 'inhouse') AS inhouse,
@@ -29,7 +40,10 @@ used AS (
     WHERE event_type IN ('loan', 'renew', 'inhouse')
     GROUP BY member_code, barcode
 )
-SELECT member_code, barcode, bib_id, location, loanable, accession_date, first_month, last_month, price_cents,
+SELECT member_code, barcode, bib_id, location, loanable, accession_date, first_month, last_month,
+    CASE WHEN accession_date >= month_before OR month_before IS NULL THEN accession_date ELSE first_month END
+        AS in_stock_from,
+    CASE WHEN last_month < newest THEN last_month END AS in_stock_to, price_cents,
     coalesce(loans, 0) AS loans, coalesce(renewals, 0) AS renewals, coalesce(inhouse, 0) AS inhouse, last_loan_date
-FROM stock LEFT JOIN used USING (member_code, barcode)
+FROM stock JOIN known USING (member_code, first_month) LEFT JOIN used USING (member_code, barcode)
 ORDER BY member_code, barcode

@@ -14,8 +14,8 @@ WITH newest AS (SELECT coalesce(max(year), 0) AS year FROM marts.supplier_perfor
 asked AS (
     SELECT supplier_code AS member_code, outcome = 'filled' AS filled, epoch(supplied_at - asked_at) / 3600 AS hours
     FROM catalog.attempt, newest
-    WHERE supplier_code IS NOT NULL AND outcome IN ('filled', 'unfilled') AND year(asked_at) >= newest.year - 1
-    QUALIFY role = 'borrow' OR NOT bool_or(role = 'borrow') OVER (PARTITION BY request_id, supplier_code)
+    WHERE supplier_code IS NOT NULL AND outcome IN ('filled', 'unfilled') AND year(asked_date) >= newest.year - 1
+        AND NOT told_twice
 ),
 overall AS (
     SELECT coalesce(count(*) FILTER (filled) / nullif(count(*), 0), 0.5) AS fill_rate,

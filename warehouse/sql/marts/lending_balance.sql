@@ -6,10 +6,11 @@
 -- column lent: Filled requests that it supplied | 提供并满足的申请数
 -- column borrowed: Filled requests of its own | 本馆获满足的申请数
 -- column net: lent - borrowed; above 0 a net lender | 净借出 = 借出 - 借入，大于 0 为净提供馆
--- column fees_earned_cents: Fees of what it lent, in hundredths of the currency | 收入费用（分）
--- column fees_paid_cents: Fees of what it borrowed | 支出费用（分）
+-- column fees_earned_cents: Fees of what it lent, in hundredths of a yuan; other currencies left out | 收入费用（分，仅计人民币）
+-- column fees_paid_cents: Fees of what it borrowed, likewise | 支出费用（分，仅计人民币）
 WITH filled AS (
-    SELECT *, year(coalesce(submitted_date, CAST(submitted_at AS DATE))) AS year FROM catalog.request
+    SELECT * REPLACE (CASE WHEN coalesce(currency, 'CNY') = 'CNY' THEN fee_cents END AS fee_cents),
+        year(coalesce(submitted_date, CAST(submitted_at AS DATE))) AS year FROM catalog.request
     WHERE outcome = 'filled'
 ),
 -- a request that both sides report counts once; the supplier is the attempt that filled it, else the partner

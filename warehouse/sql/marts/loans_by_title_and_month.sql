@@ -8,7 +8,7 @@
 -- column class: Main class, one letter | 大类（一个字母）
 -- column loans: Loans, renewals apart | 借出次数（不含续借）
 -- column renewals: Renewals | 续借次数
--- column members: Members that lent it | 借出馆数
+-- column members: Members that lent or renewed it | 借出或续借馆数
 WITH counted AS (
     SELECT CAST(date_trunc('month', event_date) AS DATE) AS month, bib_id,
         count(*) FILTER (event_type = 'loan') AS loans,

@@ -27,24 +27,27 @@ borrowed AS (
 ),
 -- readers that are not known count by their loans
 counted AS (
-    SELECT member_code, year, reader_group, coalesce(nullif(count(DISTINCT reader_key), 0), sum(loans)) AS people
+    SELECT member_code, year, reader_group, count(DISTINCT reader_key) AS known,
+        coalesce(nullif(count(DISTINCT reader_key), 0), sum(loans)) AS people
     FROM borrowed GROUP BY ALL
 ),
 placed AS (
-    SELECT *, people < 5 AS small, sum(people) FILTER (people < 5) OVER (PARTITION BY member_code, year) AS hidden,
-        row_number() OVER (PARTITION BY member_code, year, people < 5 ORDER BY people, reader_group) AS place
+    SELECT *, people < 5 AS small, sum(known) FILTER (people < 5) OVER (PARTITION BY member_code, year) AS hidden,
+        row_number() OVER (
+            PARTITION BY member_code, year, people < 5 ORDER BY known = 0, people, reader_group
+        ) AS place
     FROM counted
 ),
--- a small group could be told from the sum of all: with it the next smallest is hidden, until five stand behind both
+-- a small group could be told from the sum of all: with it the next smallest is hidden, until five known readers stand behind both
 hidden AS (
-    SELECT member_code, year, reader_group, people, student
+    SELECT member_code, year, reader_group, known, student
     FROM placed JOIN dim.reader_group USING (reader_group)
     WHERE small OR (hidden < 5 AND place = 1)
 ),
 -- nor may the sum of students tell it, or the rest to all
 untold AS (
     SELECT DISTINCT member_code, year, 'students' AS reader_group FROM hidden
-    GROUP BY member_code, year, student HAVING sum(people) < 5
+    GROUP BY member_code, year, student HAVING sum(known) < 5
     UNION ALL SELECT member_code, year, reader_group FROM hidden
 ),
 -- every group, and these groups added up; a reader who changed group counts once in a sum

@@ -4,7 +4,7 @@
 -- column region: Code of the regional centre; national where national centres serve the member | 地区中心代码，由全国中心直接服务的为 national
 -- column bib_id: Union catalogue identifier | 联合目录书目号
 -- column title: Title proper | 正题名
--- column pub_year: Year of publication; older than 10 years when the newest loan was known | 出版年，须早于最近借阅年 10 年以上
+-- column pub_year: Year of publication: 10 years or more before that of the newest loan | 出版年，须早于最近借阅年 10 年或以上
 -- column scheme: Classification: CLC, LCC, or none | 分类法
 -- column class: Main class | 大类
 -- column holders: Members of the region that hold it, three or more | 本地区收藏馆数，不少于 3
@@ -33,11 +33,12 @@ held AS (
 crowded AS (
     SELECT region, bib_id, count(*) AS holders, CAST(sum(items) AS BIGINT) AS items,
         CAST(sum(loans) AS BIGINT) AS loans, count(*) FILTER (observed) AS observed,
-        list(member_code ORDER BY loans DESC, items DESC, member_code)[:2] AS keep_at
+        list(member_code ORDER BY loans DESC, items DESC, member_code)[:2] AS keep_at,
+        list(least(items, 1) ORDER BY loans DESC, items DESC, member_code)[:2] AS kept
     FROM held GROUP BY region, bib_id
     HAVING count(*) >= 3 AND sum(loans) <= count(*)
 )
 SELECT region, bib_id, title, pub_year, scheme, class, holders, items, loans, observed,
-    bib_id IN (SELECT bib_id FROM marts.e_available) AS e_available, keep_at, greatest(items - 2, 0) AS surplus_items
+    bib_id IN (SELECT bib_id FROM marts.e_available) AS e_available, keep_at, CAST(items - list_sum(kept) AS BIGINT) AS surplus_items
 FROM crowded JOIN dim.bib USING (bib_id)
 ORDER BY region, bib_id

@@ -18,28 +18,20 @@ years AS (
     WHERE event_type = 'loan' AND reported.first < make_date(year(event_date), 3, 1)
         AND reported.last >= make_date(year(event_date), 12, 1)
 ),
--- first and last month for which anything is known of a member's stock; items there at its ends were there beyond them
-known AS (SELECT member_code, min(first_month) AS first, max(last_month) AS last FROM marts.item_use GROUP BY member_code),
--- a stock that is known by one month only stands for all years
-stock AS (
-    SELECT item_use.member_code, barcode, bib_id, accession_date,
-        CASE WHEN first_month = known.first THEN DATE '0001-01-01' ELSE first_month END AS from_month,
-        CASE WHEN last_month = known.last THEN DATE '9999-01-01' ELSE last_month END AS to_month
-    FROM marts.item_use JOIN known USING (member_code)
-    WHERE loanable
-),
 lent AS (
     SELECT DISTINCT member_code, barcode, year(event_date) AS year FROM catalog.loan WHERE event_type = 'loan'
 ),
 judged AS (
-    SELECT stock.member_code, years.year, stock.bib_id,
-        coalesce(accession_date >= years.first, from_month > years.first) AS is_new, lent.barcode IS NULL AS unused,
-        count(*) AS items
-    FROM stock
-    JOIN years ON years.member_code = stock.member_code AND to_month >= years.last
-        AND from_month <= years.last AND coalesce(accession_date, years.first) < years.last + INTERVAL 1 MONTH
-    LEFT JOIN lent ON lent.member_code = stock.member_code AND lent.barcode = stock.barcode AND lent.year = years.year
-    GROUP BY ALL
+    SELECT item_use.member_code, years.year, item_use.bib_id, lent.barcode IS NULL AS unused, count(*) AS items,
+        -- an item that a month's snapshot shows first may have been there on its first day
+        coalesce(in_stock_from > years.first OR accession_date = years.first, false) AS is_new
+    FROM marts.item_use
+    JOIN years ON years.member_code = item_use.member_code
+        AND coalesce(in_stock_from, years.first) < years.last + INTERVAL 1 MONTH
+        AND coalesce(in_stock_to, years.last) >= years.last
+    LEFT JOIN lent
+        ON lent.member_code = item_use.member_code AND lent.barcode = item_use.barcode AND lent.year = years.year
+    WHERE loanable GROUP BY ALL
 )
 SELECT member_code, year, coalesce(scheme, 'none') AS scheme, coalesce(class, '-') AS class,
     CAST(coalesce(sum(items) FILTER (NOT is_new), 0) AS BIGINT) AS items,
