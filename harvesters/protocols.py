@@ -58,7 +58,8 @@ USAGE = (
     Quirk("role", "of requests: the side that reports, borrow or lend", "as the file says", "borrow|lend"),
     Quirk("service", "of requests without one: Copy or Loan", "Copy of articles", "Copy|Loan|CopyOrLoan"),
     Quirk("status", "of requests without one: their status, as LoanCompleted", "RequestReceived"),
-    Quirk("platform", "of orders and e-book loans without one: their platform"),
+    Quirk("platform", "of orders, costs and e-book loans without one: their platform"),
+    Quirk("package", "of title lists and costs without one: their package"),
     Quirk("system", "of rental statistics without one: their system"),
     Quirk("currency", "of amounts without one", "CNY", "[A-Z]{3}"),
 )

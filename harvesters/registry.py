@@ -134,6 +134,7 @@ class Source(BaseModel):
     format: Literal[
         "auto", "marc21", "cnmarc", "unimarc", "oai_dc", "qdc", "mods", "dim", "xoai",
         "loans", "items", "population", "ill", "ppv", "ebook_loans", "counter", "kbart", "rental",
+        "costs",
     ] = "auto"  # fmt: skip
     encoding: Annotated[str, AfterValidator(_encoding)] = "auto"
     holdings: OptionalText = None

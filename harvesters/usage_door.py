@@ -25,11 +25,11 @@ from harvesters.registry import Source
 from schemas import usage_profiles
 from schemas.usage_profiles import READER, Line
 
-TABULAR = ("loans", "items", "population", "ill", "ppv", "ebook_loans", "kbart", "rental")
+TABULAR = ("loans", "items", "population", "ill", "ppv", "ebook_loans", "kbart", "rental", "costs")
 KINDS = frozenset({*TABULAR, "counter"})
 SUFFIX = ".arrows"  # of what is landed: an Arrow IPC stream
 # What a date, a number or an amount is written with: digits, signs, units, a month's name, a currency.
-_VALUE = r"^[0-9０-９./:,，．TZ+\- 年月日号时分秒元￥¥$€£]*([A-Za-z]{3})?[0-9./:,TZ+\- 元]*$"
+_VALUE = r"^[0-9０-９./:,，．TZ+\- 年度月日号时分秒元￥¥$€£]*([A-Za-z]{3})?[0-9./:,TZ+\- 元]*$"
 _MARK = b"calis"  # key of what a stream says of itself
 _ONE_LINE = "returned_at"  # of a loan whose return stands in the same row: two events in one
 

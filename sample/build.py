@@ -206,8 +206,10 @@ class Sample:
                 written = usage.orders(folder, rng)
             case "rental":
                 written = usage.rental(folder, sorted({feed.member for feed in FEEDS}), rng)
-            case _:
+            case "kbart":
                 written = usage.title_list(folder, titles)
+            case _:
+                written = usage.costs(folder, member in USAGE["kbart"], rng)
         return {"written": written, "damaged": 0}
 
     def _holders(self) -> dict[str, list[str]]:

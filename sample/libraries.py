@@ -274,7 +274,11 @@ USAGE = {
     "ppv": ("D61001",),
     "rental": ("D11001",),
     "kbart": ("D11001",),
+    "costs": ("D11001", "D44001"),  # of what their COUNTER reports and the title list are of
 }
+
+
+PLATFORM, PACKAGE = "Demo Books", "Demo Books Complete"
 
 
 class RegistryInUse(Exception):
@@ -344,7 +348,10 @@ def _source(feed: Feed, port: int) -> dict[str, str]:
 def _usage(kind: str, member: str) -> dict[str, str]:
     source_id = usage_source(kind, member)
     row = {"source_id": source_id, "member_code": member, "protocol": "folder", "address": _folder(source_id)}
-    return row | {"format": kind, "encoding": "auto", "delivery": "delta", "schedule": "@weekly"}
+    quirks = f"package={PACKAGE}" if kind == "kbart" else ""
+    return row | {
+        "format": kind, "encoding": "auto", "delivery": "delta", "schedule": "@weekly", "quirks": quirks,
+    }  # fmt: skip
 
 
 def _folder(source_id: str) -> str:

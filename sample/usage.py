@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
+from sample.libraries import PACKAGE, PLATFORM
+
 MONTHS = tuple(date(year, month, 1) for year in (2024, 2025) for month in range(1, 13))
 REQUESTS = 400  # of a member that asks
 LOANS = 500  # of electronic books
@@ -149,7 +151,7 @@ def counter(folder: Path, member: str, titles: Sequence[Title], rng: random.Rand
             performance = {metric: found for metric, found in counts.items() if found}
             items.append({
                 "Title": book.title, "Item_ID": {"ISBN": book.isbn},
-                "Platform": "Demo Books", "Publisher": "Demo Press",
+                "Platform": PLATFORM, "Publisher": "Demo Press",
                 "Attribute_Performance": [{
                     "Data_Type": "Book", "YOP": "2015", "Access_Type": "Controlled", "Access_Method": "Regular",
                     "Performance": performance,
@@ -157,7 +159,7 @@ def counter(folder: Path, member: str, titles: Sequence[Title], rng: random.Rand
             })  # fmt: skip
     header = {
         "Release": "5.1", "Report_ID": "TR", "Report_Name": "Title Report", "Created": "2026-01-05T00:00:00Z",
-        "Created_By": "Demo Books", "Institution_ID": {"Proprietary": [f"demo:{member}"]},
+        "Created_By": PLATFORM, "Institution_ID": {"Proprietary": [f"demo:{member}"]},
         "Institution_Name": f"Demo Library {member}", "Registry_Record": "",
         "Report_Filters": {"Begin_Date": "2024-01-01", "End_Date": "2025-12-31"},
     }  # fmt: skip
@@ -220,3 +222,13 @@ def title_list(folder: Path, titles: Sequence[Title]) -> int:
         access = "F" if number % 9 == 0 else "P"
         rows.append((book.title, book.isbn, "", url, book.book_id, "ebook", "Demo Press", "monograph", access))
     return _write(folder / "Demo_Books_2025-12-01.txt", rows, delimiter="\t")
+
+
+def costs(folder: Path, listed: bool, rng: random.Random) -> int:
+    """What was paid for the platform of the COUNTER reports in each year: as a package where it has a list."""
+    rows: list[Sequence[object]] = [("年度", "平台", "资源包", "金额", "币种")]
+    for year in (2024, 2025):
+        package = PACKAGE if listed else ""
+        rows.append((f"{year}年", PLATFORM, package, f"{rng.randrange(180, 240) * 100:,}.00", "人民币"))
+        rows.append((f"{year}年", "Demo Journals", "", f"{rng.randrange(2000, 3000)}.00", "美元"))  # no reports
+    return _write(folder / "costs.csv", rows, "gb18030")

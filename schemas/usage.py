@@ -341,6 +341,20 @@ STAGED_SYSTEM_USAGE, CATALOG_SYSTEM_USAGE = _fact(
     (),
 )
 
+STAGED_COST, CATALOG_COST = _fact(
+    "cost",
+    "what a member paid for one platform, or one package of it, in one year",
+    "电子资源费用",
+    (
+        key("year", INT, "Calendar year that it was paid for", "年度"),
+        col("platform", STRING, "Platform or database, as paid for", "平台或数据库"),
+        col("package", STRING, "Package of it, where it was paid for alone", "资源包"),
+        key("cost_cents", BIGINT, "Amount in hundredths of the currency", "金额（分）"),
+        CURRENCY,
+    ),
+    (),
+)
+
 STAGED_TITLE_LIST, CATALOG_TITLE_LIST = _fact(
     "title_list",
     "one title of a KBART list",
@@ -377,13 +391,13 @@ STAGED_FACTS = {
     table.name: table
     for table in (
         STAGED_LOAN, STAGED_ITEM_MONTH, STAGED_POPULATION, STAGED_REQUEST, STAGED_ATTEMPT, STAGED_ILL_MESSAGE,
-        STAGED_PPV, STAGED_EBOOK_LOAN, STAGED_EUSAGE, STAGED_SYSTEM_USAGE, STAGED_TITLE_LIST,
+        STAGED_PPV, STAGED_EBOOK_LOAN, STAGED_EUSAGE, STAGED_SYSTEM_USAGE, STAGED_COST, STAGED_TITLE_LIST,
     )
 }  # fmt: skip
 CATALOG_FACTS = {
     table.name: table
     for table in (
         CATALOG_LOAN, CATALOG_ITEM_MONTH, CATALOG_POPULATION, CATALOG_REQUEST, CATALOG_ATTEMPT, CATALOG_PPV,
-        CATALOG_EBOOK_LOAN, CATALOG_EUSAGE, CATALOG_SYSTEM_USAGE, CATALOG_TITLE_LIST,
+        CATALOG_EBOOK_LOAN, CATALOG_EUSAGE, CATALOG_SYSTEM_USAGE, CATALOG_COST, CATALOG_TITLE_LIST,
     )
 }  # fmt: skip

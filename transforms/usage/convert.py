@@ -28,11 +28,13 @@ _SQL = {  # conversion: macro over the cell, and what it should have been
     "count": ("as_count({0})", "no count"),
     "number": ("as_number({0})", "no number"),
     "money": ("as_cents({0})", "no amount"),
+    "calendar_year": ("as_calendar_year({0})", "no year"),
     "year": ("as_year({0})", ""),  # many write more than a year there: what has none is none
 }
 _TYPES = {
     "time": "TIMESTAMP", "date": "DATE", "month": "DATE", "partial_date": "DATE", "count": "BIGINT",
-    "number": "DOUBLE", "money": "BIGINT", "year": "INTEGER", "flag": "BOOLEAN", "reader": "BIGINT",
+    "number": "DOUBLE", "money": "BIGINT", "year": "INTEGER", "calendar_year": "INTEGER", "flag": "BOOLEAN",
+    "reader": "BIGINT",
 }  # fmt: skip
 _NEEDLESS = (
     "standard_number",

@@ -49,6 +49,11 @@ CREATE OR REPLACE TEMP MACRO as_partial_date(t) AS CAST(CASE
 CREATE OR REPLACE TEMP MACRO as_year(t) AS
     CAST(nullif(regexp_extract(t, '(1[4-9]|20)\d\d'), '') AS INTEGER);
 
+-- One year and nothing else: of 2024-2025 nobody can say which of them.
+CREATE OR REPLACE TEMP MACRO as_calendar_year(t) AS CASE
+    WHEN regexp_full_match(trim(t), '(19|20)\d\d(\.0)?\s*年?度?') THEN CAST(left(trim(t), 4) AS INTEGER)
+    ELSE year(as_date(t)) END;
+
 -- 1,234.5 and 1.234,5 and 12,5: a comma is decimal before one or two digits, else it parts thousands.
 CREATE OR REPLACE TEMP MACRO as_number(t) AS TRY_CAST(CASE
     WHEN regexp_full_match(t, '-?\d{1,3}(,\d{3})+(\.\d+)?') THEN replace(t, ',', '')

@@ -74,6 +74,7 @@ def _write(con: duckdb.DuckDBPyConnection, table: Table, folder: Path) -> None:
 _PRIMARY = {  # format: the staged tables whose rows are counted, and the fact that has them
     "loans": "loan", "items": "item_month", "population": "population", "ill": "request", "ppv": "ppv",
     "ebook_loans": "ebook_loan", "counter": "eusage", "kbart": "title_list", "rental": "system_usage",
+    "costs": "cost",
 }  # fmt: skip
 _ORPHAN = {
     "loan": ("item_link = 'none'", "loans have no item"),
@@ -85,6 +86,7 @@ _ORPHAN = {
     "title_list": ("bib_id IS NULL", "titles have no bib"),
     "population": ("member_code NOT IN (SELECT member_code FROM member)", "rows are of no member"),
     "system_usage": ("member_code NOT IN (SELECT member_code FROM member)", "rows are of no member"),
+    "cost": ("member_code NOT IN (SELECT member_code FROM member)", "rows are of no member"),
 }
 
 

@@ -53,6 +53,7 @@ KINDS: dict[str, tuple[Filled, ...]] = {
     "counter": (Filled("eusage", _EUSAGE),),
     "kbart": (Filled("title_list", _TITLE),),
     "rental": (Filled("system_usage", ("tenant", "system", "month")),),
+    "costs": (Filled("cost", ("tenant", "year", "platform", "package", "currency")),),
 }
 # What files of a source's format may hold.
 OF_FORMAT = {name: (name,) for name in KINDS if name != "iso18626"} | {"ill": ("ill", "iso18626")}

@@ -23,6 +23,8 @@ UNION ALL SELECT member_code, 'catalog.ppv', count(*), count(*) FILTER (bib_id I
     max(ordered_date) FROM catalog.ppv GROUP BY member_code
 UNION ALL SELECT member_code, 'catalog.system_usage', count(*), NULL, min(month), max(month)
 FROM catalog.system_usage GROUP BY member_code
+UNION ALL SELECT member_code, 'catalog.cost', count(*), NULL, make_date(min(year), 1, 1), make_date(max(year), 12, 31)
+FROM catalog.cost GROUP BY member_code
 UNION ALL SELECT member_code, 'catalog.title_list', count(*), count(*) FILTER (bib_id IS NULL), NULL, NULL
 FROM catalog.title_list GROUP BY member_code
 ORDER BY member_code, fact
