@@ -1,6 +1,6 @@
 """How fast records are harvested over loopback, beside sickle's own loop.
 
-    bench/oai_loop.py [FILE] [--pages 60] [--page-records 100] [--rounds 5] [--json]
+    bench/oai_loop.py [FILE] [--pages 200] [--page-records 100] [--rounds 5] [--json]
 
 A server in a process of its own sends pages that were made before, MARCXML of the first records of FILE (MARC 21
 in UTF-8) and the same in oai_dc.  Sickle's loop yields each record and nothing is done with it; ours checks each
@@ -204,7 +204,7 @@ def main() -> None:
     """Measure, or be one of the processes that are measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, nargs="?", default=BOOKS)
-    parser.add_argument("--pages", type=int, default=60)
+    parser.add_argument("--pages", type=int, default=200)
     parser.add_argument("--page-records", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")

@@ -50,12 +50,20 @@ class Guarded(HTTPAdapter):
 
     def __init__(self, source: Source):
         self.source = source
+        self._last: tuple[str, Any] = ("", None)
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make pools whose connections are checked when they are made."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _pools(self.source)
+
+    def get_connection_with_tls_context(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Any:
+        """The connections to a host, which are looked up once for the pages of a list."""
+        host = "/".join((request.url or "").split("/", 3)[:3])
+        if host != self._last[0]:
+            self._last = host, super().get_connection_with_tls_context(request, *args, **kwargs)
+        return self._last[1]
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         """Send one request, unless its host is refused by name."""

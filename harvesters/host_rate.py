@@ -22,30 +22,38 @@ class Turn:
     rest: float
 
 
-@contextmanager
-def turn(host: str, pause: float, longest: float) -> Iterator[Turn]:
-    """Wait until it is one's turn to ask a host, and hold it meanwhile.
+class Host:
+    """A host that is asked again and again; its file stays open meanwhile."""
 
-    Args:
-        host: name or address, and port.
-        pause: seconds between the end of one request and the beginning of the next.
-        longest: seconds that are waited at most for what another left in the file.
-    """
-    path = lake.host_file(re.sub(r"[^A-Za-z0-9.\-]", "_", host.lower()))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b", buffering=0) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        wait = _until(file.read(32)) - time.time()
-        if wait > 0:
-            time.sleep(min(wait, longest))
-        now = Turn(pause)
+    def __init__(self, name: str):
+        """`name`: name or address, and port."""
+        path = lake.host_file(re.sub(r"[^A-Za-z0-9.\-]", "_", name.lower()))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a+b", buffering=0)
+
+    @contextmanager
+    def turn(self, pause: float, longest: float) -> Iterator[Turn]:
+        """Wait until it is one's turn to ask the host, and hold it meanwhile.
+
+        Args:
+            pause: seconds between the end of one request and the beginning of the next.
+            longest: seconds that are waited at most for what another left in the file.
+        """
+        fcntl.flock(self._file, fcntl.LOCK_EX)
         try:
-            yield now
+            self._file.seek(0)
+            wait = _until(self._file.read(32)) - time.time()
+            if wait > 0:
+                time.sleep(min(wait, longest))
+            now = Turn(pause)
+            try:
+                yield now
+            finally:
+                if now.rest > 0:
+                    self._file.truncate(0)
+                    self._file.write(f"{time.time() + now.rest:.3f}".encode())
         finally:
-            if now.rest > 0:
-                file.truncate(0)
-                file.write(f"{time.time() + now.rest:.3f}".encode())
+            fcntl.flock(self._file, fcntl.LOCK_UN)
 
 
 def _until(text: bytes) -> float:

@@ -11,16 +11,16 @@ from contextlib import closing
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
+from urllib.parse import urldefrag, urlencode, urlsplit
 
 import requests
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from requests.cookies import extract_cookies_to_jar
 from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError, SSLError
 
 from harvesters import credentials
 from harvesters.addresses import Guarded
-from harvesters.host_rate import turn
+from harvesters.host_rate import Host
 from harvesters.landing import HarvestError
 from harvesters.registry import Source
 
@@ -87,12 +87,8 @@ class Session:
         found = self.session.merge_environment_settings(source.address, {}, True, None, None)
         self.session.proxies, self.session.verify = found["proxies"], found["verify"]
         self.session.trust_env = False
-        self._retrying = Retrying(
-            retry=retry_if_exception_type(TransientError),
-            stop=stop_after_attempt(int(self.patience.attempts)),
-            wait=self._wait,
-            reraise=True,
-        )
+        self._hosts: dict[str, Host] = {}
+        self._prepared: dict[str, tuple[requests.PreparedRequest, str]] = {}
         self.credentials = credentials.of(source)
         if "user" in self.credentials:
             self.session.auth = (self.credentials["user"], self.credentials.get("password", ""))
@@ -112,20 +108,20 @@ class Session:
         request in errors.
         """
         where = shown_address(address) + (f" ({what})" if what else "")
-        try:
-            return self._retrying(self._once, address, params, read, refused)
-        except TransientError as error:
-            attempts = int(self.patience.attempts)
-            raise HarvestError(f"{where}: {error}; asked {attempts} times; the next run tries again") from error
-        except HarvestError as error:
-            error.args = (f"{where}: {error}",)
-            raise
-
-    def _wait(self, state: RetryCallState) -> float:
-        fault = state.outcome.exception() if state.outcome else None
-        asked = fault.retry_after if isinstance(fault, TransientError) else None
-        backoff = self.patience.first_wait * 2 ** (state.attempt_number - 1)
-        return min(backoff if asked is None else asked, self.patience.longest_wait)
+        attempts = max(1, int(self.patience.attempts))
+        for attempt in range(1, attempts + 1):
+            try:
+                return self._once(address, params, read, refused)
+            except TransientError as error:
+                fault = error
+            except HarvestError as error:
+                error.args = (f"{where}: {error}",)
+                raise
+            if attempt < attempts:
+                backoff = self.patience.first_wait * 2 ** (attempt - 1)
+                asked = backoff if fault.retry_after is None else fault.retry_after
+                time.sleep(min(asked, self.patience.longest_wait))
+        raise HarvestError(f"{where}: {fault}; asked {attempts} times; the next run tries again") from fault
 
     def _once(
         self,
@@ -136,7 +132,7 @@ class Session:
     ) -> Read:
         try:
             with (
-                turn(urlsplit(address).netloc, self.patience.pause, self.patience.longest_wait) as now,
+                self._host(address).turn(self.patience.pause, self.patience.longest_wait) as now,
                 closing(self._request(address, params)) as response,
             ):
                 now.rest = self._rest(response)
@@ -171,9 +167,29 @@ class Session:
         if not 200 <= status < 300:
             raise HarvestError(f"HTTP {status}: {ADVICE.get(status, 'check the address in sources.csv')}")
 
+    def _host(self, address: str) -> Host:
+        name = urlsplit(address).netloc
+        if name not in self._hosts:
+            self._hosts[name] = Host(name)
+        return self._hosts[name]
+
     def _request(self, address: str, params: Mapping[str, str]) -> requests.Response:
-        limits = (self.patience.connect_timeout, self.patience.read_timeout)
-        return self.session.get(address, params=params, timeout=limits, stream=True)
+        """As `requests.Session.get`, but what is the same for every page of an address is prepared once."""
+        if address not in self._prepared or self.session.cookies:
+            made = self.session.prepare_request(requests.Request("GET", urldefrag(address).url))
+            self._prepared[address] = made, str(made.url)
+        request, url = self._prepared[address]
+        request.url = url + ("&" if "?" in url else "?") * bool(params) + urlencode(params)
+        given: dict[str, Any] = {
+            "stream": True, "verify": self.session.verify, "proxies": self.session.proxies, "cert": None,
+            "timeout": (self.patience.connect_timeout, self.patience.read_timeout),
+        }  # fmt: skip
+        response = self.session.get_adapter(request.url).send(request, **given)
+        if "Set-Cookie" in response.headers:
+            extract_cookies_to_jar(self.session.cookies, request, response.raw)
+        if not response.is_redirect:
+            return response
+        return list(self.session.resolve_redirects(response, request, **given))[-1]
 
     def _content(self, response: requests.Response) -> bytes:
         """The body, within the limits of size and time."""

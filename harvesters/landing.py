@@ -136,6 +136,8 @@ class Landing:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.rows: list[dict[str, Any]] = []
         self.plan: dict[str, Any] = {}
+        self._open_journal: BinaryIO | None = None
+        self._packer = zstandard.ZstdCompressor(level=1)
         self.notes: list[str] = []  # what is to be said of files that were landed
 
     def land(
@@ -157,7 +159,7 @@ class Landing:
             UnreadableError: the content can't be opened whole; it is then not kept.
         """
         path = self.folder / f"{name}.zst"
-        size, digest = _keep(path, content)
+        size, digest = _keep(path, content, self._packer)
         try:
             counts = {"": received} if received is not None else _counts(path, request, limit)
         except UnreadableError:
@@ -213,16 +215,24 @@ class Landing:
 
     def begin(self, plan: dict[str, Any]) -> None:
         """Begin a list that can be taken up again, forgetting what was landed of it before."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.abandon()
         self.folder.mkdir(parents=True)
         self.rows, self.plan = [], plan
         self._journal(plan=plan)
 
     def _journal(self, **line: Any) -> None:
-        with (self.folder / JOURNAL).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, ensure_ascii=False, default=datetime.isoformat) + "\n")
+        if not self._open_journal:
+            self._open_journal = (self.folder / JOURNAL).open("ab", buffering=0)
+        text = json.dumps(line, ensure_ascii=False, default=datetime.isoformat)
+        self._open_journal.write(f"{text}\n".encode())
+
+    def _close_journal(self) -> None:
+        if self._open_journal:
+            self._open_journal.close()
+        self._open_journal = None
 
     def _rewrite_journal(self, lines: list[dict[str, Any]]) -> None:
+        self._close_journal()
         with lake.replacing_file(self.folder / JOURNAL) as scratch:
             scratch.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
 
@@ -233,6 +243,7 @@ class Landing:
 
     def complete(self, full: bool, response_date: str = "", **details: object) -> None:
         """Write the manifest and make the batch visible."""
+        self._close_journal()
         batch = Batch(self.source_id, self.batch_id, full, response_date, dict(details))
         lake.write_table(self.folder, RAW_FILE.full_name, pa.Table.from_pylist(self.rows, schema=RAW_FILE.schema))
         text = json.dumps(asdict(batch), ensure_ascii=False, indent=1)
@@ -242,16 +253,19 @@ class Landing:
 
     def abandon(self) -> None:
         """Remove what was landed; the batch never was."""
+        self._close_journal()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _keep(path: Path, content: bytes | BinaryIO) -> tuple[int, str]:
+def _keep(path: Path, content: bytes | BinaryIO, packer: zstandard.ZstdCompressor) -> tuple[int, str]:
     """Write content as zstd; its size and digest."""
+    if isinstance(content, bytes):
+        with path.open("wb", buffering=0) as file:
+            file.write(packer.compress(content))
+        return len(content), hashlib.sha256(content).hexdigest()
     digest, size = hashlib.sha256(), 0
-    known = len(content) if isinstance(content, bytes) else -1
-    stream: BinaryIO = io.BytesIO(content) if isinstance(content, bytes) else content
-    with path.open("wb") as file, zstandard.ZstdCompressor(level=1).stream_writer(file, size=known) as writer:
-        while chunk := stream.read(CHUNK):
+    with path.open("wb") as sink, packer.stream_writer(sink) as writer:
+        while chunk := content.read(CHUNK):
             digest.update(chunk)
             size += len(chunk)
             writer.write(chunk)

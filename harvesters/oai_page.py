@@ -1,7 +1,8 @@
 """One OAI-PMH answer, read strictly: whole to its last tag, or a fault.
 
-That it is well-formed is checked by expat, which builds nothing; then the answer without its records (a frame of a
-few hundred bytes) is parsed for what the protocol says.  Records are counted on the bytes, as all that lands.
+That a list is well-formed is proved by a compiled kernel, which finds its records too; where that is in doubt,
+expat checks it, which builds nothing, and records are counted on the bytes, as all that lands.  Then the answer
+without its records (a frame of a few hundred bytes) is parsed for what the protocol says.
 
 A page that is not well-formed is still whole where its frame is, and each record begins and ends in it: illegal
 characters are for the stage to mend (`harvesters.xml_mend`), and a record that is not well-formed is cut out there
@@ -13,9 +14,10 @@ is limited where trees are built, by libxml2, and costs the record.
 
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
 from lxml import etree
@@ -26,9 +28,13 @@ from harvesters.landing import HarvestError, count_records
 from harvesters.xml_layout import layout
 from harvesters.xml_mend import mend
 
+if TYPE_CHECKING:
+    from harvesters.oai_kernel import Found
+
 NAMESPACE = "{http://www.openarchives.org/OAI/2.0/}"
 FACTS = ("repositoryName", "protocolVersion", "earliestDatestamp", "deletedRecord", "granularity")
 LISTED = {"ListRecords": b"record", "ListIdentifiers": b"header"}
+LARGE = 1 << 14  # bytes of a page, from which on the kernel is worth loading
 _ENCODING = re.compile(rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9_.\-]+)[\"']")
 _NAMESPACES = re.compile(rb"xmlns(?::[\w.\-]+)?\s*=\s*(?:\"[^\"]*\"|'[^']*')")
 
@@ -79,16 +85,16 @@ def read(content: bytes, verb: str) -> Page:
         TransientError: it is not one whole, well-formed OAI-PMH answer to the request, or has a document type.
         OAIError: it is an error of the protocol.
     """
-    if not content.strip():
+    if not content or content.isspace():
         raise TransientError("the answer is empty")
+    if found := _found(content, verb):
+        frame = _frame(content, found.start, found.end)
+        return _page(frame, content, verb, found.identifiers, len(found.identifiers))
     fault = _fault(content)
     if not fault:
-        start, end = _listed(content, verb)
-        try:
-            frame = _root(content[:start] + content[end:])
-        except etree.XMLSyntaxError:  # a comment looked like a record
-            frame = _root(content)
-        return _page(frame, content, verb)
+        named = identifiers(content, verb) if verb in LISTED else []
+        records = _count(content, verb, len(named)) if verb in LISTED else 0
+        return _page(_frame(content, *_listed(content, verb)), content, verb, named, records)
     page, mark = _salvaged(content, verb, fault)
     told = f"{page.damaged} of {page.records} records" if page.damaged else "characters of some records"
     raise DamagedError(f"{told} are not well-formed XML ({fault})", mark, page)
@@ -102,6 +108,15 @@ def identifiers(content: bytes, verb: str) -> list[bytes]:
 
 
 # --- well-formed -----------------------------------------------------------------------------------------
+
+
+def _found(content: bytes, verb: str) -> "Found | None":
+    """What the kernel found in a page that it is sure of; to load it costs more than it saves on small ones."""
+    if len(content) < LARGE or verb not in LISTED:
+        return None
+    from harvesters.oai_kernel import find
+
+    return find(content, verb)
 
 
 def _fault(content: bytes) -> str:
@@ -141,6 +156,7 @@ def _fault_by_lxml(content: bytes) -> str:
     return ""
 
 
+@cache
 def _parser() -> etree.XMLParser:
     return etree.XMLParser(recover=False, resolve_entities=False, no_network=True, load_dtd=False)
 
@@ -172,12 +188,13 @@ def _patterns(prefix: bytes, verb: str) -> _Patterns:
     )
 
 
-def _count(content: bytes, prefix: bytes, verb: str, named: int) -> int:
+def _count(content: bytes, verb: str, named: int) -> int:
     """How many records a well-formed page has; the same as `count_records`, and at once where all is plain.
 
     It is where each header, and each tag that is called record, is that of a record with an identifier or of what
     one describes, and no comment or CDATA may hold others.
     """
+    prefix = layout(content).prefix or b""
     own = named if verb == "ListRecords" else 0
     tags, prefixed = content.count(b"<record"), content.count(b":record")
     alone = (tags, prefixed) == ((0, 2 * own) if prefix else (own, 0))  # what is described is no record
@@ -203,6 +220,17 @@ def _listed(content: bytes, verb: str) -> tuple[int, int]:
     return (first.start(), end) if first and first.start() < last and end else (0, 0)
 
 
+def _frame(content: bytes, start: int, end: int) -> Any:
+    """The root element of a well-formed page without the records of its list."""
+    if b"resumptionToken" not in content[start:end]:
+        with suppress(etree.XMLSyntaxError):  # a comment looked like a record
+            return _root(content[:start] + content[end:])
+    try:
+        return _root(content)
+    except etree.XMLSyntaxError as error:  # libxml2 has limits that expat has not
+        raise TransientError(f"the answer can't be read ({len(content)} bytes; {error.msg})") from None
+
+
 def _root(content: bytes) -> Any:
     """The root element of a strict parse."""
     root = etree.fromstring(content, _parser())
@@ -211,7 +239,7 @@ def _root(content: bytes) -> Any:
     return root
 
 
-def _page(root: Any, content: bytes, verb: str, damaged: int = 0) -> Page:
+def _page(root: Any, content: bytes, verb: str, named: list[bytes], records: int, damaged: int = 0) -> Page:
     errors = root.findall(NAMESPACE + "error")
     if errors:
         said = "; ".join(f"{e.get('code')}: {(e.text or '').strip()[:200]}" for e in errors)
@@ -221,17 +249,14 @@ def _page(root: Any, content: bytes, verb: str, damaged: int = 0) -> Page:
         raise TransientError(f"the answer has no {verb} element")
     token = body.find(NAMESPACE + "resumptionToken")
     size = "" if token is None else token.get("completeListSize", "")
-    prefix = layout(content).prefix or b""
-    named = identifiers(content, verb) if verb in LISTED else []
-    records = _count(content, prefix, verb, len(named)) if verb in LISTED and not damaged else 0
     return Page(
         content=content,
         response_date=(root.findtext(NAMESPACE + "responseDate") or "").strip(),
         token="" if token is None else (token.text or "").strip(),
         complete_list_size=int(size) if re.fullmatch(r"\d{1,18}", size) else None,
-        records=count_records(content) if damaged else records,
+        records=records,
         identifiers=named,
-        facts={name: (body.findtext(NAMESPACE + name) or "").strip() for name in FACTS},
+        facts={} if verb in LISTED else {name: (body.findtext(NAMESPACE + name) or "").strip() for name in FACTS},
         damaged=damaged,
     )
 
@@ -269,7 +294,7 @@ def _salvaged(content: bytes, verb: str, fault: str) -> tuple[Page, str]:
     except etree.XMLSyntaxError:
         raise broken from None
     mark = hashlib.sha256(b"\0".join([*damaged, *(rule.encode() for rule in rules)])).hexdigest()
-    return _page(frame, content, verb, len(damaged)), mark
+    return _page(frame, content, verb, identifiers(content, verb), count_records(content), len(damaged)), mark
 
 
 def _stands_alone(unit: bytes, head: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 
 ALLOW = "allow_private=yes"
 _OWN_NAMES = ("localhost", "localdomain", "internal", "local")  # the last label of names that never are public
@@ -13,6 +14,7 @@ def allows_private(quirks: Mapping[str, str]) -> bool:
     return quirks.get("allow_private", "").lower() in ("yes", "true", "1")
 
 
+@lru_cache(maxsize=4096)
 def is_private(host: str) -> bool:
     """Whether a host is none of the open internet.  A name is judged by itself alone, without resolving it."""
     host = host.strip("[]").rstrip(".").lower()

@@ -5,7 +5,7 @@
 import numpy as np
 from numba import njit
 
-from transforms.byte_kernel import load64, xxh64
+from harvesters.byte_kernel import load64, xxh64
 from transforms.text_columns import put
 
 _NOT_ASCII = np.uint64(0x8080808080808080)

@@ -15,7 +15,7 @@ from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 from numpy.typing import NDArray
 
-from transforms.byte_kernel import count_bits, load64, number, within64
+from harvesters.byte_kernel import count_bits, load64, number, within64
 
 RECORD_END, FIELD_END, DELIMITER, ESCAPE = 0x1D, 0x1E, 0x1F, 0x1B
 DOLLAR, ONE_DIGIT = 0x24, 0x31

@@ -12,7 +12,7 @@ from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 from numpy.typing import NDArray
 
-from transforms.byte_kernel import copy32, load64, number, xxh64
+from harvesters.byte_kernel import copy32, load64, number, xxh64
 from transforms.field_dictionaries import NO_CHARACTER, TAG_LEADER, TAG_ODD
 from transforms.iso2709_kernel import (
     BASE,

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from transforms.byte_kernel import count_bits
+from harvesters.byte_kernel import count_bits
 from transforms.text_columns import parts
 
 Floats = NDArray[np.float64]

@@ -15,9 +15,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from transforms.byte_kernel import compiled, load64
-from transforms.field_dictionaries import NO_CHARACTER, TAG_LEADER, TAG_ODD
-from transforms.xml_tag_kernel import (
+from harvesters.byte_kernel import compiled, load64
+from harvesters.xml_tag_kernel import (
     ATTRIBUTE,
     ATTRIBUTES,
     NAME_END,
@@ -32,7 +31,8 @@ from transforms.xml_tag_kernel import (
     end_tag,
     start_tag,
 )
-from transforms.xml_text_kernel import BANG, LESS, first, legal, text, word
+from harvesters.xml_text_kernel import BANG, LESS, first, legal, text, word
+from transforms.field_dictionaries import NO_CHARACTER, TAG_LEADER, TAG_ODD
 
 MARC21, CNMARC, UNIMARC = range(3)
 # What a record is; the first is what the kernel leaves.
@@ -199,7 +199,7 @@ def _element(buffer, p, parent, n_spaces, known, marc, work):
     The kind is _UNKNOWN where the record is to be left.
     """
     attributes, spaces, _ = work
-    local, name_end, n, empty, declared, behind = start_tag(buffer, p, known, attributes, spaces, n_spaces)
+    local, name_end, n, empty, declared, behind = start_tag(buffer, p, known, attributes, spaces, n_spaces, False)
     kind, fact, plain = _UNKNOWN, 0, behind >= 0
     if plain:
         kind, fact = _child(parent, _named(buffer, local, name_end), marc[_FACTS])

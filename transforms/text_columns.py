@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numba import njit
 from numpy.typing import NDArray
 
-from transforms.byte_kernel import copy32
+from harvesters.byte_kernel import copy32
 
 Bytes = NDArray[np.uint8]
 Offsets = NDArray[np.int32]

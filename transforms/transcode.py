@@ -9,8 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from harvesters.byte_kernel import copy32
 from transforms import charset
-from transforms.byte_kernel import copy32
 
 COPY, BY_TABLE, DECODED = 0, 1, 2  # what is done to the values of a record
 

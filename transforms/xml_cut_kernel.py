@@ -9,8 +9,8 @@ are byte indices into the block.
 import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros
 
+from harvesters.byte_kernel import compiled, copy32, within64, xxh64
 from harvesters.xml_layout import TAG_LIMIT
-from transforms.byte_kernel import compiled, copy32, within64, xxh64
 
 NONE = np.int64(-1)
 # What cutting knows between two calls; first the positions (NONE where there is none), then numbers.

@@ -12,7 +12,7 @@ Source: W3C, Extensible Markup Language (XML) 1.0, fifth edition.
 import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros
 
-from transforms.byte_kernel import compiled, copy32, load64, within64
+from harvesters.byte_kernel import compiled, copy32, load64, within64
 
 LESS, MORE, AMPERSAND, BANG = 0x3C, 0x3E, 0x26, 0x21
 _CR, _LF, _OPENING, _CLOSING, _HASH, _SEMICOLON, _X = 0x0D, 0x0A, 0x5B, 0x5D, 0x23, 0x3B, 0x78
@@ -104,7 +104,7 @@ def _number(buffer, p):
 
 
 @compiled()
-def _reference(buffer, p):
+def reference(buffer, p):
     """The character that the reference at p stands for, and the position behind it; -1 if it isn't plain."""
     p += 1
     if buffer[p] == _HASH:
@@ -191,7 +191,7 @@ def _odd_text(buffer, p, end, out, at):
             p += 9
             begin = p
         elif byte == AMPERSAND and not literal:
-            value, p = _reference(buffer, p)
+            value, p = reference(buffer, p)
             if value < 0:
                 return -1, at
             at = _put(out, at, value)

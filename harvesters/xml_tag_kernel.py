@@ -2,7 +2,8 @@
 
 They accept a subset of XML 1.0 with namespaces and say no to everything else, well-formed or not: what they
 accept, a parser accepts and reads the same, given that all characters are legal.  See `xml_text_kernel` for
-buffers and positions.
+buffers and positions.  `loose` is for those who read no values: these may hold references then, and namespaces
+be called by whatever has no blanks.
 
 Sources: W3C, Extensible Markup Language (XML) 1.0, fifth edition; Namespaces in XML 1.0, third edition.
 """
@@ -11,11 +12,11 @@ Sources: W3C, Extensible Markup Language (XML) 1.0, fifth edition; Namespaces in
 
 import numpy as np
 
-from transforms.byte_kernel import compiled, load64
-from transforms.xml_text_kernel import AMPERSAND, APOSTROPHE, BANG, LESS, MORE, QUOTE, first, word
+from harvesters.byte_kernel import compiled, load64
+from harvesters.xml_text_kernel import AMPERSAND, APOSTROPHE, BANG, LESS, MORE, QUOTE, first, reference, word
 
 SLASH = 0x2F
-_COLON, _EQUALS, _HYPHEN = 0x3A, 0x3D, 0x2D
+_COLON, _EQUALS, _HYPHEN, _VISIBLE, _DELETE = 0x3A, 0x3D, 0x2D, 0x21, 0x7F
 
 # What bytes may be part of, one bit each.
 _NAME_START, _NAME, _BLANK, _ADDRESS = 1, 2, 4, 8
@@ -76,21 +77,26 @@ def _name(buffer, p):
 
 
 @compiled()
-def _value(buffer, p):
+def _value(buffer, p, loose):
     """The end of the quoted value whose quote is at p; -1 if it holds anything that isn't plain."""
     quote = buffer[p]
     if quote != QUOTE and quote != APOSTROPHE:
         return -1
     p += 1
     while buffer[p] != quote:
-        if buffer[p] == LESS or buffer[p] == AMPERSAND or buffer[p] == 0:
+        if loose and buffer[p] == AMPERSAND:
+            character, p = reference(buffer, p)
+            if character < 0:
+                return -1
+        elif buffer[p] == LESS or buffer[p] == AMPERSAND or buffer[p] == 0:
             return -1
-        p += 1
+        else:
+            p += 1
     return p
 
 
 @compiled()
-def _address(buffer, start, end):
+def _address(buffer, start, end, loose):
     """Is this an address that may name a namespace?  Those of XML itself may not."""
     p = start
     if first(buffer, start, 7) == _HTTP:
@@ -99,13 +105,15 @@ def _address(buffer, start, end):
         p += 8
     elif first(buffer, start, 5) == _INFO:
         p += 5
-    if p == start or not _CLASS[buffer[p]] & _NAME_START:
+    if not loose and (p == start or not _CLASS[buffer[p]] & _NAME_START):
         return False
     if load64(buffer, p) == _W3C:
         place = load64(buffer, p + 11)
         if place in (_OF_XML, _OF_XMLNS):
             return False
-    while p < end and _CLASS[buffer[p]] & _ADDRESS:
+    while p < end and (
+        _CLASS[buffer[p]] & _ADDRESS or (loose and _VISIBLE <= buffer[p] < _DELETE and buffer[p] != AMPERSAND)
+    ):
         p += 1
     return p == end
 
@@ -133,7 +141,7 @@ def _declared(buffer, start, end, known, spaces, count):
 
 
 @compiled()
-def _attribute(buffer, p, attributes, n):
+def _attribute(buffer, p, attributes, n, loose):
     """Read the attribute at p as the nth of its tag; the position behind it, or -1."""
     local, end = _name(buffer, p)
     if end < 0 or n == ATTRIBUTES:
@@ -148,24 +156,24 @@ def _attribute(buffer, p, attributes, n):
     if buffer[q] != _EQUALS:
         return -1
     q = blanks(buffer, q + 1)
-    stop = _value(buffer, q)
+    stop = _value(buffer, q, loose)
     attributes[NAMED, n], attributes[LOCAL, n], attributes[NAME_END, n] = p, local, end
     attributes[VALUE, n], attributes[VALUE_END, n] = q + 1, stop
     return stop + 1 if stop >= 0 else -1
 
 
 @compiled()
-def _declare(buffer, attributes, n, spaces, count):
+def _declare(buffer, attributes, n, spaces, count, loose):
     """Take in what the nth attribute declares, if anything; how many prefixes are declared now, or -1."""
     start, local, end = attributes[NAMED, n], attributes[LOCAL, n], attributes[NAME_END, n]
     value, stop = attributes[VALUE, n], attributes[VALUE_END, n]
     if local == start:
         if end - start != 5 or first(buffer, start, 5) != _XMLNS:
             return count
-        return count if value == stop or _address(buffer, value, stop) else -1
+        return count if value == stop or _address(buffer, value, stop, loose) else -1
     if local - start != 6 or first(buffer, start, 5) != _XMLNS:
         return count
-    if count == SPACES or not _address(buffer, value, stop):
+    if count == SPACES or value == stop or not _address(buffer, value, stop, loose):
         return -1
     if end - local >= 3 and first(buffer, local, 3) == first(buffer, start, 3):  # xml and the like are reserved
         return -1
@@ -189,7 +197,7 @@ def _known_prefixes(buffer, p, local, attributes, n, known, spaces, count):
 
 
 @compiled()
-def start_tag(buffer, p, known, attributes, spaces, count):
+def start_tag(buffer, p, known, attributes, spaces, count, loose):
     """Read the start tag at p: (local name's start, its end, how many attributes, empty, prefixes, behind).
 
     `spaces` holds `count` prefixes that are declared inside the record; how many it holds then is returned as
@@ -202,9 +210,9 @@ def start_tag(buffer, p, known, attributes, spaces, count):
         q = blanks(buffer, q)
         if buffer[q] == MORE or buffer[q] == SLASH:
             break
-        q = _attribute(buffer, q, attributes, n) if q > before else -1
+        q = _attribute(buffer, q, attributes, n, loose) if q > before else -1
         if q >= 0:
-            count = _declare(buffer, attributes, n, spaces, count)
+            count = _declare(buffer, attributes, n, spaces, count, loose)
             prefixed |= attributes[LOCAL, n] > attributes[NAMED, n]
             n += 1
             q = q if count >= 0 else -1
