@@ -1,6 +1,5 @@
 """Shared by all tests: a lake of their own, where the real records lie, and a small consortium."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -35,14 +34,8 @@ def built_consortium(real, tmp_path_factory) -> tuple[Path, int]:
     """(lake, port): a small consortium, built once in each test process; copy it, don't change it."""
     home = tmp_path_factory.mktemp("consortium")
     port = consortium.free_port()
-    before = os.environ.get("CALIS_HOME")
-    os.environ["CALIS_HOME"] = str(home)
-    try:
+    with consortium.lake_at(home):
         consortium.build_small(real, port)
-    finally:
-        os.environ.pop("CALIS_HOME")
-        if before:
-            os.environ["CALIS_HOME"] = before
     return home, port
 
 
@@ -53,3 +46,22 @@ def small_consortium(built_consortium, lake_home) -> Path:
     copy = consortium.copied(home, lake_home)
     with consortium.served(copy, port):
         yield copy
+
+
+@pytest.fixture(scope="session")
+def published_consortium(built_consortium, tmp_path_factory) -> Path:
+    """The lake of a small consortium that went through all stages; mark its tests `xdist_group("published")`."""
+    from operations import pipeline
+
+    home, port = built_consortium
+    copy = consortium.copied(home, tmp_path_factory.mktemp("published"))
+    with consortium.lake_at(copy), consortium.served(copy, port):
+        assert pipeline.run([], "run-1") == []
+    return copy
+
+
+@pytest.fixture
+def published_lake(published_consortium, monkeypatch) -> Path:
+    """The same as the current lake; don't change it."""
+    monkeypatch.setenv("CALIS_HOME", str(published_consortium))
+    return published_consortium

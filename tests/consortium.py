@@ -1,5 +1,6 @@
 """A small sample consortium for tests that need the whole path, built once per test session and copied."""
 
+import os
 import shutil
 import socket
 from contextlib import contextmanager
@@ -20,6 +21,19 @@ def free_port() -> int:
 def build_small(real: Path, port: int) -> None:
     """Build the sample from the real records into the current lake."""
     build.build([real / "marc21" / "lc-chinese.mrc", real / "marc21" / "lc-books.mrc"], records=RECORDS, port=port)
+
+
+@contextmanager
+def lake_at(home: Path):
+    """The lake of fixtures that outlast a test: `CALIS_HOME` for as long as the block runs."""
+    before = os.environ.get("CALIS_HOME")
+    os.environ["CALIS_HOME"] = str(home)
+    try:
+        yield
+    finally:
+        os.environ.pop("CALIS_HOME")
+        if before:
+            os.environ["CALIS_HOME"] = before
 
 
 def copied(built: Path, home: Path) -> Path:

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from operations import pipeline
 from warehouse import engine, lake
 
@@ -12,8 +14,8 @@ def rows(sql, database=True):
         return con.execute(sql).fetchall()
 
 
-def test_counts_reconcile_over_all_layers(small_consortium):
-    assert pipeline.run([], "run-1") == []
+@pytest.mark.xdist_group("published")
+def test_counts_reconcile_over_all_layers(published_lake):
     expected = json.loads((lake.sample() / "expected.json").read_text("utf-8"))
 
     unbalanced = rows(
@@ -44,8 +46,8 @@ def test_counts_reconcile_over_all_layers(small_consortium):
     assert rows("SELECT count(*) FROM catalog.loan") == rows("SELECT count(*) FROM staged.loan", database=False)
 
 
-def test_what_was_damaged_is_set_aside_or_mended_and_what_was_deleted_is_gone(small_consortium):
-    pipeline.run([], "run-1")
+@pytest.mark.xdist_group("published")
+def test_what_was_damaged_is_set_aside_or_mended_and_what_was_deleted_is_gone(published_lake):
     truth = lake.sample() / "truth.parquet"
     wrongly_there = rows(
         f"""SELECT t.* FROM read_parquet('{truth}') t JOIN staged.current_bib b
@@ -91,8 +93,8 @@ def test_a_failing_source_leaves_the_others_alone(small_consortium):
     assert rows("SELECT count(*) FROM catalog.bib")[0][0] > 0
 
 
-def test_chinese_text_comes_out_as_chinese(small_consortium):
-    pipeline.run([], "run-1")
+@pytest.mark.xdist_group("published")
+def test_chinese_text_comes_out_as_chinese(published_lake):
     truth = lake.sample() / "truth.parquet"
     odd = rows(
         f"""SELECT source_id, title, publisher FROM staged.current_bib
