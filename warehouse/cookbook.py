@@ -12,7 +12,7 @@ import duckdb
 
 COOKBOOK = Path(__file__).resolve().parent.parent / "COOKBOOK.md"
 SHOWN = 3  # rows of an answer
-_BLOCK = re.compile(r"(^## (\d+)\. .+?\n\n```sql\n(.+?);\n```\n\n)(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"(^## (\d+)\. .+?\n\n```sql\n(.+?);\n```\n)(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
 class Question(NamedTuple):
@@ -50,7 +50,7 @@ def answer(con: duckdb.DuckDBPyConnection, sql: str) -> str:
 
 def answered(con: duckdb.DuckDBPyConnection, text: str) -> str:
     """The text with every answer written anew."""
-    return _BLOCK.sub(lambda match: f"{match[1]}{answer(con, match[3])}\n\n", text).rstrip("\n") + "\n"
+    return _BLOCK.sub(lambda match: f"{match[1]}\n{answer(con, match[3])}\n\n", text).rstrip("\n") + "\n"
 
 
 if __name__ == "__main__":
