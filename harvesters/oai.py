@@ -123,6 +123,7 @@ def _plan(client: Client, source: Source, wanted: Wanted) -> dict[str, Any]:
         "asked_at": lake.now().strftime(FORMATS["second"]),
         "window": _window(wanted),
         "prefix": prefix or prefixes[0],
+        "set": last.details.get("set", source.set_spec) if last else source.set_spec,  # "" once it had no sets
         "other_prefixes": [one for one in prefixes if one != (prefix or prefixes[0])],
         "from": since[granularity],
         "from_day": since["day"],
@@ -151,7 +152,11 @@ def _window(wanted: Wanted) -> list[str]:
 
 def _goes_on(plan: dict[str, Any], source: Source, wanted: Wanted) -> bool:
     """Whether a list in progress is the one that is wanted now."""
-    same = plan.get("asked") == _asked(source) and plan.get("window") == _window(wanted) and "prefix" in plan
+    same = (
+        plan.get("asked") == _asked(source)
+        and plan.get("window") == _window(wanted)
+        and {"prefix", "set"} <= plan.keys()
+    )
     return same and not (wanted.full and plan["from"]) and plan["reconcile"] >= wanted.reconcile
 
 
@@ -214,7 +219,7 @@ def _finish(source: Source, landed: Landing, steps: Steps, different: int, misse
         landed.abandon()
         return _nothing(source, plan, missing, missed)
     whole = not (plan["from"] or plan["window"])
-    unknown = _unknown(source, landed, listed) if listed and not plan["asked"]["set_spec"] else []
+    unknown = _unknown(source, landed, listed) if listed and not plan["set"] else []
     landed.complete(
         full=whole and not missing and landed.received > 0,
         response_date=_until_when(steps, plan),
@@ -226,6 +231,7 @@ def _finish(source: Source, landed: Landing, steps: Steps, different: int, misse
         **plan,
     )
     faults = [missed] if missed else []
+    flags = _flags(plan)
     if missing:
         twice = landed.received - different
         faults.append(
@@ -239,10 +245,24 @@ def _finish(source: Source, landed: Landing, steps: Steps, different: int, misse
             f"harvest everything: calis harvest {source.source_id} --full"
         )
     if faults:
-        return Harvested("partial", landed.received, "; ".join(faults))
-    damaged = sum(step["damaged"] for step in steps)
-    said = f"{damaged} records are not well-formed XML; they are kept, and the stage sets them aside with a reason"
-    return Harvested("complete", landed.received, f"{address}: {said}" if damaged else "")
+        return Harvested("partial", landed.received, "; ".join(faults + flags))
+    if damaged := sum(step["damaged"] for step in steps):
+        flags.append(
+            f"{damaged} records are not well-formed XML; they are kept, and the stage sets them aside with a "
+            "reason"
+        )
+    return Harvested("complete", landed.received, f"{address}: {'; '.join(flags)}" if flags else "")
+
+
+def _flags(plan: dict[str, Any]) -> list[str]:
+    """What is to be said of a list though nothing is missing."""
+    wanted = plan["asked"]["set_spec"]
+    if not wanted or plan["set"]:
+        return []
+    return [
+        f"it has no sets, so not set {wanted} but its whole repository was asked for; clear set_spec in "
+        "sources.csv, or ask the member for a feed of its own"
+    ]
 
 
 def _nothing(source: Source, plan: dict[str, Any], missing: int, missed: str) -> Harvested:
@@ -261,9 +281,10 @@ def _nothing(source: Source, plan: dict[str, Any], missing: int, missed: str) ->
             resumable=False,
         )
     if missed:
-        return Harvested("partial", 0, f"{address}: {missed}")
+        return Harvested("partial", 0, "; ".join([f"{address}: {missed}", *_flags(plan)]))
     bounds = [f"{word} {plan[name]}" for word, name in (("since", "from"), ("until", "until")) if plan[name]]
-    return Harvested("unchanged", 0, f"{address} has no records {' '.join(bounds) or 'at all'}")
+    said = [f"{address} has no records {' '.join(bounds) or 'at all'}", *_flags(plan)]
+    return Harvested("unchanged", 0, "; ".join(said))
 
 
 def _unknown(source: Source, landed: Landing, listed: list[str]) -> list[str]:

@@ -28,7 +28,7 @@ STALE_PAGES = 3  # one after the other that bring nothing new, until the list is
 EXPIRED = ("badResumptionToken", "badArgument")  # what servers answer to a token that they no longer know
 ADVICE = {
     "cannotDisseminateFormat": "the source does not offer this prefix; correct metadata_prefix in sources.csv",
-    "noSetHierarchy": "the source has no sets; clear set_spec in sources.csv",
+    "noSetHierarchy": "the source has no sets, though its list had begun with one; harvest again",
     "badArgument": "the source refuses the request; check metadata_prefix and set_spec in sources.csv",
     "badVerb": "the source does not understand OAI-PMH 2.0; check the address in sources.csv",
     "badResumptionToken": "its token expired twice; harvest again, or ask the member for longer-lived tokens",
@@ -67,7 +67,8 @@ def whole_list(client: Client, landed: Landing, steps: Steps, verb: str, progres
     """Land the pages of a list that are still due.
 
     An expired token makes the list begin again, once; so does a source that announced seconds but refuses them,
-    asking for days this time, and one that does not offer a prefix, asking for the next.
+    asking for days this time, one that does not offer a prefix, asking for the next, and one that has no sets,
+    asking for its whole repository.
 
     Returns:
         The progress after each page of this and earlier lists, and how many different records this one named.
@@ -105,9 +106,16 @@ def _otherwise(plan: dict[str, Any], error: OAIError) -> dict[str, Any] | None:
     if error.code in ("cannotDisseminateFormat", "badArgument") and plan["other_prefixes"]:
         prefix, *others = plan["other_prefixes"]
         log.warning("prefix %s is not offered; asking for %s: %s", plan["prefix"], prefix, error)
-        whole = {} if plan["window"] else {"from": "", "from_day": ""}  # what came before came by another prefix
-        return plan | {"prefix": prefix, "other_prefixes": others} | whole
+        return plan | {"prefix": prefix, "other_prefixes": others} | _anew(plan)
+    if error.code == "noSetHierarchy" and plan["set"]:
+        log.warning("there is no set %s; asking for the whole repository: %s", plan["set"], error)
+        return plan | {"set": ""} | _anew(plan)
     return None
+
+
+def _anew(plan: dict[str, Any]) -> dict[str, Any]:
+    """From when to ask where what came before came otherwise: from the beginning, unless a window was named."""
+    return {} if plan["window"] else {"from": "", "from_day": ""}
 
 
 def _pages(client: Client, landed: Landing, steps: Steps, verb: str, progress: Progress) -> tuple[Steps, int]:
@@ -160,5 +168,5 @@ def first_request(plan: dict[str, Any], verb: str) -> dict[str, str]:
     """The arguments that begin a list.  Identifiers are compared over all time and all sets."""
     given = {"metadataPrefix": plan["prefix"]}
     if verb == RECORDS:
-        given |= {"set": plan["asked"]["set_spec"], "from": plan["from"], "until": plan["until"]}
+        given |= {"set": plan["set"], "from": plan["from"], "until": plan["until"]}
     return {name: value for name, value in given.items() if value}

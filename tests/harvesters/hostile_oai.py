@@ -39,6 +39,7 @@ class Provider:
     gone: frozenset[int] = frozenset()  # of which nothing is said any more
     changed: frozenset[int] | None = None  # what a list with `from` has; None for all
     deleted_record: str = "persistent"
+    sets: bool = True  # whether it has any, whatever they are called
     prefixes: tuple[str, ...] = ()  # that are offered; none means any
     list_size: Callable[[int], int | None] = lambda page: None
     token: Callable[[int], str] = lambda start: f"start={start}"
@@ -90,6 +91,8 @@ class Provider:
             if query["resumptionToken"] not in starts:
                 return self.error("badResumptionToken", "expired")
             start = starts[query["resumptionToken"]]
+        elif "set" in query and not self.sets:
+            return self.error("noSetHierarchy", "no sets here")
         elif self.prefixes and query["metadataPrefix"] not in self.prefixes:
             return self.error("cannotDisseminateFormat", f"only {self.prefixes}")
         elif since and not (since <= self.datestamp if self.changed is None else self.changed):

@@ -46,6 +46,31 @@ def test_another_list_is_harvested_whole(change: dict[str, str]) -> None:
     assert "from" not in provider.lists[3]
 
 
+def test_source_without_sets_is_harvested_whole_and_says_so() -> None:
+    provider = Provider()
+    with serving(provider) as address:
+        source = source_at(address, set_spec="books")
+        harvest(source, "run-1")
+        provider.sets, provider.datestamp = False, "2026-03-02T00:00:00Z"
+        whole = harvest(source, "run-2")
+        later = harvest(source, "run-3")
+    assert whole.verdict == "complete" and whole.received == 25 and landing.batch("demo", whole.batch_id).full
+    assert "it has no sets, so not set books but its whole repository" in whole.reason
+    asked = [{name: query.get(name) for name in ("set", "from")} for query in provider.lists if "from" in query]
+    assert [query.get("set") for query in provider.lists[3:5]] == ["books", None]
+    assert "from" not in provider.lists[4]  # what came before was another list
+    assert later.verdict == "complete" and "no sets" in later.reason
+    assert asked[-1] == {"set": None, "from": "2026-03-01T09:55:00Z"}
+
+
+def test_window_of_a_source_without_sets_stays_one() -> None:
+    provider = Provider(sets=False)
+    with serving(provider) as address:
+        outcome = harvest(source_at(address, set_spec="books"), "run", since="2026-01-01", until="2026-02-02")
+    assert outcome.verdict == "complete" and "no sets" in outcome.reason
+    assert provider.lists[1]["from"] == "2026-01-01T00:00:00Z" and "set" not in provider.lists[1]
+
+
 @pytest.mark.parametrize("date", ["", "yesterday", "2026-03-01 10:00:00", "2999-01-01T00:00:00Z"])
 def test_useless_response_date_means_everything_again(date: str) -> None:
     provider = Provider(response_date=date)
