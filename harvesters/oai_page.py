@@ -25,7 +25,7 @@ from lxml import etree
 from harvesters.containers import utf16
 from harvesters.http import TransientError
 from harvesters.landing import HarvestError, count_records
-from harvesters.xml_layout import layout
+from harvesters.xml_layout import layout, without_asides
 from harvesters.xml_mend import mend
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def identifiers(content: bytes, verb: str) -> list[bytes]:
     """The identifiers of a list's page, as they are written, in UTF-8 where the page is in UTF-16."""
     if codec := utf16(content):
         content = content.decode(codec, "replace").encode()
-    return _patterns(layout(content).prefix or b"", verb).named.findall(content)
+    return _patterns(layout(content).prefix or b"", verb).named.findall(without_asides(content))
 
 
 # --- well-formed -----------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ def _patterns(prefix: bytes, verb: str) -> _Patterns:
         first=re.compile(b"<" + prefix + LISTED[verb] + rb"[\s/>]"),
         closing=b"</" + prefix + LISTED[verb],
         whole=re.compile(whole),
-        named=re.compile(whole + b"<" + prefix + rb"identifier\s*>([^<]*)<"),
+        named=re.compile(whole + b"<" + prefix + rb"identifier\s*>((?:[^<]|<!\[CDATA\[)*)<"),
         inner=re.compile(b"<" + prefix + rb"metadata(?:\s[^<>]*)?>\s*<((?:[\w.\-]+:)?)record[\s>]"),
     )
 
@@ -212,7 +212,7 @@ def _listed(content: bytes, verb: str) -> tuple[int, int]:
     """Where the elements of the list begin and end; both 0 if there are none."""
     if verb not in LISTED:
         return 0, 0
-    found = layout(content)
+    found, content = layout(content), without_asides(content)
     patterns = _patterns(found.prefix or b"", verb)
     first = patterns.first.search(content, found.behind_root)
     last = content.rfind(patterns.closing)
@@ -280,8 +280,8 @@ def _salvaged(content: bytes, verb: str, fault: str) -> tuple[Page, str]:
     start, end = _listed(mended, verb)
     if not end:
         raise broken
-    prefix = layout(mended).prefix or b""
-    begins = [match.start() for match in _patterns(prefix, verb).whole.finditer(mended, start, end)]
+    prefix, told = layout(mended).prefix or b"", without_asides(mended)
+    begins = [match.start() for match in _patterns(prefix, verb).whole.finditer(told, start, end)]
     if not begins or begins[0] != start:
         raise broken
     damaged = [

@@ -10,6 +10,9 @@ definition in compiled code, and the stage fails where the two numbers differ.
                     (`header`, `recordData`, `metadata`).  An opening tag with no record open begins one; one
                     inside begins another if a mark is the next that follows it, since then a closing tag is
                     missing.  A mark without a record around it counts as one, too.
+
+What stands in a comment or in CDATA is no tag, as long as it ends within `ASIDE_LIMIT`: one that never ends would
+take all records behind it along.
 """
 
 import re
@@ -18,6 +21,7 @@ from dataclasses import dataclass
 
 PEEK = 1 << 16  # bytes at the start of a document that tell its layout
 TAG_LIMIT = 1 << 16  # bytes of a tag, at most
+ASIDE_LIMIT = 1 << 20  # bytes of a comment or of CDATA, at most
 RECORD = b"record"
 # Roots of descriptions that stand alone or in a wrapper of any name, in documents without record elements.
 BARE = (b"mods", b"dc", b"dim", b"qualifieddc", b"qdc", b"dcterms")
@@ -25,7 +29,8 @@ XOAI, XOAI_ROOT = b"http://www.lyncode.com/xoai", b"metadata"
 
 _PREFIX = rb"(?:[A-Za-z_][\w.\-]*+:)?"
 _NO_ELEMENT = rb"<!--.*?-->|<\?.*?\?>|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>"
-_NO_ELEMENTS = re.compile(_NO_ELEMENT, re.DOTALL)
+_NO_ELEMENTS = re.compile(_NO_ELEMENT + rb"|<!\[CDATA\[.*?\]\]>", re.DOTALL)
+_ASIDES = ((b"<!--", b"-->"), (b"<![CDATA[", b"]]>"))
 _ROOT = re.compile(rb"(?>[^<]+|" + _NO_ELEMENT + rb")*+<(" + _PREFIX + rb")([A-Za-z_][\w.\-]*)", re.DOTALL)
 _FIRST = re.compile(
     rb"<" + _PREFIX + rb"record(?=[\s/>])[^<>]*>\s*<(" + _PREFIX + rb")"
@@ -75,6 +80,55 @@ def layout(start: bytes) -> Layout:
     return Layout(bare, behind_root=0 if root and root[2] in bare else behind)
 
 
+def without_asides(content: bytes) -> bytes:
+    """The document, as long as before, with blanks in place of comments and CDATA that hold tags."""
+    return _blanked(content, True, b" ")[0]
+
+
+def _without_asides(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same of a stream; what a tag meets is the `<` of the aside, as before."""
+    rest = b""
+    for chunk in chunks:
+        text, done = _blanked(rest + chunk, False, b"<")
+        yield text[:done]
+        rest = text[done:]
+    yield _blanked(rest, True, b"<")[0]
+
+
+def _blanked(text: bytes, final: bool, first: bytes) -> tuple[bytes, int]:
+    """The text with asides blanked, and how far that holds whatever follows; if `final`, nothing does.
+
+    `first` is put in place of their first byte.
+    """
+    if b"<!" not in text and not text.endswith(b"<"):
+        return text, len(text)
+    found, at, ends = [], 0, dict.fromkeys(_ASIDES, 0)  # where the next of a kind ends, so none is sought twice
+    while True:
+        start = text.find(b"<!", at)
+        if start < 0:
+            done = len(text) - text.endswith(b"<")
+            break
+        kind = next((kind for kind in _ASIDES if text.startswith(kind[0], start)), None)
+        at = start + (len(kind[0]) if kind else 2)
+        if kind and 0 <= ends[kind] < at:
+            ends[kind] = text.find(kind[1], at)
+        end = ends[kind] + 3 if kind and ends[kind] >= 0 else 0
+        goes_on = not final and len(text) - start <= (ASIDE_LIMIT if kind else len("<![CDATA[") - 1)
+        if not end and goes_on:
+            done = start
+            break
+        if end and end - start <= ASIDE_LIMIT:
+            if text.find(b"<", at, end) >= 0:
+                found.append((start, end))
+            at = end
+    if not found:
+        return text, done
+    blanked = bytearray(text)
+    for start, end in found:
+        blanked[start:end] = first.ljust(end - start)
+    return bytes(blanked), done
+
+
 def count(chunks: Iterator[bytes]) -> int:
     """How many records the document holds; the chunks are in an encoding that contains ASCII."""
     start = b""
@@ -82,7 +136,7 @@ def count(chunks: Iterator[bytes]) -> int:
         start += more
     counting = _Count(layout(start))
     rest = b""
-    for chunk in _then(start, chunks):
+    for chunk in _without_asides(_then(start, chunks)):
         text = rest + chunk
         cut = text.rfind(b"<")  # a tag may go on in the next chunk
         if cut < 0 or len(text) - cut > TAG_LIMIT:

@@ -10,7 +10,7 @@ import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros
 
 from harvesters.byte_kernel import compiled, copy32, within64, xxh64
-from harvesters.xml_layout import TAG_LIMIT
+from harvesters.xml_layout import ASIDE_LIMIT, TAG_LIMIT
 
 NONE = np.int64(-1)
 # What cutting knows between two calls; first the positions (NONE where there is none), then numbers.
@@ -26,8 +26,10 @@ for _byte in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789.-
 for _byte in b" \t\r\n\f\v":
     _CLASS[_byte] = _BLANK
 # A digest is of these alone, so that a new datestamp or another place in an answer is no change.
+_ASIDES = np.frombuffer(b"<!--\0<![CDATA[\0", np.uint8)  # comment and CDATA, as they begin
+_CDATA_AT = 5  # where CDATA stands there
 _DESCRIPTIONS = np.frombuffer(b"metadata\0recordData\0\0", np.uint8)
-LESS, MORE, SLASH, COLON, STAR = 0x3C, 0x3E, 0x2F, 0x3A, 0x2A
+LESS, MORE, SLASH, COLON, STAR, BANG, HYPHEN, BRACKET = 0x3C, 0x3E, 0x2F, 0x3A, 0x2A, 0x21, 0x2D, 0x5D
 
 
 @compiled()
@@ -82,7 +84,7 @@ def _tag_at(buffer, before):
 def _next_tag(buffer, p, size, bare):
     """The next tag from p on whose local name begins with one of the letters that count: (its position, name).
 
-    Both are `size` where there is none; the name may begin there.
+    Both are `size` where there is none; the name may begin there.  What begins with `<!` is one, too.
     """
     while p < size:
         letters = (
@@ -93,6 +95,7 @@ def _next_tag(buffer, p, size, bare):
         hits = letters & (
             within64(buffer, p, LESS, 1) | within64(buffer, p, SLASH, 1) | within64(buffer, p, COLON, 1)
         )
+        hits |= within64(buffer, p + 1, BANG, 1) & within64(buffer, p, LESS, 1)
         while hits:
             before = p + np.int64(trailing_zeros(hits))
             at = _tag_at(buffer, before) if before < size else NONE
@@ -160,6 +163,29 @@ def _marked(state, p, cuts, count):
 
 
 @compiled()
+def _begins_aside(buffer, p, at):
+    """Does the comment or CDATA whose beginning is the text at `at` begin here?"""
+    while _ASIDES[at] != 0:
+        if buffer[p] != _ASIDES[at]:
+            return False
+        p += 1
+        at += 1
+    return True
+
+
+@compiled()
+def _closed(buffer, p, size, sign):
+    """The position behind the next end of a comment or CDATA from p on (twice the sign and `>`), or -1."""
+    while p < size:
+        ends = within64(buffer, p, sign, 1) & within64(buffer, p + 1, sign, 1) & within64(buffer, p + 2, MORE, 1)
+        if ends:
+            end = p + np.int64(trailing_zeros(ends)) + 3
+            return end if end <= size else NONE
+        p += 64
+    return NONE
+
+
+@compiled()
 def _only_blanks(buffer, start, end):
     blank = True
     for p in range(start, end):
@@ -176,6 +202,7 @@ def cut(buffer, size, final, names, mark, prefix, state, cuts):
     """
     count, most = np.int64(0), cuts.shape[1] - 1
     bare = names[0] != 0x72  # record
+    comment_end = literal_end = np.int64(0)  # of the next one, NONE if there is none
     p = state[NEXT]
     while count < most:
         begin = p
@@ -184,6 +211,25 @@ def cut(buffer, size, final, names, mark, prefix, state, cuts):
             p = _last_tag(buffer, max(begin, size - TAG_LIMIT), size)
         if p == size or start == size:
             break
+        if buffer[start] == BANG:
+            if not final and size - p < 9:  # it may begin like CDATA
+                break
+            end = NONE
+            if _begins_aside(buffer, p, 0):
+                if 0 <= comment_end < p + 7:
+                    comment_end = _closed(buffer, p + 4, size, HYPHEN)
+                end = comment_end
+            elif _begins_aside(buffer, p, _CDATA_AT):
+                if 0 <= literal_end < p + 12:
+                    literal_end = _closed(buffer, p + 9, size, BRACKET)
+                end = literal_end
+            else:
+                p += 2
+                continue
+            if end < 0 and not final and size - p <= ASIDE_LIMIT:  # it goes on in the next block
+                break
+            p = end if 0 <= end <= p + ASIDE_LIMIT else p + 4
+            continue
         q = start
         while _in_name(buffer[q]):
             q += 1
