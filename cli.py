@@ -362,6 +362,22 @@ def bib(
         summary.print_bib(found)
 
 
+@app.command(epilog="Example: calis account D11001-ill --rows rows.csv")
+def account(
+    sources: Sources = None,
+    rows: Annotated[Path | None, typer.Option(help="Write what became of each row into this CSV file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give account of every row of usage files: counted, told anew, told before, rejected and why."""
+    from operations import summary
+    from transforms.usage import account as accounts
+
+    files, every = accounts.account(sources or [])
+    if rows:
+        accounts.write_rows(every, rows)
+    summary.print_table(files, as_json)
+
+
 @app.command(epilog="Example: calis retain --months 36")
 def retain(
     months: Annotated[int, typer.Option(min=0, help="Age in months from which pseudonyms are removed.")],
