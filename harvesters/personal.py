@@ -23,7 +23,7 @@ _TOKEN = re.compile(r"[A-Za-z]+|\d+|[^\W\d_]+")
 _KNOWN = frozenset(
     """loans loan circ circulation items item snapshot population readers ill borrowing lending articles article
     request requests ppv orders order ebook ebooks counter kbart rental tenants costs cost usage report
-    reports sample print holdings titles title list delta full new all export part year month day week week day deletions
+    reports sample print holdings titles title list delta full new all export part year month day week deletions
     csv tsv txt xlsx xls ods parquet json xml zip gz zst pr dr tr ir prp drd trb trj ira irm p d b j a m r sushi
     借阅 流通 流通数据 流通日志 借还 馆藏 单册 快照 人数 读者 互借 馆际互借 文献传递 订单 单篇 电子书 租用 费用
     统计 使用 年 月 日 数据""".split()

@@ -121,7 +121,7 @@ def workbook(*sheets: list[list[Any]], merged: str = "") -> bytes:
 def _cells(y: int, row: list[Any]) -> list[str]:
     found = []
     for x, value in enumerate(row):
-        place = f"{chr(65 + x)}{y}"
+        place = f"{chr(64 + x // 26) if x > 25 else ''}{chr(65 + x % 26)}{y}"
         if isinstance(value, int | float):
             found.append(f'<c r="{place}"><v>{value}</v></c>')
         elif value is not None:
