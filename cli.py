@@ -196,14 +196,26 @@ def inspect(
         summary.print_inspection(found)
 
 
-@app.command(epilog="Example: calis rules --explain clc-syntax")
+@app.command(epilog="Example: calis rules --explain clc-syntax; calis rules --examples clc-syntax new-books.iso")
 def rules(
-    code: Annotated[str, typer.Option("--explain", help="Say all of this rule.")] = "", as_json: AsJson = False
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Files for --examples; else what is published.")
+    ] = None,
+    code: Annotated[str, typer.Option("--explain", help="Say all of this rule.")] = "",
+    examples: Annotated[str, typer.Option(help="Show findings of this rule, with the fields at issue.")] = "",
+    most: Annotated[int, typer.Option(help="So many examples at most.", min=1)] = 20,
+    whole: Annotated[bool, typer.Option("--whole", help="Show all fields of the examples.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """List the record rules: code, severity, formats, what they are about; or explain one."""
-    from operations import listed_rules
+    """List the record rules: code, severity, formats, what they speak of; explain one; or show what it finds."""
+    from operations import listed_rules, rule_examples
 
-    listed_rules.explain(code, as_json) if code else listed_rules.list_all(as_json)
+    if files and not examples:
+        raise typer.BadParameter("files go with --examples CODE")
+    if examples:
+        rule_examples.show(examples, files or [], most, whole, as_json)
+    else:
+        listed_rules.explain(code, as_json) if code else listed_rules.list_all(as_json)
 
 
 @app.command(epilog="Example: calis evaluate --records a.mrc --pairs labels.csv --wrong wrong.csv")

@@ -55,6 +55,7 @@ MATERIALS_007 = {
     "videorecording": "v",
     "unspecified": "z",
 }
+OBSOLETE_SINCE = {"languages": "2008", "countries": "2007", "areas": "2007"}  # the latest change of their lists
 Row = dict[str, str]
 LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 
@@ -238,7 +239,7 @@ def code_lists(path: Path) -> list[Row]:
     rows = []
     for name, perl in (("languages", "LanguageCodes"), ("countries", "CountryCodes"), ("areas", "GeogAreaCodes")):
         known: dict[str, str] = {}
-        for prefix, obsolete in (("", ""), ("Obsolete", "yes")):
+        for prefix, obsolete in (("", ""), ("Obsolete", OBSOLETE_SINCE[name])):
             found = re.search(rf'%{prefix}{perl} = map .*?\("(.*?)"\)', text, re.S)
             for code in found[1].split("\t") if found else []:
                 known.setdefault(code.replace(" ", "#"), obsolete)

@@ -34,18 +34,27 @@ def list_all(as_json: bool) -> None:
     console.print(f"{len(rules)} rules; `calis rules --explain CODE` says all of one")
 
 
+def named(code: str) -> Rule:
+    """The rule of that code.
+
+    Raises:
+        RuleError: there is none.
+    """
+    for rule in load():
+        if rule.code == code:
+            return rule
+    like = [rule.code for rule in load() if code in rule.code]
+    hint = f"; did you mean {', '.join(like)}" if like else "; `calis rules` lists them"
+    raise RuleError(f"there is no rule {code!r}{hint}")
+
+
 def explain(code: str, as_json: bool) -> None:
     """All that is known of one rule.
 
     Raises:
         RuleError: there is no rule of that code.
     """
-    found = [rule for rule in load() if rule.code == code]
-    if not found:
-        like = [rule.code for rule in load() if code in rule.code]
-        hint = f"; did you mean {', '.join(like)}" if like else "; `calis rules` lists them"
-        raise RuleError(f"there is no rule {code!r}{hint}")
-    row = _row(found[0])
+    row = _row(named(code))
     if as_json:
         typer.echo(json.dumps(row, ensure_ascii=False, indent=1))
         return

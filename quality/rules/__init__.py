@@ -22,6 +22,8 @@ and, where a file has them:
     valid_to    and up to this one
     valid_by    whose date that is: batch (or nothing), the day of the harvest; pub_year, the record's year of
                 publication, which for a thesis is that of the degree (a record without one counts as of today)
+    published_as  the rule of table union that finds the same among all batches of a member: what this one finds
+                is for those who look at a batch or a file, and left out where records are published
 
 A predicate sees the columns of its row, those of the record as `bib.…`, and of the record's fields
 `has('801$b')` (is there one?), `first('210$d')` (the first by position) and `values('010$z')` (all of them).
@@ -31,8 +33,9 @@ What compares records of a batch (`is_held` and `batch_has_holdings` of bib, `sa
 only at its end, and not together with questions for fields.
 `getvariable('batch_year')` is the year of the batch.
 
-A rule of table union sees the lake (`staged.current_…`, `catalog.…`) and `union_record`: the columns of
-staged.bib of each current record, with its member_code and the bib_id that the build gave it.  It chooses formats
+A rule of table union sees the lake (`staged.current_…`, `catalog.…`), `union_record`: the columns of staged.bib of
+each current record, with its member_code and the bib_id that the build gave it; and `known_publisher`, what
+`quality/definitions/isbn_publishers.csv` says.  It chooses formats
 and kinds itself.
 Macros for predicates are in `macros.sql`.
 """
@@ -62,7 +65,7 @@ COLUMNS = [
     "predicate",
     "value",
 ]
-OPTIONAL = ["weight", "valid_from", "valid_to", "valid_by"]
+OPTIONAL = ["weight", "valid_from", "valid_to", "valid_by", "published_as"]
 WHOLE_BATCH = re.compile(r"\b(is_held|batch_has_holdings|same_barcode)\b")
 FACT = re.compile(r"\b(has|first|values)\('([^'$]+)(?:\$(.))?'\)")
 NEIGHBOUR = re.compile(r"\bbeside\('(.)'\)")
@@ -88,6 +91,7 @@ class Rule:
     valid_from: date = date.min
     valid_to: date = date.max
     valid_by: str = "batch"
+    published_as: str = ""
 
     def is_in_force(self, day: date) -> bool:
         """Whether it holds for a batch of that day; one that goes by the year of a record does on some."""
@@ -171,6 +175,7 @@ def _rule(row: dict[str, str]) -> Rule:
         valid_from=date.fromisoformat(given["valid_from"]) if given["valid_from"] else date.min,
         valid_to=date.fromisoformat(given["valid_to"]) if given["valid_to"] else date.max,
         valid_by=given["valid_by"] or "batch",
+        published_as=given["published_as"],
     )
 
 
@@ -197,6 +202,12 @@ def load(folder: Path = FOLDER) -> tuple[Rule, ...]:
                 faults += found
                 if not found:
                     rules.append(_rule(row))
+    union = {rule.code for rule in rules if rule.table == "union"}
+    faults += [
+        f"{rule.code}: published_as is {rule.published_as!r}, must be a rule of table union"
+        for rule in rules
+        if rule.published_as and rule.published_as not in union
+    ]
     if faults:
         raise RuleError("rules that can't be used:\n" + "\n".join(faults))
     return tuple(rules)

@@ -9,7 +9,7 @@ from datetime import date
 import duckdb
 
 from harvesters.registry import Registry
-from quality.rules import FOLDER, Rule, RuleError, load
+from quality.rules import FOLDER, Rule, RuleError, definitions, load
 from quality.rules.scans import LONGEST_VALUE
 from schemas.quality import QUALITY_ISSUE
 from warehouse import lake
@@ -51,16 +51,21 @@ def find(con: duckdb.DuckDBPyConnection, registry: Registry) -> None:
     if registry.sources:
         members = [[source.source_id, source.member_code] for source in registry.sources]
         con.executemany("INSERT INTO member_of VALUES (?, ?)", members)
+    con.execute("CREATE TEMP TABLE known_publisher (number TEXT, name TEXT)")
+    known = [[row["number"], row["name"]] for row in definitions.rows("isbn_publishers")]
+    con.executemany("INSERT INTO known_publisher VALUES (?, ?)", known)
     con.execute(_UNION_RECORD)
     day = date.fromisoformat(lake.catalog_builds()[-1][:8])
     for rule in load():
         if rule.table == "union" and rule.is_in_force(day):
             _check(con, rule)
     con.execute("ALTER VIEW quality.current_issue RENAME TO batch_issue")
-    con.execute(
-        """CREATE VIEW quality.current_issue AS
-        SELECT * FROM quality.batch_issue UNION ALL BY NAME SELECT * FROM quality.union_issue"""
-    )
+    # what was found within a batch is found again among all, as it is now
+    again = ", ".join(f"'{rule.code}'" for rule in load() if rule.published_as) or "NULL"
+    con.execute(f"""
+        CREATE VIEW quality.current_issue AS
+        SELECT * FROM quality.batch_issue WHERE rule NOT IN ({again})
+        UNION ALL BY NAME SELECT * FROM quality.union_issue""")
 
 
 def _check(con: duckdb.DuckDBPyConnection, rule: Rule) -> None:

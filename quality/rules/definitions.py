@@ -3,12 +3,16 @@
 They are data (`quality/definitions`):
 
     <format>.csv            a row a field: `repeatable`; values of indicators, a blank as #, nothing where none
-                            is laid down; subfields, an asterisk behind those that repeat; and what is obsolete
+                            is laid down; subfields, an asterisk behind those that repeat; and what is obsolete,
+                            since when: of a field the year alone, of others as `0 1 @1990`
     <format>_positions.csv  a row for each coded position or run of positions of a field or subfield: codes with
                             a blank as #, or @list; what is obsolete; whether it may be left out at the end.
                             Codes of one character fill a longer run one by one.  `material` is the first
                             character of 007, or for 008 what leader/06-07 says.  006 is laid down as 008 is.
-    codes.csv               the lists of codes of languages, countries and areas
+    codes.csv               the lists of codes of languages, countries and areas, and since when one is obsolete
+
+A value may be used up to the year in which it was made obsolete; where several years are known for some values of
+one cell, and where sources differ, the latest stands there.
 
 Sources: MARC 21 Format for Bibliographic Data (Library of Congress); UNIMARC Manual, Bibliographic Format (IFLA);
 CNMARC as GB/T 33286 and cataloguing practice have it.  `bench/definitions.py` took them from published schemas.
@@ -73,14 +77,25 @@ class Positions:
     runs: list[dict[str, Any]] = field(default_factory=list)
 
 
-def _allowed(row: dict[str, str]) -> dict[str, int]:
-    """The codes of a run of positions and whether they are obsolete, with blanks as such."""
+def _dated(cell: str) -> tuple[str, int]:
+    """What a cell names as obsolete, and since which year; 0 where that is not known: it always was."""
+    named, _, year = cell.partition("@")
+    return named.strip(), int(year or 0)
+
+
+def _allowed(row: dict[str, str]) -> tuple[dict[str, int], dict[str, int]]:
+    """The codes of a run of positions and whether they are obsolete, with blanks as such; and since when."""
     codes: dict[str, int] = {}
-    for column, state in (("values", ONCE), ("obsolete", OBSOLETE)):
-        for value in row[column].split():
-            for code, obsolete in _lists().get(value, {value: ""}).items():
-                codes.setdefault(code.replace("#", " "), OBSOLETE if obsolete else state)
-    return codes
+    since: dict[str, int] = {}
+    obsolete, year = _dated(row["obsolete"])
+    for named, state in ((row["values"], ONCE), (obsolete, OBSOLETE)):
+        for value in named.split():
+            for code, listed in _lists().get(value, {value: ""}).items():
+                text = code.replace("#", " ")
+                if text not in codes:
+                    codes[text] = OBSOLETE if listed else state
+                    since[text] = int(listed or (year if state == OBSOLETE else 0))
+    return codes, since
 
 
 def _positions(format_: str) -> dict[tuple[str, str], dict[str, Positions]]:
@@ -103,11 +118,13 @@ def _positions(format_: str) -> dict[tuple[str, str], dict[str, Positions]]:
             here.longest = max(here.longest, at + length, LEADER if tag == "LDR" else 0)
             if not row["optional"]:
                 here.shortest = max(here.shortest, at + length)
-            codes = _allowed(row)
+            codes, since = _allowed(row)
             if codes:
                 width = len(next(iter(codes)))
-                shown = " ".join(filter(None, [row["values"], row["obsolete"] and f"({row['obsolete']})"]))
+                obsolete = _dated(row["obsolete"])[0]
+                shown = " ".join(filter(None, [row["values"], obsolete and f"({obsolete})"]))
                 run = {"start": at, "length": length, "width": width, "codes": codes, "shown": shown}
+                run["since"] = since
                 here.runs.append(run)
     return found
 
@@ -126,6 +143,8 @@ class Definitions:
         start, length, width: of a run of codes of more than one character; `packed` and `packed_state` are its
             codes, sorted, from `first_packed` to `end_packed`.
         runs, run_at: all runs as they were read, and by [group, position] which one it is.
+        since: the year since when a field, or a value of its `ind1`, `ind2` or `subfield`, is obsolete, by
+            [tag number, which, character]; that of a code stands in its run.
     """
 
     def __init__(self) -> None:
@@ -146,6 +165,7 @@ class Definitions:
         self.any_indicator = np.ones((count, 2), np.uint8)
         self.code = np.zeros((count, NO_CHARACTER + 1), np.uint8)
         self.allowed: list[list[str]] = [["", "", ""] for _ in range(count)]
+        self.since: dict[tuple[int, str, str], int] = {}
         for number, format_ in enumerate(FORMATS):
             self.tag[self._numbers[number, "LDR"]] = ONCE
             for row in rows(format_):
@@ -158,12 +178,16 @@ class Definitions:
 
     def _field(self, number: int, row: dict[str, str], format_: str) -> None:
         self.tag[number] = OBSOLETE if row["obsolete"] else OFTEN if row["repeatable"] != "no" else ONCE
+        if row["obsolete"].isdigit():
+            self.since[number, "field", ""] = int(row["obsolete"])
         for which in (1, 2):
             for character in row[f"ind{which}"]:
                 self.any_indicator[number, which - 1] = 0
                 self.indicator[number, which - 1, ord(character.replace("#", " "))] = ONCE
-            for character in row[f"obsolete_ind{which}"]:
-                self.indicator[number, which - 1, ord(character.replace("#", " "))] = OBSOLETE
+            obsolete, year = _dated(row[f"obsolete_ind{which}"])
+            for character in obsolete.replace("#", " "):
+                self.indicator[number, which - 1, ord(character)] = OBSOLETE
+                self.since[number, f"ind{which}", character] = year
             self.allowed[number][which - 1] = " ".join(row[f"ind{which}"])
         for code in row["subfields"].split():
             self.code[number, ord(code[0])] = OFTEN if code.endswith("*") else ONCE
@@ -171,8 +195,10 @@ class Definitions:
                 self.code[number, ord(code[0].upper())] = OFTEN
         if format_ == "cnmarc" and self.code[number, ord("a")] and row["tag"][0] in "24567":
             self.code[number, ord("9")] = OFTEN  # pinyin as the National Library writes it
-        for code in row["obsolete_subfields"].split():
+        obsolete, year = _dated(row["obsolete_subfields"])
+        for code in obsolete.split():
             self.code[number, ord(code[0])] = OBSOLETE
+            self.since[number, "subfield", code[0]] = year
         if not row["subfields"] and row["tag"] >= "010":  # nothing is laid down of them
             self.code[number] = OFTEN
         self.allowed[number][2] = row["subfields"].replace("*", "")

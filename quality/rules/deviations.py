@@ -1,7 +1,8 @@
 """Where records differ from the definitions of their format: rows that rules of table `deviation` look at.
 
 Columns, beside `record_no`: `tag` of the field; `fault`, one of `FAULTS`; `found`, what stands there (a value of
-an indicator, a code, a length); and `shown`, which says place, what was found and what would be right.
+an indicator, a code, a length); `shown`, which says place, what was found and what would be right; and `since`, of
+what is obsolete the year in which it was made so (0: not known), of all else null.
 """
 
 import numpy as np
@@ -12,7 +13,11 @@ from quality.rules import deviation_kernel as kernel
 from quality.rules.definitions import FORMATS, MOST_POSITIONS, NO_CHARACTER, OBSOLETE, Definitions, definitions
 
 SCHEMA = pa.schema(
-    [("record_no", pa.int32()), *((name, pa.string()) for name in ("tag", "fault", "found", "shown"))]
+    [
+        ("record_no", pa.int32()),
+        *((name, pa.string()) for name in ("tag", "fault", "found", "shown")),
+        ("since", pa.int32()),
+    ]
 )
 FAULTS = {
     getattr(kernel, name): name.lower().replace("_", "-")
@@ -58,11 +63,12 @@ def deviations(field: pa.Table, place: np.ndarray, format_: pa.ChunkedArray) -> 
     key, inverse = np.unique(np.column_stack([rows[:, 1:], _numbered(tag)]), axis=0, return_inverse=True)
     names = pc.unique(tag).to_pylist()
     told = [_told(names[one[4]], *one[:4].tolist()) for one in key]
+    since = pa.array([_since(fault, *one[1:4].tolist()) for (fault, _, _), one in zip(told, key, strict=True)])
     columns = [pa.array(column, pa.string()) for column in zip(*told, strict=True)] or [
         pa.array([], pa.string())
     ] * 3
-    fault, found, shown = (column.take(pa.array(inverse.ravel())) for column in columns)
-    return pa.table([record, tag, fault, found, shown], schema=SCHEMA)
+    given = (column.take(pa.array(inverse.ravel())) for column in (*columns, since.cast(pa.int32())))
+    return pa.table([record, tag, *given], schema=SCHEMA)
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -153,6 +159,20 @@ def _told(tag: str, fault_no: int, number: int, found: int, extra: int) -> tuple
         other = f"880 $6 {found // 100:03}" if fault == "unlinked-field" else f"{found // 100:03} $6 880"
         return fault, f"{found % 100:02}", f"{place} $6 -{found % 100:02}; ? {other}-{found % 100:02}"
     return fault, "", place
+
+
+def _since(fault: str, number: int, found: int, extra: int) -> int | None:
+    """The year in which it was made obsolete."""
+    d = definitions()
+    if not fault.startswith("obsolete"):
+        return None
+    if fault == "obsolete-code":
+        run = d.runs[extra // MOST_POSITIONS]
+        return int(run["since"].get(found.to_bytes(run["width"], "big").decode("latin-1"), 0))
+    if fault == "obsolete-field":
+        return d.since.get((number, "field", ""), 0)
+    which = "subfield" if fault == "obsolete-subfield" else f"ind{extra + 1}"
+    return d.since.get((number, which, chr(found)), 0)
 
 
 def _right(allowed: str) -> str:

@@ -106,27 +106,49 @@ CREATE MACRO says_cn(text) AS
 -- A number of the Chinese Library Classification: 22 main classes, a second letter only under T (and DF),
 -- points between digits, letters of programming languages, then auxiliary tables.
 CREATE MACRO clc_is_valid(text) AS
-    regexp_matches(trim(text), '^\[?([A-KN-SU-VXZ]|T[BDEFGHJ-NPQSUV]?|DF)[0-9]*(\.[0-9]+)*[A-Z]{0,4}\]?([-=+:(<"“/\[{#].*)?$');
+    regexp_matches(trim(text), '^\[?([A-KN-SU-VXZ]|T[BDEFGHJ-NPQSUV]?|DF)[0-9]*(\.[0-9]+)*[A-Z]{0,8}\]?([-=+:(<"“/\[{#].*)?$');
 
 -- The first year in a text, as four digits; null where there is none.
 CREATE MACRO year_in(text) AS
     TRY_CAST(nullif(regexp_extract(text, '(^|[^0-9])(1[0-9]{3}|20[0-9]{2})([^0-9]|$)', 2), '') AS INT);
 
--- A citizen identity number (18 digits with a date of birth), or a mobile number that is called a telephone.
+-- The year in which a record was entered: 008/00-05 in MARC 21, 100$a/0-7 in CNMARC and UNIMARC; null where that
+-- can't be read.
+CREATE MACRO entered_in(format, coded, general) AS
+    CASE WHEN format = 'marc21' THEN
+        CASE WHEN regexp_matches(coded, '^[0-9]{6}')
+            THEN CAST(left(coded, 2) AS INT) + CASE WHEN left(coded, 2) >= '60' THEN 1900 ELSE 2000 END END
+    ELSE TRY_CAST(left(general, 4) AS INT) END;
+
+-- May a value that no format defines stand there?  9 is kept for local use, and | means in CNMARC and UNIMARC that
+-- nobody said.
+CREATE MACRO is_local(format, found) AS found = '9' OR (found = '|' AND format <> 'marc21');
+
+-- Is it literature, or a general collection, by its class?  The Library of Congress gives such works no subject.
+-- (Languages and literatures stand together in PA to PM; a subject more is never asked for.)
+CREATE MACRO is_literature(lcc, ddc) AS
+    regexp_matches(coalesce(lcc[1], ''), '^(P[AGHJKLQRSTZ]|AC)[0-9 ]')
+    OR regexp_matches(coalesce(ddc[1], ''), '^8[0-9]{2}|\[(Fic|E)\]');
+
+-- A citizen identity number: province, date of birth and check digit (GB 11643).  Weighted by 2^17 … 2^0 modulo 11
+-- the digits and the check (X for 10) give 1.
+CREATE MACRO identity_number_is_valid(digits) AS
+    left(digits, 2) IN ('11', '12', '13', '14', '15', '21', '22', '23', '31', '32', '33', '34', '35', '36', '37', '41',
+        '42', '43', '44', '45', '46', '50', '51', '52', '53', '54', '61', '62', '63', '64', '65', '71', '81', '82', '83')
+    AND list_sum(list_transform(range(1, 19), lambda n: (1 << (18 - n)) * CASE
+        WHEN upper(substr(digits, n, 1)) = 'X' THEN 10 ELSE CAST(substr(digits, n, 1) AS INT) END)) % 11 = 1;
+
+-- A citizen identity number, or a mobile number that is called a telephone.
 CREATE MACRO is_personal(text) AS
-    regexp_matches(text, '(^|[^0-9])[1-9][0-9]{5}(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9Xx]([^0-9]|$)')
+    list_bool_or(list_transform(
+        regexp_extract_all(text,
+            '(?:^|[^0-9])([1-8][0-9]{5}(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9Xx])(?:[^0-9]|$)', 1),
+        lambda digits: identity_number_is_valid(digits)))
     OR regexp_matches(text, '(?i)(电话|手机|联系方式|phone|mobile|tel)[^0-9]{0,8}1[3-9][0-9]{9}([^0-9]|$)');
 
--- What the name of a Chinese publisher has in it, by its number in an ISBN of 13 digits (978-7 and 2 to 5 digits as
--- the ranges of the ISBN agency have them); null for one that is not listed.  Some large houses only, that rarely
--- publish under another name.
-CREATE MACRO isbn_publisher(isbn) AS
-    CASE WHEN starts_with(isbn, '9787') THEN MAP {
-        '01': '人民出版', '02': '人民文学', '03': '科学', '04': '高等教育', '100': '商务印书馆',
-        '101': '中华书局', '107': '人民教育', '108': '三联', '111': '机械工业', '112': '建筑工业',
-        '113': '铁道', '115': '人民邮电', '117': '人民卫生', '118': '国防工业', '121': '电子工业',
-        '122': '化学工业', '300': '人民大学', '301': '北京大学', '302': '清华大学', '303': '北京师范大学',
-        '305': '南京大学', '307': '武汉大学', '308': '浙江大学', '309': '复旦大学', '310': '南开大学',
-        '5004': '中国社会科学', '5325': '上海古籍', '5327': '上海译文', '5600': '外语教学', '5063': '作家'}[
+-- The publisher's number in a Chinese ISBN of 13 digits: 2 to 6 digits behind 978-7 as the ranges of the ISBN agency
+-- have them; null for any other.
+CREATE MACRO isbn_publisher_number(isbn) AS
+    CASE WHEN starts_with(isbn, '9787') AND length(isbn) = 13 THEN
         substr(isbn, 5, CASE WHEN substr(isbn, 5, 1) = '0' THEN 2 WHEN substr(isbn, 5, 1) < '5' THEN 3
-            WHEN substr(isbn, 5, 1) < '8' THEN 4 ELSE 5 END)] END;
+            WHEN substr(isbn, 5, 1) < '8' THEN 4 WHEN substr(isbn, 5, 1) = '8' THEN 5 ELSE 6 END) END;

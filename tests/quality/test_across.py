@@ -88,6 +88,12 @@ def classed(source: str, *clc: str) -> Given:
     return {"source": source, "in": "b1", "bib": {"clc": list(clc)}}
 
 
+def from_house(publisher: str, isbn: str = "9787503727900", **more: Any) -> Given:
+    bib = {"isbn": [isbn], "publisher": publisher, "publisher_key": publisher.removesuffix("出版社")}
+    return {"bib": {**bib, **more}}
+
+
+FORESTRY = [from_house("中国林业出版社") for _ in range(10)]
 AGREEING = [classed("b-opac", "I242.4"), classed("c-opac", "[I242]"), classed("d-opac", "I207", "K825")]
 # Per rule: records of which the first breaks it, and some that stay close and don't; and what was compared.
 EXAMPLES: dict[str, list[tuple[bool, list[Given], list[Given]]]] = {
@@ -98,7 +104,8 @@ EXAMPLES: dict[str, list[tuple[bool, list[Given], list[Given]]]] = {
         # one book that two sources of the member report
         (False, [{"in": "b1", **item("B1")}, {"source": "a-second", "in": "b1", **item("B1")}], []),
         (False, [item("B1"), {"source": "b-opac", **item("B1")}], []),
-        (False, [item("B1"), item("B1")], []),  # barcode-twice says so
+        (True, [item("B1"), item("B1")], []),
+        (True, [{"items": [{"barcode": "B1"}, {"barcode": "B1"}]}], []),
         (False, [item(" "), {"batch": LATER, **item(" ")}, {"source": "a-second", **item(None)}], []),
         (False, [item("B1"), {"batch": LATER, "deleted": True, **item("B1")}], []),
     ],
@@ -127,6 +134,25 @@ EXAMPLES: dict[str, list[tuple[bool, list[Given], list[Given]]]] = {
         (False, [classed("a-opac", "G634"), *AGREEING[:2], classed("b-second", "I24")], []),  # two members
         (False, [classed("a-opac", "G634"), *AGREEING, classed("e-opac", "G63")], []),  # three of five
         (False, [{**classed("a-opac", "G634"), "in": "b2"}, *AGREEING], []),
+    ],
+    "isbn-publisher": [
+        (True, [from_house("北京大学出版社"), *FORESTRY], []),  # whose number it is was learnt
+        (True, [from_house("北京大学出版社", "9787302000006")], []),  # and is known of large houses
+        (False, [from_house("中国林业出版社"), *FORESTRY], []),
+        (False, [from_house("林业出版社"), *FORESTRY], []),
+        (
+            False,
+            [from_house("绿色出版社"), *FORESTRY],
+            [],
+        ),  # perhaps its new name: no other number is known to be its
+        (
+            False,
+            [from_house("北京大学出版社"), from_house("北京大学出版社"), *FORESTRY],
+            [],
+        ),  # perhaps its imprint
+        (False, [from_house("北京大学出版社"), *FORESTRY[:8]], []),
+        (False, [from_house("北京大学出版社"), *FORESTRY, *[from_house(f"第{n}出版社") for n in range(5)]], []),
+        (False, [from_house("北京大学出版社", format="marc21"), *FORESTRY], []),
     ],
 }
 

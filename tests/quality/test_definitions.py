@@ -1,5 +1,6 @@
 """The definitions of formats as data, and the walk that holds records against them."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,8 +31,9 @@ def test_every_field_has_names_in_both_languages_and_codes_that_can_be_read(form
     for row in rows:
         assert row["label_en"] and not row["label_zh"].isascii(), row["tag"]
         assert row["repeatable"] in ("yes", "no"), row["tag"]
-        for name in ("subfields", "obsolete_subfields"):
-            assert all(len(code.rstrip("*")) == 1 for code in row[name].split()), row["tag"]
+        assert all(len(code.rstrip("*")) == 1 for code in row["subfields"].split()), row["tag"]
+        for name in ("obsolete_ind1", "obsolete_ind2", "obsolete_subfields"):
+            assert re.fullmatch(r"|(\S ?)+ @(19|20)\d\d", row[name]), row["tag"]
 
 
 @pytest.mark.parametrize("format_", definitions.FORMATS)
@@ -86,6 +88,26 @@ def test_a_value_with_characters_beyond_ascii_has_a_length_in_characters():
     assert rows == []
 
 
+def test_what_is_obsolete_says_since_when():
+    fields = [
+        ("LDR", "00000nam a2200000Ia 4500"),
+        ("100", "21", {"a": "Li, Lei", "h": "x"}),
+        ("440", " 0", {"a": "A series"}),
+        ("041", "1 ", {"a": "engmol"}),
+        ("043", {"a": "e-ur-mv"}),
+    ]
+    rows = found(staged(record("marc21", fields=fields)))
+    assert {
+        (row["tag"], row["fault"], row["found"]): row["since"] for row in rows if row["since"] is not None
+    } == {
+        ("LDR", "obsolete-code", "I"): 2024,
+        ("100", "obsolete-indicator", "2"): 1996,
+        ("100", "obsolete-indicator", "1"): 1990,
+        ("100", "obsolete-subfield", "h"): 1997,
+        ("440", "obsolete-field", ""): 2008,
+    }
+
+
 def test_a_format_without_definitions_has_no_deviations():
     assert found(staged(record("oai_dc"))) == []
     assert found(staged()) == []
@@ -116,7 +138,7 @@ def _slowly(tables: dict[str, pa.Table]) -> Counter[tuple[int, str, str]]:
             continue
         for which in ("ind1", "ind2"):
             character = rows[0][which].replace(" ", "#")
-            if character in row[f"obsolete_{which}"]:
+            if character in row[f"obsolete_{which}"].partition("@")[0]:
                 faults[number, tag, "obsolete-indicator"] += 1
             elif row[which] and character not in row[which]:
                 faults[number, tag, "undefined-indicator"] += 1
@@ -127,7 +149,7 @@ def _slowly(tables: dict[str, pa.Table]) -> Counter[tuple[int, str, str]]:
 def _subfields_slowly(row: dict[str, str], given: list[str]) -> Iterator[str]:
     codes = {code[0]: code.endswith("*") for code in row["subfields"].split()}
     for at, code in enumerate(given):
-        if code in row["obsolete_subfields"].split():
+        if code in row["obsolete_subfields"].partition("@")[0]:
             yield "obsolete-subfield"
         elif codes and code not in codes:
             yield "undefined-subfield"
