@@ -39,7 +39,8 @@ EXAMPLES: dict[str, tuple[Change, Change]] = {
     ),
     "isbn-missing": (
         {"isbn": [], "fields": [("010", {"d": "CNY1.00"})]},
-        {"isbn": [], "pub_year": 1979, "fields": [("010", {"d": "CNY1.00"})]},
+        # not of a house that has such numbers
+        {"isbn": [], "publisher": "县志办公室", "fields": [("010", {"d": "CNY1.00"})]},
     ),
     "bad-issn": (
         {"kind": "serial", "fields": [("011", {"a": "1000-0136"})]},
@@ -279,7 +280,14 @@ EXAMPLES: dict[str, tuple[Change, Change]] = {
     ),
     "dc-date-form": (
         {"format": "oai_dc", "fields": [("date", "May 2020")]},
-        {"format": "oai_dc", "fields": [("date", "2020-05-01T10:00:00Z")]},
+        {
+            "format": "oai_dc",
+            "fields": [
+                ("date", "2020-05-01T10:00:00Z"),
+                ("date", "2025-07-13/2025-07-16"),
+                ("date", "info:eu-repo/date/embargoEnd/2026-11-01"),
+            ],
+        },
     ),
     "dc-no-type": (
         {"format": "oai_dc", "fields": [("type", None)]},
