@@ -85,11 +85,10 @@ def gate_show(source: Source, batch: Batch, as_json: AsJson = False) -> None:
 
 @gate.command("accept", epilog="Example: calis gate accept D11001-marc21 20261128T010203000000Z --why 'moved'")
 def gate_accept(source: Source, batch: Batch, why: Why, who: Who) -> None:
-    """Make a held batch current; the next stage goes on with what waits behind it."""
+    """Make a held batch current; what waits behind it and the catalogue go on."""
     from quality import decisions
 
-    decisions.accept(source, batch, who, why)
-    typer.echo(f"{source} {batch} is current; calis stage {source} takes what waits behind it, then calis catalog")
+    _settled("current", decisions.accept(source, batch, who, why))
 
 
 @gate.command("reject", epilog="Example: calis gate reject D11001-marc21 20261128T010203000000Z --why 'half'")
@@ -97,8 +96,13 @@ def gate_reject(source: Source, batch: Batch, why: Why, who: Who) -> None:
     """Set a held batch aside for good; its bytes stay in the raw layer."""
     from quality import decisions
 
-    decisions.reject(source, batch, who, why)
-    typer.echo(f"{source} {batch} is set aside; calis harvest {source} asks again for what it should have brought")
+    _settled("set aside", decisions.reject(source, batch, who, why))
+
+
+def _settled(state: str, decided: Any) -> None:
+    from operations import onward
+
+    typer.echo(f"{decided.source_id} {decided.batch_id} is {state}; {onward.by_hand(decided)}")
 
 
 # --- waivers ---------------------------------------------------------------------------------------------

@@ -57,6 +57,9 @@ class Waived(WaiverEnded):
     until: date
 
 
+# --- taking them in --------------------------------------------------------------------------------------
+
+
 def judge(asked: Judged, who: str) -> dict[str, Any]:
     """Take a judgement in.
 
@@ -70,21 +73,10 @@ def judge(asked: Judged, who: str) -> dict[str, Any]:
         raise DecisionRefusedError(
             f"not among the current records: {names}; reload the page after the next report"
         )
-    try:
-        taken = judgement_csv.take_pair(left, right, asked.verdict, who, asked.why)
-    except judgement_csv.JudgementError as error:
-        raise DecisionRefusedError(str(error)) from error
+    taken = _taken(lambda: judgement_csv.take_pair(left, right, asked.verdict, who, asked.why))
     told = [str(contradiction) for contradiction in taken.contradictions]
     (new,) = taken.new
-    return {"pair": [*new.pair[0], *new.pair[1]], **_told(new), "contradictions": told}
-
-
-def _told(one: judgement.Judgement) -> dict[str, str]:
-    return {"verdict": one.verdict, "who": one.who, "when": _when(one.judged_at), "why": one.why}
-
-
-def _when(time: datetime) -> str:
-    return f"{time + decisions.BEIJING:%Y-%m-%d %H:%M}"
+    return {"pair": [*new.pair[0], *new.pair[1]], **_judgement(new), "contradictions": told}
 
 
 def decide(asked: Decided, who: str) -> dict[str, Any]:
@@ -115,33 +107,41 @@ def end_waiver(asked: WaiverEnded, who: str) -> dict[str, Any]:
     return _waiver(_taken(lambda: decisions.end_waiver(asked.rule, asked.source_id, who, asked.why)))
 
 
+# what pages send to `api/…`: the form, and what takes it in
+FORMS: dict[str, tuple[type[BaseModel], Callable[[Any, str], dict[str, Any]]]] = {
+    "judgement": (Judged, judge),
+    "batch": (Decided, decide),
+    "waiver": (Waived, waive),
+    "waiver/end": (WaiverEnded, end_waiver),
+}
+
+
 def _taken(decide: Callable[[], Any]) -> Any:
     try:
         return decide()
-    except (decisions.DecisionError, lake.LakeError) as error:
+    except (decisions.DecisionError, judgement_csv.JudgementError, lake.LakeError) as error:
         raise DecisionRefusedError(str(error)) from error
 
 
-def _batch(one: decisions.Decision) -> dict[str, Any]:
-    return {
-        "source_id": one.source_id,
-        "batch_id": one.batch_id,
-        "decision": one.decision,
-        "who": one.who,
-        "when": _when(one.decided_at),
-        "why": one.why,
-    }
+# --- telling them ----------------------------------------------------------------------------------------
 
 
-def _waiver(one: decisions.Waiver) -> dict[str, Any]:
-    return {
-        "rule": one.rule,
-        "source_id": one.source_id,
-        "until": one.until.isoformat(),
-        "who": one.who,
-        "when": _when(one.decided_at),
-        "why": one.why,
-    }
+def _told(one: Any, at: datetime, *names: str) -> dict[str, str]:
+    """Who decided, when by Beijing's clock and why, and the values named."""
+    said = {name: str(getattr(one, name)) for name in (*names, "who", "why")}
+    return {**said, "when": f"{at + decisions.BEIJING:%Y-%m-%d %H:%M}"}
+
+
+def _judgement(one: judgement.Judgement) -> dict[str, str]:
+    return _told(one, one.judged_at, "verdict")
+
+
+def _batch(one: decisions.Decision) -> dict[str, str]:
+    return _told(one, one.decided_at, "source_id", "batch_id", "decision")
+
+
+def _waiver(one: decisions.Waiver) -> dict[str, str]:
+    return _told(one, one.decided_at, "rule", "source_id", "until")
 
 
 def decided() -> dict[str, Any]:
@@ -151,6 +151,6 @@ def decided() -> dict[str, Any]:
     for pair, one in latest.items():
         for left, right in (pair, pair[::-1]):  # whichever way round a page shows it
             name = json.dumps([*left, *right], ensure_ascii=False, separators=(",", ":"))
-            judgements[name] = _told(one)
+            judgements[name] = _judgement(one)
     batches = {f"{one.source_id}/{one.batch_id}": _batch(one) for one in reversed(decisions.decisions())}
     return {"judgements": judgements, "batches": batches}

@@ -3,11 +3,12 @@
 Every path, files included, asks Airflow's own login check first: without it the answer is 401.  Whoever may change
 Airflow's variables may decide: the roles op and admin of the simple auth manager, Op and Admin of FAB.  A decision
 comes as JSON from our own pages, is checked here, recorded with who and when where the `calis` command records it,
-and entered in Airflow's audit log.
+and entered in Airflow's audit log; what it sets going is queued (`onward.py`).
 """
 
 import json
 import logging
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse
 
-from operations import staff_decisions
+from operations import onward, staff_decisions
 from operations.staff_decisions import DecisionRefusedError
 from warehouse import lake
 
@@ -83,28 +84,20 @@ def me(user: GetUserDep) -> dict[str, Any]:
     return {"user": user.get_name(), "may_decide": _may_decide(user), **staff_decisions.decided()}
 
 
-@app.post("/api/judgement")
-def judge(asked: staff_decisions.Judged, who: Decider) -> dict[str, Any]:
-    """Join or separate a pair of records."""
-    return _recorded("staff_site.judgement", who, staff_decisions.judge(asked, who))
+def _take(path: str) -> None:
+    """Take what pages send to `api/…` in, say what follows, and in Airflow let it follow."""
+    form, take = staff_decisions.FORMS[path]
+
+    def taken(asked: Any, who: Any) -> dict[str, Any]:
+        decided = _recorded(f"staff_site.{path.replace('/', '_')}", who, take(asked, who))
+        return {**decided, "next": onward.queued(path, decided)}
+
+    taken.__annotations__ |= {"asked": form, "who": Decider}
+    app.post(f"/api/{path}")(taken)
 
 
-@app.post("/api/batch")
-def decide(asked: staff_decisions.Decided, who: Decider) -> dict[str, Any]:
-    """Accept or reject a batch that is held."""
-    return _recorded("staff_site.batch", who, staff_decisions.decide(asked, who))
-
-
-@app.post("/api/waiver")
-def waive(asked: staff_decisions.Waived, who: Decider) -> dict[str, Any]:
-    """Waive a rule for a source."""
-    return _recorded("staff_site.waiver", who, staff_decisions.waive(asked, who))
-
-
-@app.post("/api/waiver/end")
-def end_waiver(asked: staff_decisions.WaiverEnded, who: Decider) -> dict[str, Any]:
-    """Let a rule count again for a source."""
-    return _recorded("staff_site.waiver_end", who, staff_decisions.end_waiver(asked, who))
+for _path in staff_decisions.FORMS:
+    _take(_path)
 
 
 # --- pages -----------------------------------------------------------------------------------------------
@@ -122,8 +115,8 @@ def page(path: str) -> Response:
             "还没有页面：请先运行 calis publish 与 calis report。",
             "There are no pages yet: run calis publish and calis report first.",
         )
-    file = (folder / path).resolve()
-    if not file.is_relative_to(folder) or not file.is_file():
+    file = _within(folder, path)
+    if file is None:
         return _message(
             404,
             "没有这一页；它可能已随新的报告消失。",
@@ -132,6 +125,15 @@ def page(path: str) -> Response:
     if file.suffix == ".html":
         return HTMLResponse(file.read_bytes().replace(*SERVED, 1), headers=HEADERS)
     return FileResponse(file, headers=HEADERS)
+
+
+def _within(folder: Path, path: str) -> Path | None:
+    """The file of that name in a folder; none for what is elsewhere, not there, or no name of a file at all."""
+    try:
+        file = (folder / path).resolve()
+        return file if file.is_relative_to(folder) and file.is_file() else None
+    except (OSError, ValueError):  # too long, or with a null
+        return None
 
 
 @app.api_route("/{path:path}", methods=["POST", "PUT", "PATCH", "DELETE"])

@@ -17,8 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from harvesters import registry
-from quality import rules
-from quality.expectations import Observation
+from quality import expectations, rules
 from schemas.quality import QUALITY_BATCH_GATE, QUALITY_DECISION, QUALITY_OUTCOME, QUALITY_WAIVER
 from warehouse import lake
 from warehouse.outcome import Outcome
@@ -106,7 +105,7 @@ def gates_of(source_id: str, batch_id: str) -> list[dict[str, Any]]:
 def said(row: dict[str, Any]) -> str:
     """A row of `quality.batch_gate` as a sentence."""
     about = f" ({row['about']})" if row["about"] else ""
-    return f"{row['expectation']}{about}: observed {Observation.number(row['observed'])}"
+    return f"{row['expectation']}{about}: observed {expectations.shown(row['observed'])}"
 
 
 def accept(source_id: str, batch_id: str, who: str, why: str) -> Decision:
@@ -137,17 +136,26 @@ def _decide(source_id: str, batch_id: str, decision: str, who: str, why: str) ->
     _known(source_id)
     with lake.source_locked(source_id):
         if before := decided(source_id).get(batch_id):
-            raise DecisionError(
-                f"source {source_id}, batch {batch_id} was decided at {before.decided_at:%Y-%m-%d %H:%M} UTC by "
-                f"{before.who} ({before.decision}: {before.why}); what is set aside comes again by "
-                f"calis harvest {source_id} --full"
-            )
+            raise DecisionError(_taken_before(before))
         outcome = kept_outcome(source_id, batch_id)
         if not outcome or outcome.verdict != "held":
             waiting = ", ".join(f"{o.source_id} {o.batch_id}" for o in held()) or "nothing"
             raise DecisionError(f"source {source_id}, batch {batch_id} is not held; held is: {waiting}")
         _take(one)
     return one
+
+
+def _taken_before(one: Decision) -> str:
+    """Why there is nothing more to decide, and how a decision is undone."""
+    batch, at = f"source {one.source_id}, batch {one.batch_id}", f"{one.decided_at:%Y-%m-%d %H:%M} UTC"
+    if one.decision == SUPERSEDED:
+        return f"{batch} needs no decision any more: {one.why} and has all of it ({at})"
+    undo = {
+        ACCEPT: "its records are current; the source's next export puts right what is wrong in them, at once by",
+        REJECT: "what was set aside comes again by",
+    }[one.decision]
+    told = f"{batch} was decided at {at} by {one.who} ({one.decision}: {one.why})"
+    return f"{told}; {undo} calis harvest {one.source_id} --full"
 
 
 def _take(one: Decision) -> Outcome:

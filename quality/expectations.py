@@ -10,7 +10,7 @@ batches.
 import csv
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -60,18 +60,31 @@ class Observation:
     @property
     def shown(self) -> str:
         """The observed number; a share to four digits."""
-        return self.number(self.observed)
-
-    @staticmethod
-    def number(observed: float | None) -> str:
-        """A number as it is shown."""
-        if observed is None:
-            return "no value"
-        return f"{observed:,.0f}" if observed.is_integer() else f"{observed:.4g}"
+        return shown(self.observed)
 
     def __str__(self) -> str:
         e = self.expectation
-        return f"{e.text}: observed {self.shown}. {e.advice_en} | {e.advice_zh}"
+        return said(e.text, self.shown, f"{e.advice_en} | {e.advice_zh}")
+
+
+def shown(observed: float | None) -> str:
+    """An observed number as it is shown."""
+    if observed is None:
+        return "no value"
+    return f"{observed:,.0f}" if observed.is_integer() else f"{observed:.4g}"
+
+
+def said(expectation: str, observed: str, advice: str, about: str = "") -> str:
+    """What failed and what to do, as `English | 中文`; so are the expectation and the advice."""
+    (english, chinese), (advice_en, advice_zh) = expectation.split(" | "), advice.split(" | ")
+    of = f" ({about})" if about else ""
+    return f"{english}{of}: observed {observed}. {advice_en} | {chinese}{of}：实际值 {observed}。{advice_zh}"
+
+
+def in_both(texts: Iterable[str]) -> tuple[str, str]:
+    """Texts that are `English | 中文`, or one for both, as one text in each language."""
+    sides = [text.split(" | ") for text in texts]
+    return "; ".join(side[0] for side in sides), "；".join(side[-1] for side in sides)
 
 
 @cache

@@ -18,6 +18,7 @@ import shutil
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -29,13 +30,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from quality import openable, rules
+from quality import decisions, expectations, openable, rules
+from quality.site.words import labels
 from warehouse import engine, lake
 from warehouse.outcome import EVERY_SOURCE, Outcome
 
 FOLDER = Path(__file__).resolve().parent
 KEEP = 12  # packages of a member
-PRIVATE = ("possible-personal-data", "personal-data")
+PRIVATE = ("possible-personal-data", "personal-data", "usage-personal")
 MOST_RAW = 200  # records of a source that can't be made to open, each a file
 NOTES = ("note_zh", "note_en")
 MARK = b"\xef\xbb\xbf"
@@ -115,7 +117,12 @@ def _published(con: duckdb.DuckDBPyConnection) -> Published:
         {row["member_code"]: row for row in members},
         grouped("SELECT * FROM quality.score ORDER BY member_code, source_id"),
         grouped(
-            """SELECT member_code, outcome.* FROM quality.outcome JOIN quality.score USING (source_id)
+            """SELECT member_code, outcome.*, coalesce(failed, []) AS failed
+            FROM quality.outcome JOIN quality.score USING (source_id)
+            LEFT JOIN (
+                SELECT source_id, batch_id, list(batch_gate ORDER BY name, about) AS failed
+                FROM quality.batch_gate WHERE NOT success GROUP BY ALL
+            ) USING (source_id, batch_id)
             WHERE verdict IN ('held', 'failed', 'partial', 'rejected')
             QUALIFY row_number() OVER (PARTITION BY source_id, stage ORDER BY batch_id DESC) <= 3
             ORDER BY member_code, source_id, batch_id DESC, stage"""
@@ -315,9 +322,30 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    environment.filters["day"] = lambda build: f"{build[:4]}-{build[4:6]}-{build[6:8]}" if build else "–"
+    environment.filters["verdict"] = lambda code: " ".join(labels()["verdict", code])
+    environment.filters["reason"] = _reason
+    environment.filters["day"] = lambda build: _beijing(build)[:10]
+    environment.filters["minute"] = _beijing
     environment.filters["number"] = lambda value, digits=0: "–" if value is None else f"{value:,.{digits}f}"
     return environment.get_template("feedback.html")
+
+
+def _reason(outcome: dict[str, Any]) -> list[str]:
+    """Why a delivery was not used, in Chinese and English: what its gates saw, without what staff are to do."""
+    failed = outcome["failed"] if outcome["verdict"] == "held" else []
+    texts = [
+        expectations.said(g["expectation"], expectations.shown(g["observed"]), g["advice"], g["about"])
+        for g in failed
+    ]
+    english, chinese = expectations.in_both(texts or [outcome["reason"]])
+    return list(dict.fromkeys((chinese, english)))
+
+
+def _beijing(build_id: str) -> str:
+    """When a build began, as Beijing's clock shows it."""
+    if not build_id:
+        return "–"
+    return f"{datetime.strptime(build_id[:15], '%Y%m%dT%H%M%S') + decisions.BEIJING:%Y-%m-%d %H:%M}"
 
 
 def zipped(member_code: str, build_id: str) -> bytes:

@@ -8,11 +8,14 @@ whole batch) and the number observed, for every batch it can be asked of; it see
                 `without`, `tag`, `fields`, `findings`), and beside each, as `…_before`, that of the source's ten
                 batches before it added up; `batches_before` says how many these are
 
-so a source's first batch is only asked what needs no history.  All batches are validated at once by Great
-Expectations; where an expectation fails, the batch is held for staff, and the source's later ones wait for it.
+so a source's first batch is only asked what needs no history.  What staff accepted is history apart: a batch that
+is unlike all ten is compared once more with those that needed nobody, and with those that were accepted, alone.
+So a change of format is held once, and an exception is no measure of what follows.  All batches are
+validated at once by Great Expectations; where an expectation fails, the batch is held for staff, and the source's
+later ones wait for it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,7 +61,7 @@ def check(source_ids: Iterable[str]) -> list[Outcome]:
         `held`.  Batches after a held one of their source are taken back, to be staged when it is decided.
     """
     arrived = [batch for source_id in source_ids for batch in _arrived(source_id)]
-    seen = observe(arrived)
+    seen = _observe_again(arrived)
     outcomes: list[Outcome] = []
     for source_id in dict.fromkeys(batch.source_id for batch in arrived):
         outcomes += _let_pass(source_id, [batch for batch in arrived if batch.source_id == source_id], seen)
@@ -75,12 +78,47 @@ def _arrived(source_id: str) -> list[Batch]:
     return [Batch(source_id, name) for name in ready]
 
 
-def observe(batches: Sequence[Batch]) -> dict[tuple[str, str], pa.Table]:
-    """What the gates see of each batch, as rows of `quality.batch_gate`."""
+def _observe_again(arrived: Sequence[Batch]) -> dict[Batch, pa.Table]:
+    """What the gates see of each batch; where some fail, by that part of its history by which fewest do."""
+    seen = observe(arrived)
+    failing = [batch for batch in arrived if _failed(seen[batch])]
+    for part in (0, 1):
+        history = {batch: names for batch in failing if (names := _apart(batch)[part])}
+        for batch, table in observe(list(history), history).items():
+            as_much = set(seen[batch]["name"].to_pylist()) <= set(table["name"].to_pylist())
+            if as_much and len(_failed(table)) < len(_failed(seen[batch])):
+                seen[batch] = table
+    return seen
+
+
+def _failed(gates: pa.Table) -> list[dict[str, Any]]:
+    return gates.filter(~pc.field("success")).to_pylist()
+
+
+def _apart(batch: Batch) -> tuple[frozenset[str], frozenset[str]]:
+    """The batches that one is compared with, apart: those that needed nobody, and those that staff accepted.
+
+    None at all where staff accepted none.
+    """
+    decided = decisions.decided(batch.source_id)
+    names = frozenset(folder.name for folder in lake.batches_before(*batch)[-HISTORY:])
+    accepted = frozenset(name for name in names if name in decided and decided[name].decision == decisions.ACCEPT)
+    return (names - accepted, accepted) if accepted else (frozenset(), frozenset())
+
+
+def observe(
+    batches: Sequence[Batch], history: Mapping[Batch, frozenset[str]] | None = None
+) -> dict[Batch, pa.Table]:
+    """What the gates see of each batch, as rows of `quality.batch_gate`.
+
+    Args:
+        batches: that are staged and not current yet.
+        history: the batches that each is compared with, where these are not the ten before it.
+    """
     if not batches:
         return {}
     rows = []
-    for expectation, source_id, batch_id, about, observed in _observations(batches):
+    for expectation, source_id, batch_id, about, observed in _observations(batches, history or {}):
         rows.append((expectation, {"source_id": source_id, "batch_id": batch_id, "about": about}, observed))
     sound = expectations.validate([(expectation, observed) for expectation, _, observed in rows])
     table = pa.Table.from_pylist(
@@ -100,16 +138,16 @@ def observe(batches: Sequence[Batch]) -> dict[tuple[str, str], pa.Table]:
         schema=QUALITY_BATCH_GATE.schema,
     )
     return {
-        (source_id, batch_id): table.filter(
-            (pc.field("source_id") == source_id) & (pc.field("batch_id") == batch_id)
-        )
-        for source_id, batch_id in batches
+        batch: table.filter((pc.field("source_id") == batch.source_id) & (pc.field("batch_id") == batch.batch_id))
+        for batch in batches
     }
 
 
-def _observations(batches: Sequence[Batch]) -> list[tuple[Expectation, str, str, str, float]]:
+def _observations(
+    batches: Sequence[Batch], history: Mapping[Batch, frozenset[str]]
+) -> list[tuple[Expectation, str, str, str, float]]:
     now = [profile.read([lake.held_batch(*batch)]) for batch in batches]
-    before = [_added_up(batch) for batch in batches]
+    before = [_added_up(batch, history.get(batch)) for batch in batches]
     found = []
     with engine.connect() as con:
         for macro in MACROS.split(";\n"):
@@ -125,9 +163,10 @@ def _observations(batches: Sequence[Batch]) -> list[tuple[Expectation, str, str,
     return found
 
 
-def _added_up(batch: Batch) -> pa.Table:
+def _added_up(batch: Batch, chosen: frozenset[str] | None) -> pa.Table:
     """The profiles of the batches before, under the id of this one, with how many they are."""
-    rows = profile.read(lake.batches_before(*batch)[-HISTORY:])
+    before = lake.batches_before(*batch)[-HISTORY:]
+    rows = profile.read(folder for folder in before if chosen is None or folder.name in chosen)
     number = len(pc.unique(rows["batch_id"]))
     same = pa.array([batch.batch_id] * len(rows), pa.string())
     rows = rows.set_column(rows.schema.get_field_index("batch_id"), rows.schema.field("batch_id"), same)
@@ -155,20 +194,21 @@ def _counted() -> str:
 # --- what becomes of a batch -----------------------------------------------------------------------------
 
 
-def _let_pass(source_id: str, batches: Sequence[Batch], seen: dict[tuple[str, str], pa.Table]) -> list[Outcome]:
+def _let_pass(source_id: str, batches: Sequence[Batch], seen: Mapping[Batch, pa.Table]) -> list[Outcome]:
     """Make the batches of one source current, in their order, up to the first that is held."""
     outcomes = []
     with lake.source_locked(source_id):
         # staff's word holds when a batch is staged anew, and so does what was current once
         passed = {name for name, one in decisions.decided(source_id).items() if one.decision == decisions.ACCEPT}
         passed |= {o.batch_id for o in recorded("stage", source_id) if o.verdict == "complete"}
-        for at, (_, batch_id) in enumerate(batches):
+        for at, batch in enumerate(batches):
+            batch_id = batch.batch_id
             outcome = decisions.kept_outcome(source_id, batch_id)
             if outcome is None:  # another process was here
                 break
-            gates = seen[source_id, batch_id]
+            gates = seen[batch]
             _keep(source_id, batch_id, gates)
-            failed = gates.filter(~pc.field("success")).to_pylist()
+            failed = _failed(gates)
             if not failed or batch_id in passed:
                 lake.release(source_id, batch_id)
                 outcomes.append(outcome.record(outcome.ended_at))
@@ -190,10 +230,14 @@ def waiting(source_id: str, batch_id: str) -> Outcome:
 
 
 def _reason(source_id: str, batch_id: str, failed: list[dict[str, Any]]) -> str:
-    found = "; ".join(f"{decisions.said(row)}. {row['advice']}" for row in failed)
+    english, chinese = expectations.in_both(
+        expectations.said(row["expectation"], expectations.shown(row["observed"]), row["advice"], row["about"])
+        for row in failed
+    )
+    command = f"calis gate accept (or reject) {source_id} {batch_id} --why …"
     return (
-        f"held for staff, the source's last state stays: {found}; then calis gate accept (or reject) "
-        f"{source_id} {batch_id} --why …"
+        f"held for staff, the source's last state stays: {english}; then {command} | "
+        f"待人工处理，沿用该数据源上一次的状态：{chinese}；然后 {command}"
     )
 
 

@@ -20,7 +20,7 @@ from warehouse import engine, lake
 from warehouse.outcome import EVERY_SOURCE, Outcome, recorded
 
 ASSETS = ("style.css", "site.js", "overview.js", "review.js", "decide.js", "dictionary.js")
-MEMBER_QUERIES = ("sources", "outcomes", "rules", "examples", "classes", "years")
+MEMBER_QUERIES = ("sources", "outcomes", "rules", "examples", "records", "classes", "years")
 RUNS = 12  # of which the overview draws the scores
 PAIRS = 50  # of doubtful matches on a page
 RULE_MEMBERS = 100  # members that the page of a rule lists
@@ -86,7 +86,7 @@ def _write(published: Published, folder: Path, outcome: Outcome) -> None:
     _page(site, "groups.html", folder / "groups.html", root="", scopes=by("scope", published.rows("groups")))
     _write_rules(published, site, folder, members, found, rule_members)
     _write_runs(published, site, folder)
-    _write_batches(site, folder, of_batches)
+    _write_batches(site, folder, of_batches, health)
     _page(site, "directors.html", folder / "directors.html", root="", **analysts.directors(published))
     _page(site, "dictionary.html", folder / "dictionary.html", root="", tables=analysts.dictionary(published))
     waiting = _write_review(published, site, folder)
@@ -131,7 +131,7 @@ def _write_overview(
         "scores": charts.score_bars(member["score"] for member in members),
         "rules": charts.rule_bars(found),
         "held": charts.bars(published.rows("held"), "bibs", "members", "members"),
-        "classes": charts.bars(published.rows("classes"), "bibs", "name_zh", "name_en", "class"),
+        "classes": charts.class_bars(published.rows("classes"), "bibs"),
     }
     _page(
         site, "index.html", folder / "index.html",
@@ -156,7 +156,7 @@ def _write_members(
         context = {name: rows.get(code, []) for name, rows in data.items()}
         found = explained(context.pop("rules"))
         shown = {
-            "classes": charts.bars(context.pop("classes"), "bibs", "name_zh", "name_en", "class"),
+            "classes": charts.class_bars(context.pop("classes"), "bibs"),
             "years": charts.year_bars(context.pop("years")),
             "rules": charts.rule_bars(found),
         }
@@ -199,7 +199,8 @@ def _write_rules(
         ]
         _page(
             site, "rule.html", folder / "rules" / f"{file_of(rule)}.html",
-            root="../", rule=row[0]["explained"], found=row, broken=broken[:RULE_MEMBERS], all_broken=len(broken),
+            root="../", rule=row[0]["explained"], found=row, broken=broken[:RULE_MEMBERS],
+            all_broken=sum(line["findings"] > 0 for line in broken),
             examples=examples.get(rule, []),
         )  # fmt: skip
 
@@ -208,10 +209,16 @@ def _write_runs(published: Published, site: jinja2.Environment, folder: Path) ->
     _page(site, "runs.html", folder / "runs.html", root="", runs=runs.history(published))
 
 
-def _write_batches(site: jinja2.Environment, folder: Path, of_batches: list[batches.Batch]) -> None:
+def _write_batches(
+    site: jinja2.Environment, folder: Path, of_batches: list[batches.Batch], health: dict[str, list[Row]]
+) -> None:
+    of_source = {row["source_id"]: row for rows in health.values() for row in rows}
     _page(site, "batches.html", folder / "batches.html", root="", batches=of_batches)
     for batch in of_batches:
-        _page(site, "batch.html", folder / "batches" / f"{batch.file}.html", root="../", batch=batch)
+        _page(
+            site, "batch.html", folder / "batches" / f"{batch.file}.html",
+            root="../", batch=batch, health=of_source.get(batch.source_id),
+        )  # fmt: skip
 
 
 def _write_review(published: Published, site: jinja2.Environment, folder: Path) -> int:

@@ -4,9 +4,9 @@
 
 where points are those that the findings on current records cost by their rules, and rejected are the records set
 aside in the batches that hold current records or came last.  Where a rule says nothing else, one error in every
-record costs 10 points and one warning 2; a source whose records all had to be set aside scores 0.  Findings of a
-rule that is waived for their source are shown, and not counted.  A source without any record has no score, nor has
-one of usage, whose bad lines are counted as rejected all the same.
+record costs 10 points and one warning 2; a source whose records all had to be set aside scores 0.  What a rule
+finds or sets aside that is waived for the source is shown, and costs nothing.  A source without any record has no
+score, nor has one of usage, whose bad lines are counted as rejected all the same.
 
 Completeness and freshness stand beside the score: the share of `CORE` that records have, and the days from the
 last good harvest to the build.  Groups are members, provinces, regional centres, cataloguing agencies (the first
@@ -26,17 +26,17 @@ from quality import decisions, rules
 from schemas import usage
 from schemas.columns import Table
 from schemas.quality import QUALITY_DEFECT, QUALITY_SCORE, QUALITY_SCORE_HISTORY
-from warehouse import lake
+from warehouse import lake, marts
 
 SQL = Path(__file__).resolve().parent / "scores.sql"
 SET_ASIDE_POINTS = 100
 _FAIL, _WARN = (f"{rules.SEVERITY_WEIGHT[severity]:g}" for severity in ("fail", "warn"))
 FORMULA = (  # as the pages show it, in Chinese and English
     f"评分 = 100 −（各问题按规则扣分之和 + {SET_ASIDE_POINTS} × 退回记录）÷（现有记录 + 退回记录），最低为 0；"
-    f"规则未另定时，错误扣 {_FAIL} 分，警告扣 {_WARN} 分；已豁免的问题不计。",
+    f"规则未另定时，错误扣 {_FAIL} 分，警告扣 {_WARN} 分；已豁免的问题与退回不扣分。",
     f"Score = 100 − (points of the findings + {SET_ASIDE_POINTS} × records set aside) ÷ (current records + "
     f"records set aside), never below 0; an error costs {_FAIL} points and a warning {_WARN}, where the rule says "
-    "nothing else; findings that are waived do not count.",
+    "nothing else; what is waived costs nothing.",
 )
 # What every record is asked for, each an SQL condition on staged.bib.
 CORE = (
@@ -84,7 +84,7 @@ def scores(con: duckdb.DuckDBPyConnection, registry: Registry) -> pa.Table:
     ]
     names = ("member_code", "source_id", "format", "supplier", "kind", "province", "regional_centre")
     schema = pa.schema([(name, pa.string()) for name in names])
-    con.register("registered", pa.Table.from_pylist(rows, schema=schema))
+    con.register("in_registry", pa.Table.from_pylist(rows, schema=schema))
     con.register("waived", decisions.waiver_table().filter(pc.field("in_force")))
     _of_usage(con)
     builds = lake.catalog_builds()
@@ -93,7 +93,8 @@ def scores(con: duckdb.DuckDBPyConnection, registry: Registry) -> pa.Table:
     con.register("rule_points", _rule_points(con))
     core = " + ".join(f"coalesce(({condition})::INT, 0)" for condition in CORE)
     current_rejected(con)
-    for name in ("record_score", "source_score"):
+    marts.prepare(con)
+    for name in ("registered", "record_score", "source_score"):
         con.execute(_statements()[name].replace("/* core */", f"100.0 * ({core}) / {len(CORE)}"))
     return (
         con.execute("SELECT * EXCLUDE (harvested_at, points) FROM source_score")

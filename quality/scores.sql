@@ -1,4 +1,4 @@
--- Scores as `quality/score.py` describes them.  Beside the lake they see the tables `registered` (sources with what the
+-- Scores as `quality/score.py` describes them.  Beside the lake they see the tables `in_registry` (sources with what the
 -- registry says of them), `waived` (waivers in force), `of_usage` (sources without a score), `rule_points` (points that a
 -- finding of a rule costs), and the variables `build_id` and `set_aside_points` (what a record set aside costs).
 
@@ -16,6 +16,18 @@ SELECT * FROM staged.rejected SEMI JOIN (
 ANTI JOIN staged.record ON record.source_id = rejected.source_id AND record.record_id = rejected.record_id
     AND record.batch_id > rejected.batch_id
 QUALIFY batch_id = max(batch_id) OVER (PARTITION BY source_id, coalesce(record_id, md5(content)))
+
+-- Its regional centre by the code that dim.member_period gives it.
+-- name: registered
+CREATE OR REPLACE TEMP TABLE registered AS
+SELECT in_registry.* REPLACE (
+    coalesce(centre_code, in_registry.regional_centre, province.regional_centre) AS regional_centre
+)
+FROM in_registry
+LEFT JOIN seed('provinces') AS province USING (province)
+LEFT JOIN seed('centres') AS centre
+    ON level = 'regional' AND in_registry.regional_centre IN (centre_code, centre.name_zh, centre.name_en)
+ORDER BY member_code, source_id
 
 -- name: record_score
 CREATE OR REPLACE TEMP TABLE record_score AS
@@ -52,7 +64,8 @@ issues AS (
     FROM record_score GROUP BY source_id
 ),
 set_aside AS (
-    SELECT source_id, count(*) AS rejected FROM staged.current_rejected GROUP BY source_id
+    SELECT source_id, count(*) AS rejected, count(until) AS waived_rejected
+    FROM staged.current_rejected LEFT JOIN waived USING (rule, source_id) GROUP BY source_id
 ),
 harvested AS (
     SELECT source_id, max(ended_at) AS harvested_at FROM quality.outcome
@@ -61,7 +74,9 @@ harvested AS (
 counted AS (
     SELECT member_code, source_id, harvested_at, coalesce(records, 0) AS records, coalesce(with_issue, 0) AS with_issue,
         coalesce(fails, 0)::BIGINT AS fails, coalesce(warns, 0)::BIGINT AS warns,
-        coalesce(waived, 0)::BIGINT AS waived, coalesce(rejected, 0) AS rejected, coalesce(points, 0) AS points,
+        coalesce(waived, 0)::BIGINT + coalesce(waived_rejected, 0) AS waived, coalesce(rejected, 0) AS rejected,
+        coalesce(points, 0) + getvariable('set_aside_points')
+            * coalesce(rejected - waived_rejected, 0) AS points,
         completeness
     FROM registered
     LEFT JOIN records USING (source_id) LEFT JOIN issues USING (source_id) LEFT JOIN set_aside USING (source_id)
@@ -69,7 +84,7 @@ counted AS (
 )
 SELECT * EXCLUDE completeness,
     CASE WHEN records + rejected > 0 AND source_id NOT IN (SELECT source_id FROM of_usage) THEN
-        greatest(0, 100 - (points + getvariable('set_aside_points') * rejected) / (records + rejected)) END AS score,
+        greatest(0, 100 - points / (records + rejected)) END AS score,
     completeness,
     -- to the build, not to now: publishing it again says the same
     round(greatest(0, epoch(strptime(left(getvariable('build_id'), 15), '%Y%m%dT%H%M%S') - harvested_at)) / 86400, 2) AS freshness
@@ -101,7 +116,7 @@ added_up AS (
 ),
 scored AS (
     SELECT * EXCLUDE scored, CASE WHEN scored AND records + rejected > 0 THEN
-        greatest(0, 100 - (points + getvariable('set_aside_points') * rejected) / (records + rejected)) END AS score
+        greatest(0, 100 - points / (records + rejected)) END AS score
     FROM added_up
 )
 SELECT getvariable('build_id') AS build_id, scope, name, records, with_issue, fails, warns, waived, rejected,

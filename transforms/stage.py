@@ -116,6 +116,12 @@ def _done(source_id: str) -> set[str]:
     return finished | _set_aside(source_id)
 
 
+def waiting(source_id: str) -> list[str]:
+    """The landed batches of a source that are not staged yet, without those that wait for staff, oldest first."""
+    done = _done(source_id) | {one.batch_id for one in decisions.held([source_id])}
+    return [batch_id for batch_id in lake.raw_batches(source_id) if batch_id not in done]
+
+
 def _full_after(source_id: str, batch_id: str) -> str:
     """The newest full export of a source that landed after a batch, if any."""
     later = (name for name in reversed(lake.raw_batches(source_id)) if name > batch_id)

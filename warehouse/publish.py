@@ -43,13 +43,16 @@ def publish(run_id: str, failed_percent: float | None = None) -> list[Outcome]:
     try:
         with lake.replacing_file(lake.published_database()) as scratch, engine.open_lake() as con:
             if reasons := _fill_and_check(con, scratch, outcome, failed_percent):
-                raise _HeldError("; ".join(reasons))
+                raise _HeldError(reasons)
             _keep_quality(con, outcome.batch_id)
             outcome.staged, outcome.ended_at = outcome.received, lake.now()
             _append(con, "quality.outcome", pa.Table.from_pylist([vars(outcome)], QUALITY_OUTCOME.schema))
     except _HeldError as held:
         outcome.verdict, outcome.rejected = "held", outcome.received
-        outcome.reason = f"not published, the last good file stays: {held}"
+        english, chinese = expectations.in_both(held.args[0])
+        outcome.reason = (
+            f"not published, the last good file stays: {english} | 未发布，沿用上一次的文件：{chinese}"
+        )
     outcome.require_balance()
     return [outcome.record()]
 

@@ -13,11 +13,11 @@ def directors(published: Published) -> dict[str, Any]:
     return {
         "shown": {
             "regions": charts.bars(published.rows("regions"), "bibs", "name_zh", "name_en"),
-            "classes": charts.bars(published.rows("classes"), "bibs", "name_zh", "name_en", "class"),
+            "classes": charts.class_bars(published.rows("classes"), "bibs"),
             "years": charts.year_bars(published.rows("years_held")),
             "years_use": charts.bars(years, "loans", "name", "name"),
             "regions_use": charts.bars(published.rows("regions_use"), "loans", "name_zh", "name_en"),
-            "classes_use": charts.bars(published.rows("classes_use"), "loans", "name_zh", "name_en", "class"),
+            "classes_use": charts.class_bars(published.rows("classes_use"), "loans"),
         },
         "members_use": published.rows("members_use"),
     }

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from quality import profile
 from warehouse import engine, lake
 
 from .published import Published, by
@@ -46,6 +47,7 @@ class Batch:
     decisions: list[Row] = field(default_factory=list)
     records: list[Row] = field(default_factory=list)  # some of a batch that is held
     set_aside: list[Row] = field(default_factory=list)  # some of its records that were, and why
+    sizes: Row = field(default_factory=dict)  # current records before a held batch, and after it
 
     @property
     def failed(self) -> list[Row]:
@@ -106,6 +108,8 @@ def _look_into(batch: Batch) -> None:
         folder = lake.held_batch(*batch.key)
     except lake.LakeError:
         return
+    profiled = profile.read([folder]).to_pylist()
+    batch.sizes = {row["about"]: row["count"] for row in profiled if row["measure"] == "current"}
     files = {name: str(folder / f"{name}.parquet") for name in ("bib", "issue", "rejected")}
     if not all((folder / f"{name}.parquet").exists() for name in files):
         return

@@ -29,9 +29,20 @@ def bars(rows: Iterable[Row], number: str, zh: str, en: str, note: str = "") -> 
     return [Bar(row[number], str(row[zh]), str(row[en]), str(row[note]) if note else "") for row in rows]
 
 
+def class_bars(rows: Iterable[Row], number: str) -> list[Bar]:
+    """A bar a main class, named with its letter and scheme: some names are in CLC and LCC alike."""
+    return [Bar(row[number], *(_class(row, row[name]) for name in ("name_zh", "name_en"))) for row in rows]
+
+
+def _class(row: Row, name: str) -> str:
+    letter = "" if row["class"] in ("", "-", None) else f"{row['class']} "
+    return f"{letter}{name}" + (f" · {row['scheme'].upper()}" if letter and row["scheme"] else "")
+
+
 def rule_bars(rows: list[Row]) -> list[Bar]:
-    """The twelve rules that found most."""
-    worst = sorted(rows, key=lambda row: -row["findings"])[:12]
+    """The twelve rules that found most; what is waived does not count."""
+    counted = [row for row in rows if row["findings"]]
+    worst = sorted(counted, key=lambda row: -row["findings"])[:12]
     return [Bar(r["findings"], r["explained"].title_zh, r["explained"].title_en, r["rule"]) for r in worst]
 
 

@@ -22,8 +22,8 @@
     var names = DECIDED[answer.decision] || [answer.decision, answer.decision];
     batch.querySelectorAll("[data-decide]").forEach(function (button) { button.disabled = true; });
     window.site.tell(batch.querySelector("[data-told]"),
-      names[0] + "：" + answer.who + "，" + answer.when + "，" + answer.why,
-      names[1] + ": " + answer.who + ", " + answer.when + ", " + answer.why);
+      names[0] + "：" + answer.who + "，" + answer.when + "，" + answer.why + (answer.next ? "。" + answer.next.zh + "。" : ""),
+      names[1] + ": " + answer.who + ", " + answer.when + ", " + answer.why + (answer.next ? ". " + answer.next.en + "." : ""));
   }
   function failed(told) {
     return function (error) {
@@ -35,8 +35,8 @@
     var told = form.querySelector("[data-told]");
     function send(path, body) {
       window.site.post(path, body).then(function (answer) {
-        window.site.tell(told, "已记入：" + answer.who + "，" + answer.when + "；下次发布起生效",
-          "Recorded: " + answer.who + ", " + answer.when + "; it counts from the next publication");
+        window.site.tell(told, "已记入：" + answer.who + "，" + answer.when + "；" + answer.next.zh,
+          "Recorded: " + answer.who + ", " + answer.when + "; " + answer.next.en);
       }, failed(told));
     }
     function values() {

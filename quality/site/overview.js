@@ -15,7 +15,7 @@
     var history = member.history;
     member.change = history.length > 1 ? history[history.length - 1] - history[history.length - 2] : null;
     member.text = [
-      member.member_code, member.name_zh, member.name_en, member.regional_centre || "",
+      member.member_code, member.name_zh, member.name_en, pair("centre", member.regional_centre || "").join(" "),
       pair("province", member.province).join(" "), pair("kind", member.kind).join(" ")
     ].join(" ").toLowerCase();
     return member;
@@ -52,7 +52,7 @@
     var provinces = counted("province"), centres = counted("regional_centre"), kinds = counted("kind");
     return {
       province: Object.keys(provinces).sort().map(function (code) { return [code, pair("province", code), provinces[code]]; }),
-      centre: Object.keys(centres).sort(window.site.compare).map(function (name) { return [name, [name, name], centres[name]]; }),
+      centre: Object.keys(centres).sort(window.site.compare).map(function (name) { return [name, pair("centre", name), centres[name]]; }),
       kind: Object.keys(kinds).sort().map(function (code) { return [code, pair("kind", code), kinds[code]]; }),
       state: Object.keys(STATES).map(function (code) { return [code, STATES[code], members.filter(STATES[code][2]).length]; }),
       rule: data.rules.map(function (rule) { return [rule[0], [rule[1], rule[2]], rule[4]]; })
@@ -138,7 +138,10 @@
     var where = element("span", "sub", both(pair("province", member.province)));
     where.appendChild(document.createTextNode(" · "));
     where.appendChild(both(pair("kind", member.kind)));
-    if (member.regional_centre) { where.appendChild(document.createTextNode(" · " + member.regional_centre)); }
+    if (member.regional_centre) {
+      where.appendChild(document.createTextNode(" · "));
+      where.appendChild(both(pair("centre", member.regional_centre)));
+    }
     head.appendChild(where);
     row.appendChild(head);
     var score = element("td");
@@ -152,15 +155,7 @@
     if (member.reason) { verdict.title = member.reason; }
     row.appendChild(verdict);
     row.appendChild(element("td", "when", when(member.failing_since)));
-    var names = document.querySelectorAll("#member-table thead th");
-    Array.prototype.forEach.call(row.cells, function (cell, at) {
-      if (at) {
-        var name = element("span", "cell-name");
-        name.setAttribute("aria-hidden", "true");
-        Array.prototype.forEach.call(names[at].querySelectorAll("span"), function (text) { name.appendChild(text.cloneNode(true)); });
-        cell.insertBefore(name, cell.firstChild);
-      }
-    });
+    window.site.nameCells(row, document.getElementById("member-table"));
     return row;
   }
   function sortKey(member) {

@@ -34,14 +34,15 @@ def data(members: Sequence[Row], rule_members: Sequence[Row], found: Sequence[Ro
     at = {row["rule"]: number for number, row in enumerate(found)}
     broken: dict[str, list[int]] = {}
     for row in rule_members:
-        if row["rule"] in at:
+        if row["rule"] in at and row["findings"]:  # else all of it is waived
             broken.setdefault(row["member_code"], []).append(at[row["rule"]])
     rules = [
         [row["rule"], row["explained"].title_zh, row["explained"].title_en, row["severity"], row["members"]]
         for row in found
     ]
     rows = [_row(member, broken.get(member["member_code"], [])) for member in members]
-    names = {group: group_of_labels(group) for group in ("province", "kind", "verdict", "grade")}
+    names: dict[str, Any] = {group: group_of_labels(group) for group in ("province", "kind", "verdict", "grade")}
+    names["centre"] = {member["regional_centre"]: (member["centre_zh"], member["centre_en"]) for member in members}
     return embedded({"columns": COLUMNS, "rows": rows, "rules": rules, "labels": names})
 
 

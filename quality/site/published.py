@@ -3,6 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 
 import duckdb
 import pyarrow as pa
@@ -10,6 +11,14 @@ import pyarrow as pa
 from .words import SITE, Row
 
 log = logging.getLogger("calis")
+# `finding`: what rules found, and whether a waiver holds, which a file of an older version does not know
+_FINDING = """CREATE OR REPLACE TEMP VIEW finding AS
+SELECT issue.*, holds IS NOT NULL AS is_waived
+FROM quality.issue LEFT JOIN ({holding}) USING (rule, source_id)"""
+_HOLDING = (
+    "SELECT DISTINCT rule, source_id, true AS holds FROM quality.waiver WHERE in_force",
+    "SELECT NULL AS rule, NULL AS source_id, NULL AS holds WHERE false",
+)
 
 
 class Published:
@@ -18,6 +27,10 @@ class Published:
     def __init__(self, con: duckdb.DuckDBPyConnection):
         self._con = con
         self.missing: dict[str, str] = {}
+        for holding in _HOLDING:
+            with suppress(duckdb.CatalogException, duckdb.BinderException):
+                con.execute(_FINDING.format(holding=holding))
+                break
 
     def rows(self, name: str, optional: bool = False) -> list[Row]:
         """The rows of the query `sql/<name>.sql`; none where the file lacks a table or column that it asks for.

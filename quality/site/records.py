@@ -92,7 +92,9 @@ def show(format_: str, rows: list[Row], tag: str | None, value: str | None) -> S
     if tag and not any(field.marked and field.tag == tag for field in fields):
         missing = Field(tag, "", (), marked=True, missing=True)
         place = next(
-            (at for at, field in enumerate(fields) if field.tag > tag and field.tag != "LDR"), len(fields)
+            # tags of MARC have an order, names of elements none
+            (at for at, field in enumerate(fields) if field.tag > tag and field.tag.isdigit() and tag.isdigit()),
+            len(fields),
         )
         fields.insert(place, missing)
     shown = _near_the_mark(fields)

@@ -73,6 +73,9 @@
     if (root.dataset.language === "en") { setLanguage("en"); }
     document.querySelectorAll("[data-filter]").forEach(filtered);
     document.querySelectorAll("table[data-sortable]").forEach(sortable);
+    document.querySelectorAll("table.fold:not(#member-table)").forEach(function (table) {
+      Array.prototype.forEach.call(table.tBodies[0].rows, function (row) { site.nameCells(row, table); });
+    });
     // buttons that decide are off until scripts are ready, and where the pages are served, until it is known for whom
     mayPress(!root.hasAttribute("data-served"));
     if (root.hasAttribute("data-served")) {
@@ -99,6 +102,20 @@
       count.textContent = words.length ? shown + " / " + rows.length : "";
     });
   }
+
+  // --- tables that a phone shows as cards: each cell with the name of its column ---
+  site.nameCells = function (row, table) {
+    var names = table.tHead.rows[0].cells;
+    if (row.cells.length !== names.length) { return; }  // a line that says that there is nothing
+    Array.prototype.forEach.call(row.cells, function (cell, at) {
+      if (!at) { return; }
+      var name = document.createElement("span");
+      name.className = "cell-name";
+      name.setAttribute("aria-hidden", "true");
+      names[at].querySelectorAll("span").forEach(function (text) { name.appendChild(text.cloneNode(true)); });
+      cell.insertBefore(name, cell.firstChild);
+    });
+  };
 
   // --- sorting ---
   site.compare = function (a, b) {

@@ -46,10 +46,14 @@ def label(group: str, code: str) -> Markup:
     return both(*labels().get((group, code), (code, code)))
 
 
-def two_languages(text: str | None) -> Markup:
-    """`English | 中文`, as stages write what staff read, one of them shown at a time; other text as it is."""
+def two_languages(text: str | None, longest: int = 0) -> Markup:
+    """`English | 中文`, as stages write what staff read, one of them shown at a time; other text as it is.
+
+    What is longer than `longest` characters is cut, where that is given.
+    """
     parts = (text or "–").split(" | ")
-    return both(parts[1], parts[0]) if len(parts) == 2 else escape(text or "–")
+    sides = [f"{part[:longest]}…" if 0 < longest < len(part) else part for part in parts]
+    return both(sides[1], sides[0]) if len(parts) == 2 else escape(" | ".join(sides))
 
 
 def number(value: float | None, digits: int = 0) -> str:

@@ -2,6 +2,7 @@
 
 from harvesters.landing import Landing
 from harvesters.registry import Source
+from quality import decisions
 from tests.transforms.marc_records import build
 from warehouse import engine, lake
 from warehouse.outcome import Outcome
@@ -62,6 +63,13 @@ def land(content: bytes, source: Source = S, full: bool = False) -> str:
 
 def counts(outcome: Outcome) -> tuple[int, ...]:
     return outcome.received, outcome.staged, outcome.rejected, outcome.deleted, outcome.unchanged
+
+
+def failed(source_id: str, batch_id: str) -> dict[str, tuple[str, float]]:
+    """What failed at the gates of a batch: by name what it is about, and the number observed."""
+    rows = decisions.gates_of(source_id, batch_id)
+    assert rows
+    return {row["name"]: (row["about"], row["observed"]) for row in rows if not row["success"]}
 
 
 def current() -> list[str]:

@@ -6,10 +6,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from operations import onward
 from quality import decisions, expectations, gates
 from quality.decisions import DecisionError
 from tests.quality import arrivals
-from tests.quality.arrivals import S, T, books, counts, current, land, untitled
+from tests.quality.arrivals import S, T, books, counts, current, failed, land, untitled
 from tests.transforms.marc_records import assemble
 from transforms import stage as staging
 from transforms.stage import stage, stage_sources
@@ -20,12 +21,6 @@ from warehouse.outcome import recorded
 @pytest.fixture(autouse=True)
 def lake_with_registry(lake_home):
     arrivals.registry()
-
-
-def failed(source_id: str, batch_id: str) -> dict[str, tuple[str, float]]:
-    rows = decisions.gates_of(source_id, batch_id)
-    assert rows
-    return {row["name"]: (row["about"], row["observed"]) for row in rows if not row["success"]}
 
 
 def verdicts(source_id: str = "s") -> list[str]:
@@ -331,6 +326,33 @@ def test_killed_between_staging_and_the_gates_is_staged_anew(monkeypatch):
     assert current() == [] and recorded("stage", "s") == []
     (outcome,) = stage(S, "r2")
     assert outcome.verdict == "complete" and len(current()) == 60
+
+
+@pytest.mark.parametrize(
+    ("then", "told"), [("accept", "put"), ("reject", "comes again"), ("supersede", "needs no decision any more")]
+)
+def test_a_second_decision_says_what_the_first_was_and_how_it_is_undone(then, told):
+    batch = held_after_one()
+    if then == "supersede":
+        land(books(range(90)), full=True)
+        stage(S, "r")
+    else:
+        getattr(decisions, then)("s", batch, "li", "known")
+    with pytest.raises(DecisionError, match=told) as refused:
+        decisions.accept("s", batch, "wang", "fine")
+    assert ("is a full export" if then == "supersede" else "calis harvest s --full") in str(refused.value)
+
+
+def test_what_waits_behind_a_decided_batch_is_told():
+    batch = held_after_one()
+    behind = land(books(range(200, 210)))
+    assert staging.waiting("s") == [behind]
+    accepted = decisions.accept("s", batch, "li", "known")
+    assert staging.waiting("s") == [behind]
+    said = onward.by_hand(accepted)
+    assert "calis stage s (for 1 that waited behind it), calis catalog, calis publish" in said
+    stage(S, "r")
+    assert staging.waiting("s") == [] and "calis stage" not in onward.by_hand(accepted)
 
 
 def test_what_can_not_be_decided_says_why():

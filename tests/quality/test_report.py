@@ -230,7 +230,7 @@ def test_a_long_record_shows_its_beginning_and_what_is_marked():
 
 def test_elements_of_xml_have_neither_indicators_nor_codes():
     rows = [{"field_no": 0, "tag": "title", "ind1": None, "ind2": None, "code": None, "value": "论文"}]
-    (title, rights) = records.show("oai_dc", rows, "rights", None).fields[::-1]
+    (title, rights) = records.show("oai_dc", rows, "rights", None).fields
     assert (title.tag, title.indicators, title.subfields[0].code) == ("title", "", "") and rights.missing
 
 

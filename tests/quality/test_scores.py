@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from quality import decisions, rules
+from quality import decisions, expectations, rules
 from quality.decisions import DecisionError
 from tests.quality import small_lake
 from warehouse import build, lake
@@ -47,6 +47,57 @@ def test_a_waived_rule_is_shown_and_not_counted_until_it_ends(small):
     publish("run-3")
     assert score("c-repository")["warns"] == 1
     assert [row["in_force"] for row in rows("SELECT in_force FROM quality.waiver")] == [False, False]
+
+
+def test_a_waiver_expires_at_the_first_publication_after_its_day(small, monkeypatch):
+    (rule,) = {row["rule"] for row in _found("c-repository")}
+    until = decisions.today() + timedelta(days=3)
+    decisions.waive(rule, "c-repository", until, "li", "agreed")
+    seen = {}
+    for day in (until, until + timedelta(days=1)):
+        with monkeypatch.context() as patch:
+            patch.setattr(decisions, "today", lambda day=day: day)
+            publish(f"run-{day}")
+        (defect,) = rows("SELECT status FROM quality.defect WHERE source_id = 'c-repository'")
+        (waiver,) = rows("SELECT in_force FROM quality.waiver")
+        (record,) = rows("SELECT waived, score FROM quality.record_score WHERE source_id = 'c-repository'")
+        seen[day == until] = (
+            score("c-repository")["warns"],
+            defect["status"],
+            waiver["in_force"],
+            record["waived"],
+        )
+    assert seen == {True: (0, "waived", True, 1), False: (1, "open", False, 0)}
+
+
+def _found(source_id: str) -> list[dict]:
+    publish("run-0")
+    return rows(f"SELECT rule FROM quality.issue WHERE source_id = '{source_id}'")
+
+
+def test_records_set_aside_by_a_waived_rule_are_told_and_cost_nothing(small, monkeypatch):
+    chosen = tuple(one for one in expectations.load() if one.name != "rejected_percent")
+    monkeypatch.setattr(expectations, "load", lambda: chosen)
+    small_lake.stage_source("a-opac", small_lake.HELD["a-opac"], rejected=1)
+    publish("run-1")
+    before = score("a-opac")
+    decisions.waive("iso2709-length", "a-opac", decisions.today(), "li", "an old system, known")
+    publish("run-2")
+    after = score("a-opac")
+    assert (before["rejected"], after["rejected"]) == (1, 1), "they are set aside all the same"
+    assert after["score"] == pytest.approx(before["score"] + 100 / 4) and after["waived"] == before["waived"] + 1
+    of_member = "SELECT score, waived FROM quality.score_history WHERE scope = 'member' AND name = 'A'"
+    assert rows(of_member) == [{"score": after["score"], "waived": after["waived"]}]
+
+
+def test_a_regional_centre_goes_by_the_code_that_members_have(small):
+    members = lake.registry() / "members.csv"
+    members.write_text(
+        members.read_text("utf-8").replace("华南", "华南地区中心").replace("31,华东", "32,"), "utf-8"
+    )
+    publish("run-1")
+    named = {row["name"] for row in rows("SELECT name FROM quality.score_history WHERE scope = 'regional_centre'")}
+    assert named == {"华北", "east-north", "south"}, "as it is written, that of the province, that of the name"
 
 
 def test_a_waiver_of_one_source_says_nothing_of_another(small):

@@ -1,5 +1,6 @@
-SELECT member_code, rule, severity, any_value(tag) AS tag, count(*) AS findings,
-    count(DISTINCT (source_id, batch_id, record_no)) AS records
-FROM quality.issue JOIN quality.score USING (source_id)
+SELECT member_code, rule, severity, any_value(tag) AS tag, count(*) FILTER (NOT is_waived) AS findings,
+    count(*) FILTER (is_waived) AS waived,
+    count(DISTINCT (source_id, batch_id, record_no)) FILTER (NOT is_waived) AS records
+FROM finding JOIN quality.score USING (source_id)
 GROUP BY member_code, rule, severity
-ORDER BY member_code, severity, findings DESC, rule
+ORDER BY member_code, findings = 0, severity, findings DESC, waived DESC, rule

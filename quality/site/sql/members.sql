@@ -1,6 +1,6 @@
 WITH scored AS (
     SELECT member_code, count(*) AS sources, sum(records) AS records, sum(rejected) AS rejected,
-        sum(with_issue) AS with_issue, sum(fails) AS fails, sum(warns) AS warns,
+        sum(with_issue) AS with_issue, sum(fails) AS fails, sum(warns) AS warns, sum(waived) AS waived,
         sum(score * (records + rejected)) / nullif(sum(records + rejected) FILTER (WHERE score IS NOT NULL), 0) AS score
     FROM quality.score GROUP BY member_code
 ),
@@ -25,14 +25,15 @@ held AS (
         sum(holdings) AS holdings, sum(items) AS items
     FROM (SELECT *, count(*) OVER (PARTITION BY bib_id) AS holders FROM marts.bib_member) GROUP BY member_code
 )
-SELECT member_code, name_zh, name_en, kind, province, regional_centre,
+SELECT member_code, dim.member.name_zh, dim.member.name_en, kind, dim.member.province, regional_centre,
+    coalesce(centre.name_zh, regional_centre) AS centre_zh, coalesce(centre.name_en, regional_centre) AS centre_en,
     coalesce(sources, 0) AS sources, coalesce(records, 0) AS records, coalesce(rejected, 0) AS rejected,
-    coalesce(with_issue, 0) AS with_issue, coalesce(fails, 0) AS fails, coalesce(warns, 0) AS warns, score,
+    coalesce(with_issue, 0) AS with_issue, coalesce(fails, 0) AS fails, coalesce(warns, 0) AS warns, coalesce(waived, 0) AS waived, score,
     harvested_at, coalesce(failing.verdict, harvested.verdict, 'none') AS verdict,
     coalesce(reason, '') AS reason, failing_since, coalesce(failing_sources, 0) AS failing_sources,
     coalesce(bibs, 0) AS bibs, coalesce(unique_bibs, 0) AS unique_bibs,
     coalesce(holdings, 0) AS holdings, coalesce(items, 0) AS items
 FROM dim.member
 LEFT JOIN scored USING (member_code) LEFT JOIN harvested USING (member_code) LEFT JOIN failing USING (member_code)
-LEFT JOIN held USING (member_code)
+LEFT JOIN held USING (member_code) LEFT JOIN dim.centre ON centre_code = regional_centre
 ORDER BY member_code

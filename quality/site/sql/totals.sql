@@ -6,6 +6,7 @@ SELECT
     (SELECT coalesce(sum(with_issue), 0) FROM quality.score) AS with_issue,
     (SELECT coalesce(sum(fails), 0) FROM quality.score) AS fails,
     (SELECT coalesce(sum(warns), 0) FROM quality.score) AS warns,
+    (SELECT coalesce(sum(waived), 0) FROM quality.score) AS waived,
     (SELECT count(*) FROM catalog.bib) AS bibs,
     (SELECT count(*) FROM catalog.holding) AS holdings,
     (SELECT count(*) FROM catalog.item) AS items,
