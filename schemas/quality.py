@@ -275,6 +275,33 @@ QUALITY_METRIC = Table(
     key=("source_id", "format", "metric", "element"),
 )
 
+QUALITY_RECORD_METRIC = Table(
+    "quality",
+    "record_metric",
+    "one current record's points by the metrics of quality.metric",
+    "记录质量指标",
+    (
+        SOURCE_ID,
+        RECORD_ID,
+        BATCH_ID,
+        RECORD_NO,
+        key("format", STRING, "Format of the record: marc21, cnmarc or unimarc", "格式"),
+        col("thompson_traill", FLOAT, "Points of Thompson and Traill", "Thompson–Traill 得分"),
+        col(
+            "shelf_ready",
+            FLOAT,
+            "Share of the points for books ready for the shelf; of books only",
+            "上架就绪比例",
+        ),
+        col("serial", FLOAT, "Points of Carlstone; of serials only", "连续出版物得分"),
+        col("classified", BOOL, "Whether it has a classification number", "有分类号"),
+        col("subject", BOOL, "Whether it has a subject", "有主题"),
+        col("controlled_subject", BOOL, "Whether it has a subject from a thesaurus", "有规范主题词"),
+        col("authority_link", BOOL, "Whether it has a link to an authority", "有规范记录号"),
+    ),
+    key=("source_id", "record_id"),
+)
+
 QUALITY_COMPLETENESS = Table(
     "quality",
     "completeness",

@@ -89,6 +89,7 @@ def fill(con: duckdb.DuckDBPyConnection, file: Path, registry: Registry) -> dict
         "quality.score": "scores",
         "quality.metric": "quality_metric",
         "quality.completeness": "quality_completeness",
+        "quality.record_metric": "temp.main.record_metric ORDER BY ALL",
         "quality.source": "sources",
         "quality.batch_gate": _BATCH_GATE,
         "quality.waiver": "waivers",

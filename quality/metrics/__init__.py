@@ -8,9 +8,12 @@ Each is SQL over `staged.current_…`, and laid down as data:
                                      sum of points is given as a share of all that can be had
                     serial           Carlstone, Serials Review 43, 2017, for serials
                     coverage         1 where a record has a class number, a subject, a link to an authority
-    user_tasks.csv  which fields serve to find, identify, select or obtain (Delsey, Functional Analysis of the
-                    MARC 21 Bibliographic and Holdings Formats; IFLA, Functional Requirements for Bibliographic
-                    Records): of each task the share of its elements that a record has
+    user_tasks.csv  which fields serve which of the twelve tasks that QA catalogue counts: to find, identify,
+                    select or obtain a resource, to restrict, manage, operate or interpret its use, to identify,
+                    process, sort or display data (Delsey, Functional Analysis of the MARC 21 Bibliographic and
+                    Holdings Formats; IFLA, Functional Requirements for Bibliographic Records; for UNIMARC
+                    Arastoopoor and Fattahi, IJISM 11, 2013, who have the first four, the others by what the fields
+                    of MARC 21 serve): of each task the share of its elements that a record has
 
 What is said for MARC 21 was carried over to the fields of CNMARC and UNIMARC that hold the same.  In `points`,
 `fields('020|022')` is how many fields of these tags there are, `fields('650', '0')` those with this second
@@ -29,11 +32,26 @@ import duckdb
 import pyarrow as pa
 
 from quality.rules import FOLDER as RULES
-from schemas.quality import QUALITY_COMPLETENESS, QUALITY_METRIC
+from schemas.quality import QUALITY_COMPLETENESS, QUALITY_METRIC, QUALITY_RECORD_METRIC
 
 FOLDER = Path(__file__).resolve().parent
 FORMATS = ("marc21", "cnmarc", "unimarc")
-TASKS = {"find": "查找", "identify": "识别", "select": "选择", "obtain": "获取"}
+# Delsey's twelve in three groups, by the names of user_tasks.csv: label in Chinese, in English
+TASKS = {
+    "find": ("发现：查找", "Discovery: find"),
+    "identify": ("发现：识别", "Discovery: identify"),
+    "select": ("发现：选择", "Discovery: select"),
+    "obtain": ("发现：获取", "Discovery: obtain"),
+    "restrict": ("使用：限制", "Use: restrict"),
+    "manage": ("使用：管理", "Use: manage"),
+    "operate": ("使用：操作", "Use: operate"),
+    "interpret": ("使用：解读", "Use: interpret"),
+    "data-identify": ("数据管理：标识", "Data management: identify"),
+    "process": ("数据管理：处理", "Data management: process"),
+    "sort": ("数据管理：排序", "Data management: sort"),
+    "display": ("数据管理：显示", "Data management: display"),
+}
+RECORD_METRICS = {"thompson-traill": "thompson_traill", "shelf-ready": "shelf_ready", "serial": "serial"}
 KINDS = {"shelf-ready": "book", "serial": "serial"}  # metrics of some records only
 RECORDS = 500_000  # measured at once, whole sources
 ALL = "*"  # in place of a source: all of them
@@ -158,9 +176,10 @@ def _scores(con: duckdb.DuckDBPyConnection, format_: str) -> None:
     named = [f"coalesce({sql}, 0)::DOUBLE AS e{n}" for n, sql in enumerate(points)]
     con.execute(f"""
         CREATE OR REPLACE TEMP TABLE pointed AS
-        SELECT source_id, kind, {", ".join(named)} FROM (
+        SELECT rec, source_id, kind, {", ".join(named)} FROM (
             SELECT rec, {asked.columns()} FROM ({_ASKED_ROWS.format(format=format_)}) GROUP BY rec
         ) JOIN measured USING (rec)""")
+    totals: dict[str, str] = {}
     for metric in dict.fromkeys(element.metric for element in elements(format_)):
         mine = [(n, element) for n, element in enumerate(elements(format_)) if element.metric == metric]
         attainable = sum(float(found[0]) for _, e in mine if (found := _WEIGHT.match(e.points)))
@@ -168,10 +187,18 @@ def _scores(con: duckdb.DuckDBPyConnection, format_: str) -> None:
         sums = [f"sum(e{n})" for n, _ in mine] + ([] if metric == "coverage" else [f"sum({total})"])
         names = [element.element for _, element in mine] + ([] if metric == "coverage" else [""])
         kind = f"WHERE kind = '{KINDS[metric]}'" if metric in KINDS else ""
+        if metric == "coverage":
+            totals |= {e.element.replace("-", "_"): f"e{n} > 0" for n, e in mine}
+        else:
+            totals[RECORD_METRICS[metric]] = f"CASE WHEN {kind.removeprefix('WHERE ') or 'true'} THEN {total} END"
         con.execute(f"""
             INSERT INTO summed SELECT source_id, '{format_}', '{metric}', unnest({names}), count, unnest(sums)
             FROM (SELECT source_id, count(*) AS count, [{", ".join(sums)}] AS sums FROM pointed {kind}
                   GROUP BY source_id)""")
+    each = ", ".join(f"{sql} AS {name}" for name, sql in totals.items())
+    con.execute(f"""
+        INSERT INTO record_metric BY NAME SELECT measured.* EXCLUDE (rec, kind), pointed.* EXCLUDE (rec)
+        FROM (SELECT rec, {each} FROM pointed) AS pointed JOIN measured USING (rec)""")
 
 
 def _tasks(con: duckdb.DuckDBPyConnection, format_: str) -> None:
@@ -255,8 +282,12 @@ def measure(con: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
         con: from `engine.open_lake`, not yet in another database.
 
     Returns:
-        `quality.metric` and `quality.completeness`, by these names; '*' stands for all sources.
+        `quality.metric` and `quality.completeness`, by these names; '*' stands for all sources.  The points of
+        each record are left in the temporary table `record_metric`, a row of `quality.record_metric` each.
     """
+    con.register("empty_record_metric", QUALITY_RECORD_METRIC.empty())
+    con.execute("CREATE OR REPLACE TEMP TABLE record_metric AS FROM empty_record_metric")
+    con.unregister("empty_record_metric")
     con.execute((RULES / "macros.sql").read_text("utf-8").replace("CREATE MACRO", "CREATE OR REPLACE MACRO"))
     con.execute("""
         CREATE OR REPLACE TEMP TABLE summed
@@ -266,7 +297,7 @@ def measure(con: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
     for group in _groups(con):
         con.execute(
             """CREATE OR REPLACE TEMP TABLE measured AS
-            SELECT (row_number() OVER ())::INT AS rec, source_id, batch_id, record_no, format, kind
+            SELECT (row_number() OVER ())::INT AS rec, source_id, record_id, batch_id, record_no, format, kind
             FROM staged.current_bib WHERE source_id IN (SELECT unnest(?))""",
             [group],
         )
@@ -302,7 +333,7 @@ def _labels() -> Iterator[dict[str, str]]:
     for format_ in FORMATS:
         rows = [(e.metric, e.element, e.label_zh, e.label_en) for e in elements(format_)]
         rows += [(metric, "", *_TOTAL) for metric in dict.fromkeys(row[0] for row in rows) if metric != "coverage"]
-        rows += [("user-tasks", task, chinese, task.capitalize()) for task, chinese in TASKS.items()]
+        rows += [("user-tasks", task, *label) for task, label in TASKS.items()]
         for metric, element, chinese, english in rows:
             yield dict(zip(_LABEL, (format_, metric, element, chinese, english), strict=True))
     for format_ in (*FORMATS, "oai_dc", "qdc", "mods", "dim", "xoai"):

@@ -27,7 +27,10 @@ def measured(*records, bibs=None):
     for n, (bib, members) in enumerate(held):
         con.execute("INSERT INTO catalog.bib VALUES (?, ?)", [bib, members])
         con.execute("INSERT INTO catalog.bib_record VALUES (?, 'demo-1', ?)", [bib, f"r{n}"])
-    return metrics.measure(con)
+    found = metrics.measure(con)
+    rows = con.execute("FROM record_metric ORDER BY record_no").to_arrow_table()
+    found["quality.record_metric"] = rows.cast(BY_NAME["quality.record_metric"].schema)
+    return found
 
 
 def values(found, metric, source="demo-1"):
@@ -47,6 +50,7 @@ def test_nothing_measured_is_no_rows():
     assert {name: len(table) for name, table in measured().items()} == {
         "quality.metric": 0,
         "quality.completeness": 0,
+        "quality.record_metric": 0,
     }
 
 
@@ -105,7 +109,29 @@ def test_coverage_sharing_and_user_tasks_are_shares():
     assert values(found, "coverage")["classified"] == 0.5
     assert values(found, "sharing") == values(found, "sharing", "*") == {"unique": 0.5, "copied": 0.5}
     tasks = values(found, "user-tasks")
-    assert set(tasks) == set(metrics.TASKS) and all(0 < share < 1 for share in tasks.values())
+    assert set(tasks) == set(metrics.TASKS) and all(0 <= share < 1 for share in tasks.values())
+    assert all(tasks[task] > 0 for task in ("find", "identify", "select", "obtain", "process", "sort"))
+
+
+def test_each_record_has_its_points_and_together_they_are_those_of_the_source():
+    book, serial = record("cnmarc"), record("cnmarc", kind="serial", fields=[("690", None), ("606", None)])
+    found = measured(book, serial, record("oai_dc"))
+    rows = found["quality.record_metric"].to_pylist()
+    assert [row["record_id"] for row in rows] == ["r0", "r1"], "metrics are laid down for MARC"
+    assert [row["shelf_ready"] is None for row in rows] == [False, True]
+    assert [row["serial"] is None for row in rows] == [True, False]
+    assert [(row["classified"], row["subject"]) for row in rows] == [(True, True), (False, False)]
+    for metric, column in metrics.RECORD_METRICS.items():
+        points = [row[column] for row in rows if row[column] is not None]
+        assert math.isclose(values(found, metric)[""], sum(points) / len(points))
+
+
+@pytest.mark.parametrize("format_", metrics.FORMATS)
+def test_each_of_the_twelve_tasks_is_served_by_several_fields(format_):
+    served = metrics.user_tasks(format_)
+    assert set().union(*served.values()) == set(metrics.TASKS) and len(metrics.TASKS) == 12
+    for task in metrics.TASKS:
+        assert sum(task in tasks for tasks in served.values()) >= 4, task
 
 
 @pytest.mark.parametrize("format_", metrics.FORMATS)
