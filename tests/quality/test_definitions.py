@@ -8,8 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from quality import rules
 from quality.rules import asked, definitions
-from quality.rules.deviations import deviations, is_defined
+from quality.rules.deviations import FAULTS, deviations, is_defined
 from transforms.detect import Hints
 from transforms.parse import staged_parts
 
@@ -106,6 +107,11 @@ def test_what_is_obsolete_says_since_when():
         ("100", "obsolete-subfield", "h"): 1997,
         ("440", "obsolete-field", ""): 2008,
     }
+
+
+def test_every_fault_that_the_walk_notes_is_told_by_a_rule():
+    told = " ".join(rule.predicate for rule in rules.load() if rule.table == "deviation")
+    assert [fault for fault in FAULTS.values() if f"'{fault}'" not in told] == []
 
 
 def test_a_format_without_definitions_has_no_deviations():
