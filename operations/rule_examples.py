@@ -11,6 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
 import typer
 
 from harvesters.compressed import contents
@@ -76,7 +77,7 @@ def _published(code: str, most: int) -> Found:
         columns = ", ".join(_FOUND)
         sql = f"SELECT {columns} FROM quality.issue WHERE rule = ? ORDER BY ALL"
         rows = con.execute(sql, [code]).to_arrow_table()
-    chosen = rows.take(spread(len(rows), most)).to_pylist()
+    chosen = rows.take(pa.array(spread(len(rows), most), pa.int64())).to_pylist()
     there = records.read(map(_key, chosen))
     return Found(len(rows), chosen, {key: fields for key, (_, fields) in there.items()})
 

@@ -26,6 +26,7 @@ QUALITY = [
         "metric",
         "completeness",
         "record_score",
+        "record_metric",
         "score_history",
         "defect",
         "gate",

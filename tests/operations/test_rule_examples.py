@@ -55,6 +55,7 @@ def test_what_is_published_is_shown_with_its_records(tmp_path, monkeypatch):
     publish("run-1")
     (row,) = json.loads(examples("price-form", "--json"))
     assert (row["source_id"], row["tag"]) == ("a-opac", "010")
+    assert examples("orphan-item").endswith("0 of 0 findings\n")
     assert row["fields"] == ["> 010 ## $a 7-5037-2790-1 $d 25.00元<script>alert(2)</script>"]
 
 

@@ -135,6 +135,9 @@ def test_each_record_has_its_score_and_a_group_the_mean_of_its_records(small):
     publish("run-1")
     records = rows("SELECT * FROM quality.record_score WHERE source_id = 'a-opac'")
     assert len(records) == 3 and all(0 <= row["completeness"] <= 100 for row in records)
+    measured = rows("SELECT * FROM quality.record_metric WHERE source_id = 'a-opac'")
+    assert [row["record_id"] for row in measured] == ["r0", "r1", "r2"]
+    assert all(row["thompson_traill"] > 0 and 0 < row["shelf_ready"] < 1 for row in measured)
     assert {row["agency"] for row in records} <= {None, "DEMO"}
     points: Counter[str] = Counter()
     for row in rows("SELECT record_id, rule FROM quality.issue WHERE source_id = 'a-opac'"):
