@@ -31,6 +31,17 @@ SELECT source_id, '20260130T000000000000Z' AS batch_id, CAST(n AS INTEGER) AS re
     code AS rule, severity, '200' AS tag, 'value ' || n AS value
     FROM quality.score, made_rules, range(4) AS r(n) WHERE hash(source_id, code) % 4 = 0
 
+-- table quality.score_history
+SELECT strftime(TIMESTAMP '2026-01-31' - to_days(CAST(n AS INTEGER)), '%Y%m%dT000000000000Z') AS build_id, 'member' AS scope,
+    member_code AS name, records, with_issue, fails, warns, 0 AS waived, rejected, score, 90.0 AS completeness,
+    1.0 AS freshness, 'undergraduate' AS peer_kind, 900 AS peers, 95.0 AS median, 1 AS rank, 50.0 AS percentile
+    FROM quality.score, range(12) AS r(n)
+
+-- table quality.defect
+SELECT source_id, record_id AS record_key, rule, tag, 1 AS nth, severity, value, batch_id, record_no,
+    ['open', 'open', 'open', 'waived'][1 + record_no % 4] AS status, ':build' AS first_seen, ':build' AS last_seen
+    FROM quality.issue
+
 -- table catalog.bib
 SELECT 'U' || n AS bib_id, 1 AS records, 1 + n % 40 AS members, '书名' || n AS title,
     1950 + n % 75 AS pub_year, ['B', 'I', 'TP', 'K'][1 + n % 4] AS letter, 'book' AS kind FROM range(:bibs) AS r(n)

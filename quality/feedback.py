@@ -47,11 +47,11 @@ COLUMNS = ["source_id", "record_id", "tag", "rule", "severity", *TEXTS, "value",
 REJECTED = ["source_id", "record_id", "rule", *TEXTS, "reason", "raw_file", "byte_offset"]
 REJECTED += ["package_file", "position", "note_zh", "note_en"]
 # a spreadsheet takes what begins like this for a formula
+_TEXT = rf"CASE WHEN regexp_matches({{0}}, '^[=+@\t\r-]') THEN '''' ELSE '' END || left({{0}}, {LONGEST})"
 _DEFECTS = rf"""
-SELECT member_code, source_id, record_key AS record_id, tag, rule, severity, status, first_seen, fixed_at,
-    batch_id, record_no,
-    CASE WHEN regexp_matches(value, '^[=+@\t\r-]') THEN '''' ELSE '' END || left(value, {LONGEST})
-        || CASE WHEN length(value) > {LONGEST} THEN '…' ELSE '' END AS value
+SELECT member_code, source_id, {_TEXT.format("record_key")} AS record_id, {_TEXT.format("tag")} AS tag, rule,
+    severity, status, first_seen, fixed_at, batch_id, record_no,
+    {_TEXT.format("value")} || CASE WHEN length(value) > {LONGEST} THEN '…' ELSE '' END AS value
 FROM quality.defect JOIN quality.score USING (source_id)
 WHERE list_contains(?, member_code) AND (fixed_at IS NULL OR fixed_at > ?)
 ORDER BY member_code, source_id, rule, record_id, tag, nth

@@ -150,7 +150,7 @@ class Definitions:
     def __init__(self) -> None:
         self.names = [""]
         self.runs: list[dict[str, Any]] = [{"shown": "", "start": 0, "length": 0}]
-        self.places = [""]
+        self.position_names = [""]
         self.by_digits = np.zeros((len(FORMATS), 1000), np.int32)
         self._numbers: dict[tuple[int, str], int] = {}
         for number, format_ in enumerate(FORMATS):
@@ -219,7 +219,7 @@ class Definitions:
                 for material, positions in materials.items():
                     for key in _keys(by[-1], material):
                         group[key] = len(spans)
-                    self.places.append(positions.place)
+                    self.position_names.append(positions.place)
                     tables.append(np.zeros(MOST_POSITIONS, np.int32))
                     run_at.append(np.zeros(MOST_POSITIONS, np.int32))
                     first = len(runs)

@@ -154,7 +154,7 @@ def _told(tag: str, fault_no: int, number: int, found: int, extra: int) -> tuple
     if fault == "wrong-length":
         shortest, longest = d.shortest[extra], d.longest[extra]
         right = f"{longest}" if shortest == longest else f"{shortest}-{longest}"
-        return fault, str(found), f"{d.places[extra]} {found}; {_right(right)}"
+        return fault, str(found), f"{d.position_names[extra]} {found}; {_right(right)}"
     if fault in ("unlinked-field", "unlinked-880"):
         other = f"880 $6 {found // 100:03}" if fault == "unlinked-field" else f"{found // 100:03} $6 880"
         return fault, f"{found % 100:02}", f"{place} $6 -{found % 100:02}; ? {other}-{found % 100:02}"

@@ -150,6 +150,7 @@ def environment(**common: object) -> jinja2.Environment:
     made.globals.update(
         t=both,
         label=label,
+        has_label=lambda group, code: (group, code) in labels(),
         percent=percent,
         points=line_points,
         score_formula=score.FORMULA,

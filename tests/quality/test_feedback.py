@@ -166,6 +166,22 @@ def test_a_spreadsheet_takes_nothing_for_a_formula(small, monkeypatch, value):
     assert f"'{value}" in values
 
 
+def test_nor_does_it_take_a_control_number_for_one(small, monkeypatch):
+    without_gates(monkeypatch)
+    rejected(SOUND)
+    folder = lake.staged_batch("b-opac", small_lake.BATCH)
+    for name in ("issue", "rejected"):
+        table = lake.read_table(
+            "quality.issue" if name == "issue" else "staged.rejected", [folder / f"{name}.parquet"]
+        )
+        given = [{**row, "record_id": "=1+1"} for row in table.to_pylist()]
+        small_lake.write(folder, "quality.issue" if name == "issue" else "staged.rejected", given)
+    made()
+    for file in ("defects.csv", "rejected.csv"):
+        named = {row["record_id"] for row in read("B", file)}
+        assert "'=1+1" in named and "=1+1" not in named, file
+
+
 def test_a_member_that_is_not_there_is_named(small):
     publish("run-1")
     with pytest.raises(FeedbackError, match="no member X"):
