@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from quality import rules, score
+from quality import decisions, rules, score
 from warehouse import lake
 
 SITE = Path(__file__).resolve().parent
@@ -156,6 +156,7 @@ def environment(**common: object) -> jinja2.Environment:
         score_formula=score.FORMULA,
         grades=(GOOD, FAIR),
         year=lake.now().year,
+        today=decisions.today(),
         **common,
     )
     return made

@@ -14,7 +14,7 @@ from operations import local_airflow
 from quality import decisions
 from quality.report import report
 from tests import consortium
-from tests.quality.arrivals import S, T, books, land, untitled
+from tests.quality.arrivals import S, T, book, books, land, untitled
 from tests.quality.browsing import SCREENSHOTS, browser, needs_chromium, page, serious_faults  # noqa: F401
 from tests.transforms.staged_records import ANALYSIS, HAMLET, register, stage
 from transforms import catalog, judgement
@@ -45,7 +45,7 @@ def lake_of_pairs(tmp_path_factory):
         stage("a-1", [HAMLET, *(ANALYSIS | {"volume_no": str(number)} for number in range(6))])
         stage("b-2", [DOUBTFUL])
         for source in (S, T):
-            land(books(range(60)), source)
+            land(book(0, coded="980101s1998") + books(range(1, 60)), source)  # an 008 that is too short
             staging.stage(source, "run")
             land(books(range(100, 130)) + untitled(range(900, 910)), source)
             assert staging.stage(source, "run")[-1].verdict == "held"
@@ -349,6 +349,25 @@ def test_a_rule_is_waived_and_the_waiver_ended(as_role):
     del asked["until"]
     assert as_role("admin").post("api/waiver/end", json=asked).status_code == 200
     assert decisions.in_force() == []
+
+
+@needs_chromium
+def test_a_rule_is_waived_on_the_page_of_a_member(airflow, page):  # noqa: F811
+    sign_in(page, airflow[0], "op", airflow[1])
+    page.goto(f"{airflow[0]}/data-quality/members/M3.html")
+    form = page.locator("form[data-waive]")
+    form.get_by_label("数据源").select_option("s")
+    form.get_by_label("有效期至").fill("2999-12-31")
+    form.get_by_label("理由").fill("馆内不做主题标引 <b>")
+    form.get_by_role("button", name="豁免", exact=True).click()
+    form.get_by_text("已记入：op").wait_for()
+    assert "下次发布起生效" in form.locator("[data-told]").inner_text()
+    (one,) = decisions.in_force()
+    assert (one.source_id, one.who, one.why) == ("s", "op", "馆内不做主题标引 <b>")
+    form.get_by_role("button", name="结束豁免").click()
+    form.get_by_text("下次发布起重新计入").wait_for()
+    assert decisions.in_force() == []
+    assert serious_faults(page) == []
 
 
 @needs_chromium

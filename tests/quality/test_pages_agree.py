@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from urllib.parse import unquote
 
 import pytest
@@ -56,6 +57,19 @@ def test_what_is_waived_is_shown_apart_and_counted_nowhere(published):
     }
     assert broken["C"] == [] and broken["A"], "the filter by rule goes by what counts"
     assert rows("SELECT sum(waived) AS n FROM quality.score") == [{"n": 1}]
+
+
+def test_a_waiver_past_its_day_is_told_before_it_is_published_anew(published, monkeypatch):
+    until = decisions.today()
+    decisions.waive("dc-no-rights", "c-repository", until, "li", "agreed")
+    publish("run-2")
+    monkeypatch.setattr(decisions, "today", lambda: until + timedelta(days=1))
+    report("run-2")
+    assert "已到期，下次发布起重新计入" in page("members/C.html")
+    publish("run-3")
+    report("run-3")
+    assert "已到期" not in page("members/C.html") and "已失效" in page("members/C.html")
+    assert of_rule("dc-no-rights") == [1, 1, 1, 0]
 
 
 def test_numbers_of_pages_are_those_of_the_scores(published):
