@@ -286,7 +286,8 @@ def test_a_held_batch_is_shown_with_its_gates_and_accepted(airflow, page):  # no
     assert (
         "退回记录的百分比" in failed.inner_text() and "≤ 5" in failed.inner_text() and "25" in failed.inner_text()
     )
-    assert page.get_by_text("A title 100").is_visible() and page.get_by_text("缺题名，记录退回").is_visible()
+    page.get_by_text("A title 100").wait_for()
+    page.get_by_text("缺题名，记录退回").wait_for()
     page.get_by_role("button", name="接受", exact=True).click()
     assert page.get_by_text("请先写明理由").is_visible()
     page.get_by_label("理由").fill("已知的学位论文导出")

@@ -14,6 +14,8 @@ needs_chromium = pytest.mark.skipif(
     not CHROMIUM.exists(), reason="needs Debian's chromium (apt-get install chromium)"
 )
 SCREENSHOTS = lake.CHECKOUT / "var" / "screenshots"  # no part of the project; looked at by people
+PATIENCE = 120_000  # milliseconds on a machine that does much else; what is waited for is mostly there at once
+playwright.expect.set_options(timeout=PATIENCE)
 HERE = {"file", "data", "blob"}  # schemes of a page from a folder
 
 
@@ -32,6 +34,7 @@ def page(browser, request):
     At the end a screenshot is kept in SCREENSHOTS.
     """
     page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(PATIENCE)
     watch(page)
     yield page
     file = SCREENSHOTS / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', request.node.name)}.png"

@@ -12,9 +12,10 @@ from transforms.judgement_csv import take_file
 from warehouse import engine, lake
 from warehouse.publish import publish
 
-from .browsing import browser, needs_chromium, page  # noqa: F401
+from .browsing import browser, needs_chromium, page, playwright  # noqa: F401
 
 pytestmark = needs_chromium
+expect = playwright.expect
 DOUBTFUL = HAMLET | {"pub_year": 2000, "isbn": [], "publisher": None, "extent": None, "pub_place": "Londres"}
 HOSTILE = {"edition": "<script>alert(1)</script>\"'&", "resp_first": "<b>W. Sh.</b>"}
 EARLY = {
@@ -53,7 +54,7 @@ def hamlet(page):  # noqa: F811
 def test_decide_download_import_and_rebuild(page, site, tmp_path):  # noqa: F811
     page.goto(f"{site}/index.html")
     page.get_by_role("link", name="待审核", exact=True).click()
-    assert page.locator("article.pair").count() == 2
+    expect(page.locator("article.pair")).to_have_count(2)  # a click does not wait for the page that it leads to
     hamlet(page).get_by_label("理由").fill('同一版次, "两馆"著录\n不同')
     hamlet(page).get_by_role("button", name="合并").click()
     page.locator("article.pair", has_text="Opticks").get_by_role("button", name="以后再说").click()
