@@ -64,6 +64,11 @@ def _rows_of(texts: pa.ChunkedArray, at: NDArray) -> pa.Array:
     return texts.combine_chunks().take(pa.array(np.maximum(at, 0), mask=at < 0))
 
 
+def _lists_of(lists: pa.ChunkedArray, at: NDArray) -> pa.Array:
+    """Lists by row number; an empty one where that is negative."""
+    return pc.fill_null(_rows_of(lists, at), pa.scalar([], lists.type))
+
+
 def _numbers(values: NDArray[np.int64], base: int, prefix: str = "") -> pa.Array:
     """A number of its own for each value, as text; null where negative."""
     made = base + np.maximum(values, 0) * SPREAD % 100_000_000
@@ -114,8 +119,8 @@ def _keys(rows: dict[str, NDArray], words: Vocabulary) -> dict[str, pa.Array]:
         "edition_key": pc.fill_null(_rows_of(words.editions["edition_key"], rows["edition"]), "1"),
         "creator_key": first,
         "creators_key": creators,
-        "publisher_key": _rows_of(words.publishers["publisher_key"], rows["publisher"]),
-        "place_key": _rows_of(words.publishers["place_key"], rows["place"]),
+        "publishers_key": _lists_of(words.publishers["publishers_key"], rows["publisher"]),
+        "places_key": _lists_of(words.publishers["places_key"], rows["place"]),
         "pages": pa.array(rows["pages"], mask=rows["pages"] == 0),
     }
 

@@ -45,7 +45,7 @@ WARM_UP_RECORDS = 1_000
 BEFORE = """
     SELECT * FROM '{bib}' WHERE record_no % 300 > 1
     UNION ALL BY NAME
-    SELECT * REPLACE ('before' AS batch_id, pub_year + 1 AS pub_year, NULL AS publisher_key)
+    SELECT * REPLACE ('before' AS batch_id, pub_year + 1 AS pub_year, [] AS publishers_key)
     FROM '{bib}' WHERE record_no % 300 = 1
     UNION ALL BY NAME
     SELECT * REPLACE ('before' AS batch_id, record_id || '-gone' AS record_id, pages + 1 AS pages)
@@ -182,7 +182,7 @@ def run_splink(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
             *(cl.ExactMatch(name) for name in ("isbn", "volume_key", "edition_key", "carrier", "lang", "pages")),
             cl.JaroWinklerAtThresholds("full_title_key", [0.95, 0.85, 0.7]),
             cl.JaroWinklerAtThresholds("creator_key", [0.9, 0.7]),
-            cl.JaroWinklerAtThresholds("publisher_key", [0.9, 0.7]),
+            cl.JaroWinklerAtThresholds("publishers_key", [0.9, 0.7]),
             cl.ExactMatch("pub_year"),
         ],
     )  # fmt: skip

@@ -52,7 +52,7 @@ SINGLE_COPIES = 0.03  # of these chances, for a copy of a version
 OWN_VERSION = 0.45  # copies that follow another version than the master
 PARQUET = {"compression": "zstd", "compression_level": 1}
 # columns that hold few different values; the others take longer with a dictionary
-FEW = "source_id edition volume_key edition_key publisher_key place_key lang orig_lang carrier kind".split()
+FEW = "source_id edition volume_key edition_key lang orig_lang carrier kind".split()
 
 
 def take(rows: Rows, at: NDArray) -> Rows:

@@ -100,7 +100,7 @@ class Vocabulary:
     surnames: list[Ids]
     forenames: list[Ids]
     romanised: Ids  # by Chinese name piece: that in pinyin
-    publishers: pa.Table  # publisher, publisher_key, pub_place, place_key; `VARIANTS` rows each
+    publishers: pa.Table  # publisher, publishers_key, pub_place, places_key; `VARIANTS` rows each
     houses: list[Ids]  # rows of publishers, each as often as it was met
     editions: pa.Table  # edition, edition_key; row (script * EDITIONS + number) * 2 + wording
     volumes: pa.Table  # volume_no, volume_key; row style * VOLUMES + number
@@ -206,7 +206,7 @@ def _publishers(found: list[list[tuple[str, str]]], rng: random.Random) -> tuple
             _typo(name, rng, "大文人"),
         ]
         columns["pub_place"] += [place, place.split(",")[0], f"[{place}]", place]
-    made = _key_table(columns).select(["publisher", "publisher_key", "pub_place", "place_key"])
+    made = _key_table(columns).select(["publisher", "publishers_key", "pub_place", "places_key"])
     return made, [np.array([row_of[pair] for pair in pairs], np.int32) for pairs in found]
 
 

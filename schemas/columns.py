@@ -113,6 +113,8 @@ DESCRIPTION = (
     col("edition", STRING, "Edition statement", "版本说明"),
     col("pub_place", STRING, "Place of publication", "出版地"),
     col("publisher", STRING, "Publisher", "出版者"),
+    col("pub_places", STRINGS, "All places of publication that are named", "全部出版地"),
+    col("publishers", STRINGS, "All publishers that are named", "全部出版者"),
     col("pub_year", INT, "Year of publication", "出版年"),
     col("coded_year", INT, "Year in the coded field (MARC 21 008/07-10, CNMARC 100$a/9-12)", "编码出版年"),
     col("extent", STRING, "Extent as given (pages, volumes)", "页数或卷册数"),
@@ -164,7 +166,7 @@ MATCH_KEYS = (
     col("edition_key", STRING, "Edition number; 1 where absent or first", "版次匹配键"),
     col("creator_key", STRING, "First creator folded, without dates or roles", "责任者匹配键"),
     col("creators_key", STRINGS, "All creators folded, first one first", "全部责任者匹配键"),
-    col("publisher_key", STRING, "Publisher folded", "出版者匹配键"),
-    col("place_key", STRING, "Place of publication folded", "出版地匹配键"),
+    col("publishers_key", STRINGS, "All publishers folded, without those unknown", "全部出版者匹配键"),
+    col("places_key", STRINGS, "All places of publication folded, without those unknown", "全部出版地匹配键"),
     col("pages", INT, "Largest page count of the extent", "页数"),
 )

@@ -23,8 +23,9 @@ COMPARED = (
     "edition_stated",
     "creator_key",
     "creators_key",
-    "publisher_key",
-    "place_key",
+    "publishers_key",
+    "places_key",
+    "country",
     "pages",
     "pub_year",
     "coded_year",
@@ -35,8 +36,9 @@ COMPARED = (
 )
 # Values that name no language: they agree with every other.
 NO_LANGUAGE = ("und", "mul", "zxx", "mis", "|||", "xxx", "")
+NO_COUNTRY = ("xx", "xxx", "vp", "un")  # unknown, or several
 VOLUMES = r"(^|[^\p{L}])v(ol)?s?([^\p{L}]|$)|册|冊"  # in an extent that counts them
-LISTS = ("isbn", "issn", "creators_key")
+LISTS = ("isbn", "issn", "creators_key", "publishers_key", "places_key")
 POSITION = (*RECORD, "batch_id", "record_no")
 SHARED, ONE_OF_SOURCE, ALONE = 0, 1, 2  # which records may be in one group with another
 
@@ -60,6 +62,12 @@ def prepare(bib: Table) -> Table:
         "edition_stated": bib.edition.notnull(),
         # revised or new, without a number: one library copies the one word, the next the other
         "edition_key": ibis.cases((bib.edition_key == "修订", "新"), else_=bib.edition_key),
+        # MARC 21 and ISO 3166 name one country differently
+        "country": ibis.cases(
+            (bib.country.isin(NO_COUNTRY), ibis.null("string")),
+            (bib.format == "marc21", ibis.literal("marc ") + bib.country),
+            (bib.format.isin(("cnmarc", "unimarc")), ibis.literal("iso ") + bib.country),
+        ),
         "lang": ibis.cases((bib.lang.notin(NO_LANGUAGE), bib.lang)),
         # filmed from a volume and described by it, it is a copy of that edition; described as reels it is its own
         "carrier": ibis.cases(((bib.carrier == "microform") & described, "print"), else_=bib.carrier),

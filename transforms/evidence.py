@@ -22,14 +22,16 @@ BEHIND = {
     "title_numbers": "full_title_key",
     "creator": "creators_key",
     "team": "creators_key",
-    "publisher": "publisher_key",
-    "place": "place_key",
+    "publisher": "publishers_key",
+    "place": "places_key",
     "year_gap": "pub_year",
     "coded_gap": "coded_year",
     "pages_gap": "pages",
     "edition": "edition_key",
 }
 VETOES = {
+    "number": ("the titles differ in a number", "题名中编号不同"),
+    "imprint": ("another publisher, place and country", "出版者、出版地与出版国均不同"),
     "volume": ("the volume or part differs", "分卷不同"),
     "edition": ("the edition differs", "版次不同"),
     "carrier": ("print and electronic, or another carrier", "载体不同"),

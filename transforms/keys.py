@@ -105,6 +105,12 @@ _NOT_PAGES = re.compile(r"\d+\s*(?:v\b|vols?\b|volumes?\b|册|卷|函|cm\b|mm\b|
 _PAGED = re.compile(r"p\b|pp\b|p\.|page|页|面|叶|leaves|leaf|\bs\b|с\.|^\W*\d+\W*$")
 
 
+# Folded, and without `publisher` or 出版: what stands for one that is not known.
+_UNKNOWN = pa.array(
+    "sl sn ns np sineloco sinenomine noplace placeofpublicationnotidentified notidentified "
+    "出版地不详 地不详 者不详 不详".split()
+)
+
 # Left out or kept at will at the beginning of a title, if a letter follows.
 _ARTICLE = re.compile(
     r"^[\W_]*(?:(?:the|an?|der|die|das|eine?|les?|la|une?|el|los|las|il|lo|gli)\s+|l['’])(?=[\W\d_]*[^\W\d_])",
@@ -328,8 +334,10 @@ def _subtitle_volume(text: str) -> str | None:
     return volume(found.group()) if found else None
 
 
-def _creators(lists: pa.ChunkedArray, otherwise: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
-    """The first creator's key, and those of all; of a record without any, the other column's value."""
+def _listed(
+    lists: pa.ChunkedArray, otherwise: pa.ChunkedArray, make: Callable[[pa.Array], pa.Array]
+) -> tuple[pa.Array, pa.Array]:
+    """The first name's key, and those of all; of a record without any, the other column's value."""
     lists, otherwise = lists.combine_chunks(), otherwise.combine_chunks()
     parents, names = pc.list_parent_indices(lists).to_numpy(), pc.list_flatten(lists)
     without = np.ones(len(lists), bool)
@@ -338,13 +346,30 @@ def _creators(lists: pa.ChunkedArray, otherwise: pa.ChunkedArray) -> tuple[pa.Ar
     owner = np.concatenate([parents, bare])
     order = np.argsort(owner, kind="stable")
     named = pa.concat_arrays([names, otherwise.take(pa.array(bare))])
-    keys = _key(kernel.CREATOR, named, _each_folded(creator)).take(order)
+    keys = make(named).take(order)
     kept = np.flatnonzero(keys.is_valid().to_numpy(zero_copy_only=False))
     keys, owner = keys.take(pa.array(kept)), owner[order][kept]
     starts = np.searchsorted(owner, np.arange(len(lists) + 1))
     empty = starts[:-1] == starts[1:]
     first = keys.take(pa.array(starts[:-1], mask=empty))
     return first, pa.ListArray.from_arrays(pa.array(starts, pa.int32()), keys)
+
+
+def _creators(names: pa.Array) -> pa.Array:
+    return _key(kernel.CREATOR, names, _each_folded(creator))
+
+
+def _publishers(names: pa.Array) -> pa.Array:
+    return _unless_unknown(_key(kernel.PUBLISHER, names, _each_folded(publisher)))
+
+
+def _places(names: pa.Array) -> pa.Array:
+    return _unless_unknown(folded(names))
+
+
+def _unless_unknown(keys: pa.Array) -> pa.Array:
+    """Keys, null where a cataloguer wrote that it is not known."""
+    return pc.if_else(pc.is_in(keys, value_set=_UNKNOWN), pa.scalar(None, pa.string()), keys)
 
 
 def _each(make: Callable[[str], str | None]) -> Callable[[pa.Array], pa.Array]:
@@ -367,11 +392,11 @@ def add(bib: pa.Table) -> pa.Table:
 
     Rows keep their order; columns named like a key are replaced.
     """
-    names = ("title", "volume_title", "subtitle", "publisher", "pub_place", "extent", "volume_no", "edition")
+    names = ("title", "volume_title", "subtitle", "extent", "volume_no", "edition")
     one = {name: _single(bib[name]) for name in names}
     title_keys, title_volumes = _titles(one["title"])
     part_title = folded(one["volume_title"])
-    creator_keys, creators_keys = _creators(bib["creators"], bib["resp_first"])
+    creator_keys, creators_keys = _listed(bib["creators"], bib["resp_first"], _creators)
     # nulls are filled first: skipping them, pyarrow 26 gives no rows at all where every row is null
     parts = (title_keys, part_title, folded(one["subtitle"]))
     joined = pc.binary_join_element_wise(*(pc.fill_null(part, "") for part in parts), "")
@@ -387,8 +412,8 @@ def add(bib: pa.Table) -> pa.Table:
         "edition_key": pc.fill_null(per_distinct(one["edition"], _each(edition)), "1"),
         "creator_key": creator_keys,
         "creators_key": creators_keys,
-        "publisher_key": _key(kernel.PUBLISHER, one["publisher"], _each_folded(publisher)),
-        "place_key": folded(one["pub_place"]),
+        "publishers_key": _listed(bib["publishers"], bib["publisher"], _publishers)[1],
+        "places_key": _listed(bib["pub_places"], bib["pub_place"], _places)[1],
         "pages": _pages(one["extent"]),
     }
     bib = bib.drop_columns([column.name for column in MATCH_KEYS if column.name in bib.column_names])

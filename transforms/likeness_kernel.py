@@ -256,6 +256,41 @@ def _numbers_all(a, a_at, left, b, b_at, right, out):
 
 
 @njit(cache=True, nogil=True)
+def _misprinted(a, a_start, a_end, b, b_start, b_end):
+    """Whether two numbers may be one: a digit is another, left out or put in, where there are four or more."""
+    shorter = min(a_end - a_start, b_end - b_start)
+    longer = max(a_end - a_start, b_end - b_start)
+    before = np.int64(0)
+    while before < shorter and a[a_start + before] == b[b_start + before]:
+        before += 1
+    behind = np.int64(0)
+    while behind < shorter - before and a[a_end - 1 - behind] == b[b_end - 1 - behind]:
+        behind += 1
+    # years of a span are written together, and then in part: nothing is told by long ones
+    return longer == before + behind or longer > 4 or (longer == 4 and longer - before - behind <= 1)
+
+
+@njit(cache=True, nogil=True)
+def _renumbered_all(a, a_at, left, b, b_at, right, out):
+    for k in range(len(out)):
+        p, end = np.int64(a_at[left[k]]), np.int64(a_at[left[k] + 1])
+        q, other_end = np.int64(b_at[right[k]]), np.int64(b_at[right[k] + 1])
+        other = False
+        while True:
+            number, number_end = _next_number(a, p, end)
+            other_number, other_number_end = _next_number(b, q, other_end)
+            if not _same(a, p, number, b, q, other_number):
+                other = False
+                break
+            if number == end or other_number == other_end:
+                other &= number == end and other_number == other_end
+                break
+            other |= not _misprinted(a, number, number_end, b, other_number, other_number_end)
+            p, q = number_end, other_number_end
+        out[k] = 1.0 if other else 0.0
+
+
+@njit(cache=True, nogil=True)
 def _shared_all(a, a_at, left, b, b_at, right, out):
     for k in range(len(out)):
         i, j = left[k], right[k]
@@ -339,6 +374,14 @@ def common(left: Side, right: Side) -> Floats:
 def numbers(left: Side, right: Side) -> Floats:
     """2 where two texts hold the same numbers, 1 where one has more, 0 where each has its own; NaN without any."""
     return _compared(_numbers_all, left, right)[0]
+
+
+def renumbered(left: Side, right: Side) -> Floats:
+    """1 where two texts are the same but for numbers, and one of these is another; 0 elsewhere, NaN for null.
+
+    A number of four digits of which one differs may be the same one misprinted; longer ones tell nothing.
+    """
+    return _compared(_renumbered_all, left, right)[0]
 
 
 def shared(left: Side, right: Side) -> Floats:

@@ -46,7 +46,9 @@ MINIMAL, PREPUBLICATION = len(LEVELS) - 2, len(LEVELS) - 1
 # Columns that say something about another: taken only from records that agree in that one.
 FOLLOWS = {"subtitle": "title", "title_pinyin": "title", "binding": "isbn", "clc_ed": "clc"}
 # Repeated columns of text, where values that fold to the same are the same.
-FOLDED = ("series", "notes", "subjects", "creators", "agency_chain", "other_carrier")
+FOLDED = (
+    "series", "notes", "subjects", "creators", "publishers", "pub_places", "agency_chain", "other_carrier",
+)  # fmt: skip
 _DATES = (
     r"[,，]?\s*[(（\[]?\s*((b|d|ca|fl|active|born|died)\.?\s+|约)?\d{3,4}\??\s*[-–~－—].*$"
     r"|[,，]?\s*(b|d|ca|fl)\.\s*\d.*$"

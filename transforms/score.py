@@ -18,13 +18,25 @@ from numba import njit
 
 from transforms import scored
 from transforms.described import Described, Flags, Floats, Ints, Pairs
-from transforms.likeness_kernel import Side, alike, common, known, nearest, numbers, same, shared
-from transforms.scored import BY_FORCE, CODED, EARLY_PRINT, FORBIDDEN, MATCH, REASONS, REFUSED, REVIEW, SCORED
+from transforms.likeness_kernel import Side, alike, common, known, nearest, numbers, renumbered, same, shared
+from transforms.scored import (
+    BY_FORCE,
+    CODED,
+    EARLY_PRINT,
+    FORBIDDEN,
+    MATCH,
+    OTHER_YEAR,
+    REASONS,
+    REFUSED,
+    REVIEW,
+    SCORED,
+)  # fmt: skip
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "schemas" / "match_weights.csv"
 IDENTIFIERS = ("calis_id", "isbn", "lccn", "oclc", "issn", "ubsn")
 UNLIKE = 0.5  # titles less alike than this contradict a shared ISBN
 BATCH = 65_536  # pairs scored at once
+OTHER_NAME = 0.4  # publishers and places less alike than this are different ones
 EARLY = 1800  # books printed before this differ by copy and state; a title is no evidence there
 
 
@@ -51,7 +63,15 @@ class Card:
     def rules(self) -> list[str]:
         """What a decision may rest on: levels of evidence, as 'isbn shared', in the card's order, and vetoes."""
         levels = [f"{name} {level}" for name, one in self.evidence.items() for level in (*one.levels, "missing")]
-        return [*levels, EARLY_PRINT, *(f"veto:{reason}" for reason in REASONS), REFUSED, BY_FORCE, FORBIDDEN]
+        return [
+            *levels,
+            EARLY_PRINT,
+            OTHER_YEAR,
+            *(f"veto:{reason}" for reason in REASONS),
+            REFUSED,
+            BY_FORCE,
+            FORBIDDEN,
+        ]
 
 
 @lru_cache(maxsize=4)
@@ -132,7 +152,7 @@ def _team(pairs: Pairs) -> Floats:
     People seldom write twice together under one title in a year; editions of a book have its creators in common.
     """
     left, right = pairs.texts("creators_key")
-    paper = np.isnan(_gap(pairs, "pages")) & ~known(*pairs.texts("publisher_key"))
+    paper = np.isnan(_gap(pairs, "pages")) & ~known(*pairs.texts("publishers_key"))
     asked = np.flatnonzero(paper & (_gap(pairs, "pub_year") == 0))
     found = np.full(len(pairs), np.nan)
     found[asked] = common(Side(left.texts, left.at[asked]), Side(right.texts, right.at[asked]))
@@ -153,8 +173,8 @@ FEATURES: dict[str, Callable[[Pairs], Floats]] = {
     "title_numbers": lambda pairs: numbers(*pairs.texts("full_title_key")),
     "creator": lambda pairs: nearest(*pairs.texts("creators_key")),
     "team": _team,
-    "publisher": lambda pairs: alike(*pairs.texts("publisher_key")),
-    "place": lambda pairs: alike(*pairs.texts("place_key")),
+    "publisher": lambda pairs: nearest(*pairs.texts("publishers_key")),
+    "place": lambda pairs: nearest(*pairs.texts("places_key")),
     "year_gap": lambda pairs: _gap(pairs, "pub_year"),
     "coded_gap": lambda pairs: _gap(pairs, "coded_year"),
     "pages_gap": _pages_gap,
@@ -170,6 +190,11 @@ def features(pairs: Pairs) -> dict[str, Floats]:
 # --- vetoes ----------------------------------------------------------------------------------------------
 
 
+def _same_identifier(found: dict[str, Floats]) -> Flags:
+    shared: Flags = np.logical_or.reduce([found[name] == 1 for name in IDENTIFIERS])
+    return shared
+
+
 def _volumes_differ(pairs: Pairs, same_text: Flags) -> Flags:
     """Where volumes differ, or one side has none; a part known by name alone may be left out of the same text."""
     left, right = pairs.known("volume_key")
@@ -181,10 +206,39 @@ def _copied(pairs: Pairs, found: dict[str, Floats]) -> Flags:
     """Where early books agree in their pages or, if these aren't counted, in year, publisher and place."""
     imprint = np.isnan(found["pages_gap"]) & (found["year_gap"] == 0) & (found["place"] >= 0.8)
     asked = np.flatnonzero(imprint & (found["publisher"] < 0.6))
-    sides = (described.columns["publisher_key"].take(at[asked]).to_pylist() for described, at in pairs.ends)
+    sides = (described.columns["publishers_key"].take(at[asked]).to_pylist() for described, at in pairs.ends)
     # one copies `printed for J. Balfour, and T. Cadell, London`, the other takes the first name
-    imprint[asked] = [one in other or other in one for one, other in zip(*sides, strict=True)]
+    imprint[asked] = [
+        any(one in other or other in one for one in left.split("|") for other in right.split("|"))
+        for left, right in zip(*sides, strict=True)
+    ]
     return (found["pages_gap"] <= 0.01) | imprint
+
+
+def _other_number(pairs: Pairs, found: dict[str, Floats]) -> Flags:
+    """Where titles are the same but for a number, and it is another one, not the same misprinted."""
+    flags = np.zeros(len(pairs), bool)
+    asked = np.flatnonzero(found["title_numbers"] == 0)
+    left, right = pairs.texts("full_title_key")
+    flags[asked] = renumbered(Side(left.texts, left.at[asked]), Side(right.texts, right.at[asked])) == 1
+    return flags
+
+
+def _co_edition(pairs: Pairs, found: dict[str, Floats]) -> Flags:
+    """Where publishers, places and countries all differ: each house has an edition of its own.
+
+    Countries are compared where both are of one list of codes, which stands before the code.
+    """
+    iso, other_iso = pairs.matching("country", "^iso ")
+    elsewhere = pairs.differ("country") & (iso == other_iso)
+    return elsewhere & (found["publisher"] < OTHER_NAME) & (found["place"] < OTHER_NAME)
+
+
+def _of_other_year(pairs: Pairs, found: dict[str, Floats]) -> Flags:
+    """Where years are two or more apart, and nothing else could tell an impression from a reissue."""
+    gap = np.fmin(found["year_gap"], found["coded_gap"])
+    unknown = np.isnan(found["pages_gap"]) & ~known(*pairs.texts("publishers_key"))
+    return (gap >= 2) & unknown & ~_same_identifier(found)
 
 
 def _of_one_source(pairs: Pairs) -> Flags:
@@ -205,10 +259,10 @@ def vetoes(pairs: Pairs, found: dict[str, Floats]) -> dict[str, Flags]:
     same_text = same_year & (found["pages_gap"] == 0)
     volume = _volumes_differ(pairs, same_text & (found["title_kept"] == 1))
     serial = pairs.differ("kind") & np.logical_xor(*pairs.matching("kind", "^serial$"))
-    same_number = np.logical_or.reduce([found[name] == 1 for name in IDENTIFIERS])
+    same_identifier = _same_identifier(found)
     year = np.fmin(found["year_gap"], found["coded_gap"])
     evidence = [year, *(found[name] for name in ("creator", "publisher", "place", "pages_gap"))]
-    thin = ~same_number & (np.sum(~np.isnan(evidence), axis=0) < 2)
+    thin = ~same_identifier & (np.sum(~np.isnan(evidence), axis=0) < 2)
     return {
         "volume": volume,
         "edition": (found["edition"] == 2) | (found["edition"] == 1) & ~same_printing,
@@ -218,6 +272,8 @@ def vetoes(pairs: Pairs, found: dict[str, Floats]) -> dict[str, Flags]:
         "serial": serial,
         "kind": ~serial & pairs.differ("kind"),
         "isbn_conflict": (found["isbn"] == 1) & (np.fmax(found["title"], found["title_start"]) < UNLIKE),
+        "number": _other_number(pairs, found),
+        "imprint": _co_edition(pairs, found) & ~same_identifier,
         "same_source": _of_one_source(pairs),
         "title_only": thin,
     }
@@ -272,6 +328,9 @@ def decisions(pairs: Pairs, card: Card) -> tuple[Floats, Ints, Ints]:
     early[early] = ~_copied(pairs.some(early), {name: values[early] for name, values in found.items()})
     decision[early] = 1
     rule[early] = card.rules.index(EARLY_PRINT)
+    doubtful = _of_other_year(pairs, found) & (decision == 0)
+    decision[doubtful] = 1
+    rule[doubtful] = card.rules.index(OTHER_YEAR)
     for reason, flags in reversed(list(vetoes(pairs, found).items())):
         decision[flags] = 2
         rule[flags] = card.rules.index(f"veto:{reason}")

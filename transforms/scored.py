@@ -11,11 +11,12 @@ from transforms.described import Flags, Ints
 
 DECISIONS = MATCH, REVIEW, SEPARATE = "match", "review", "separate"
 REASONS = (  # of vetoes
-    "volume", "edition", "carrier", "language", "translation", "serial", "kind", "isbn_conflict", "same_source",
-    "title_only",
+    "volume", "edition", "carrier", "language", "translation", "serial", "kind", "isbn_conflict", "number",
+    "imprint", "same_source", "title_only",
 )  # fmt: skip
 # Rules beside the levels of evidence and the vetoes on pairs.
-EARLY_PRINT, REFUSED, SAME_SOURCE = "early_print", "veto:cluster", "veto:same_source"
+EARLY_PRINT, OTHER_YEAR = "early_print", "other_year"  # of pairs that people look at
+REFUSED, SAME_SOURCE = "veto:cluster", "veto:same_source"
 BY_FORCE, FORBIDDEN = "judgement:must_join", "judgement:must_not_join"
 
 SCORED = pa.schema(

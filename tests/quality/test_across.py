@@ -89,7 +89,7 @@ def classed(source: str, *clc: str) -> Given:
 
 
 def from_house(publisher: str, isbn: str = "9787503727900", **more: Any) -> Given:
-    bib = {"isbn": [isbn], "publisher": publisher, "publisher_key": publisher.removesuffix("出版社")}
+    bib = {"isbn": [isbn], "publisher": publisher, "publishers_key": [publisher.removesuffix("出版社")]}
     return {"bib": {**bib, **more}}
 
 

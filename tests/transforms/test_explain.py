@@ -15,7 +15,7 @@ from transforms.score import load_card
 from .staged_records import ANALYSIS, HAMLET, register, stage
 from .test_judgement import OTHER, judged, record
 
-DOUBTFUL = HAMLET | {"pub_year": 2000, "isbn": [], "publisher": None, "extent": None}
+DOUBTFUL = HAMLET | {"pub_year": 2004, "isbn": [], "publisher": None, "extent": None}
 
 
 def told(*records: dict[str, Any], cap: int = candidates.BLOCK_CAP, of: str = "a b") -> dict[str, Any]:
@@ -135,7 +135,7 @@ def test_the_command_prints_both_languages_or_json(lake_home: Path) -> None:
     told(HAMLET | {"resp_first": "[by] W."}, DOUBTFUL)
     result = CliRunner().invoke(cli.app, ["explain", "a:000", "b:000"])
     assert result.exit_code == 0, result.output
-    for text in ("TWO BIBS 两条书目", "doubtful", "存疑", "[by] W.", "year of publication two apart", "相差两年"):
+    for text in ("TWO BIBS 两条书目", "doubtful", "存疑", "[by] W.", "five to nine apart", "相差五至九年"):
         assert text in result.output
     result = CliRunner().invoke(cli.app, ["explain", "b:000", "a:000", "--json"])
     assert json.loads(result.output)["left"]["record"] == "a:000"

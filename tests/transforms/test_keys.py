@@ -47,7 +47,7 @@ def test_titles_kept_apart(left: str, right: str) -> None:
 
 def test_nothing_to_compare_gives_null() -> None:
     table = bibs("a", [{"title": "!!!", "subtitle": " "}, {}])
-    for name in ("title_key", "full_title_key", "volume_key", "creator_key", "publisher_key", "pages"):
+    for name in ("title_key", "full_title_key", "volume_key", "creator_key", "pages"):
         assert table[name].to_pylist() == [None, None], name
     assert table["edition_key"].to_pylist() == ["1", "1"]
 
@@ -186,7 +186,20 @@ def test_publisher_without_company_words() -> None:
     table = bibs(
         "a", [{"publisher": name} for name in ("Wiley & Sons, Inc.", "Wiley & sons", "Press", "北京大學出版社")]
     )
-    assert table["publisher_key"].to_pylist() == ["wileysons", "wileysons", "press", "北京大学"]
+    assert table["publishers_key"].to_pylist() == [["wileysons"], ["wileysons"], ["press"], ["北京大学"]]
+
+
+def test_all_publishers_and_places_have_keys_but_those_unknown() -> None:
+    named = {"publishers": ["P. Allan", "St. Martin's Press"], "pub_places": ["Oxford", "New York, NY"]}
+    given = [
+        named | {"publisher": "P. Allan", "pub_place": "Oxford"},
+        {"publishers": ["[s.n.]"], "pub_places": ["[S.l."], "publisher": "[s.n.]", "pub_place": "[S.l."},
+        {"publishers": ["[publisher not identified]", "出版者不详"], "pub_places": ["[出版地不详]", "[n.p.]"]},
+        {"publisher": "Samuel French"},  # of a distributor's statement
+    ]
+    table = bibs("a", given)
+    assert table["publishers_key"].to_pylist() == [["pallan", "stmartins"], [], [], ["samuelfrench"]]
+    assert table["places_key"].to_pylist() == [["oxford", "newyorkny"], [], [], []]
 
 
 def test_columns_are_appended_in_order_and_replaced() -> None:

@@ -194,10 +194,57 @@ def test_early_print_of_one_imprint_is_one_book(publisher: str, one: str | None,
 
 
 def test_a_doubtful_pair_goes_to_review() -> None:
-    other = HAMLET | {"pub_year": 2000, "isbn": [], "publisher": None, "extent": None}
+    other = HAMLET | {"pub_year": 2004, "isbn": [], "publisher": None, "extent": None}
     found = clusters([HAMLET], [other]).pairs
     assert found["decision"].to_pylist() == ["review"]
     assert load_card().review <= found["score"][0].as_py() < load_card().match
+
+
+def test_years_apart_go_to_review_where_nothing_tells_an_impression_from_a_reissue() -> None:
+    other = HAMLET | {"pub_year": 2000, "isbn": [], "publisher": None, "extent": None}
+    assert rules([HAMLET], [other]) == {("other_year", "review")}
+    assert rules([HAMLET], [other | {"pub_year": 1999}]) != {("other_year", "review")}
+
+
+def test_another_publisher_in_another_country_has_another_edition() -> None:
+    """Where one record names both houses, it is the edition of either."""
+    one = HAMLET | {"isbn": [], "country": "enk", "publishers": ["P. Allan"], "pub_places": ["Oxford"]}
+    other = one | {"country": "nyu", "publishers": ["St. Martin's"], "pub_places": ["New York"]}
+    assert rules([one], [other]) == {("veto:imprint", "separate")}
+    both = other | {"publishers": ["P. Allan", "St. Martin's"], "pub_places": ["Oxford", "New York"]}
+    assert together([one], [both]) == ONE
+    assert together([one], [other | {"country": "enk"}]) == ONE  # nothing of the kind is coded
+    assert together([one], [other | {"country": "vp"}]) == ONE
+    assert together([one | {"isbn": HAMLET["isbn"]}], [other | {"isbn": HAMLET["isbn"]}]) == ONE
+
+
+def test_countries_of_two_lists_of_codes_are_not_compared() -> None:
+    one = ANALYSIS | {
+        "isbn": [],
+        "format": "cnmarc",
+        "country": "cn",
+        "publishers": ["高教"],
+        "pub_places": ["北京"],
+    }
+    other = one | {"country": "cc", "format": "marc21", "publishers": ["Gao jiao"], "pub_places": ["Beijing"]}
+    assert together([one], [other]) == ONE
+    assert together([one], [other | {"format": "cnmarc"}]) == set()
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "apart"),
+    [
+        ("Report to accompany S. 1970", "Report to accompany S. 501", True),
+        ("Hearings, session 1 of 4", "Hearings, session 3 of 4", True),
+        ("A history, 1760-1897", "A history, 1760-1898", False),  # a digit misprinted
+        ("A history, 1760-1897", "A history, 1760-97", False),
+        ("A history in 12 maps", "A history in 12 maps, 1897", False),
+    ],
+)
+def test_titles_that_differ_in_a_number(left: str, right: str, apart: bool) -> None:
+    plain = HAMLET | {"isbn": [], "subtitle": None}
+    found = rules([plain | {"title": left}], [plain | {"title": right}])
+    assert (found == {("veto:number", "separate")}) == apart
 
 
 def test_any_shared_isbn_counts() -> None:

@@ -76,7 +76,7 @@ def test_bibs_kept_apart_by_a_judgement_are_not_asked_about_by_another_pair(buil
     stage("c", [HAMLET | {"publisher": "Oxford"}])
     judgement.add([judged("a ! b")])
     catalog.build("two")
-    assert rules_of("b") == {("a", "judgement:must_not_join"), ("c", "title_kept all")}
+    assert rules_of("b") == {("a", "judgement:must_not_join"), ("c", "other_year")}
     assert review() == []
     judgement.add([judged("a ! b/001", 1), judged("a = b", 2)])
     catalog.build("three")
