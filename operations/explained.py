@@ -58,7 +58,8 @@ def _print_card(found: dict[str, Any]) -> None:
     limits = found["thresholds"]
     console.print(
         f"sum 合计 {total:+.2f}, score 得分 {found['score']:.3f} "
-        f"(match from 合并 ≥ {limits['match']}, review from 审核 ≥ {limits['review']})"
+        f"(match from 合并 ≥ {limits['match']}, with other words in the title 题名用词不同 "
+        f"≥ {limits['match_replaced']}, review from 审核 ≥ {limits['review']})"
     )
 
 

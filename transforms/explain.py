@@ -63,7 +63,7 @@ def explain(left: Record, right: Record) -> Found:
             "evidence": weighed.lines,
             "prior": card.prior,
             "score": weighed.score,
-            "thresholds": {"match": card.match, "review": card.review},
+            "thresholds": {"match": card.match, "match_replaced": card.match_replaced, "review": card.review},
             "vetoes": [_veto(rule) for rule in weighed.vetoes],
             "equal": group[left] == group[right],
             "compared": row,

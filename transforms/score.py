@@ -24,7 +24,9 @@ from transforms.scored import (
     CODED,
     EARLY_PRINT,
     FORBIDDEN,
+    LOOKED_AT,
     MATCH,
+    OTHER_WORDS,
     OTHER_YEAR,
     REASONS,
     REFUSED,
@@ -36,6 +38,7 @@ WEIGHTS = Path(__file__).resolve().parent.parent / "schemas" / "match_weights.cs
 IDENTIFIERS = ("calis_id", "isbn", "lccn", "oclc", "issn", "ubsn")
 UNLIKE = 0.5  # titles less alike than this contradict a shared ISBN
 BATCH = 65_536  # pairs scored at once
+WORDS_KEPT = 0.95  # of the shorter title; where it is less, a word is another
 OTHER_NAME = 0.4  # publishers and places less alike than this are different ones
 EARLY = 1800  # books printed before this differ by copy and state; a title is no evidence there
 
@@ -56,6 +59,7 @@ class Card:
 
     prior: float
     match: float
+    match_replaced: float  # where words of the titles differ
     review: float
     evidence: dict[str, Evidence]
 
@@ -63,15 +67,7 @@ class Card:
     def rules(self) -> list[str]:
         """What a decision may rest on: levels of evidence, as 'isbn shared', in the card's order, and vetoes."""
         levels = [f"{name} {level}" for name, one in self.evidence.items() for level in (*one.levels, "missing")]
-        return [
-            *levels,
-            EARLY_PRINT,
-            OTHER_YEAR,
-            *(f"veto:{reason}" for reason in REASONS),
-            REFUSED,
-            BY_FORCE,
-            FORBIDDEN,
-        ]
+        return [*levels, *LOOKED_AT, *(f"veto:{reason}" for reason in REASONS), REFUSED, BY_FORCE, FORBIDDEN]
 
 
 @lru_cache(maxsize=4)
@@ -96,7 +92,8 @@ def load_card(path: Path = WEIGHTS) -> Card:
                     f"{path.name}, line {line}: weight and at_least must be numbers ({error})"
                 ) from error
     try:
-        prior, match, review = (single["all", level] for level in ("prior", MATCH, REVIEW))
+        levels_of_all = ("prior", MATCH, "match_replaced", REVIEW)
+        prior, match, replaced, review = (single["all", level] for level in levels_of_all)
     except KeyError as error:
         raise ValueError(f"{path.name}: no line for evidence {error.args[0]}") from error
     evidence = {}
@@ -106,7 +103,7 @@ def load_card(path: Path = WEIGHTS) -> Card:
         evidence[name] = Evidence(np.array(bounds), names, np.array(weights), missing)
     if unknown := set(evidence) - set(FEATURES):
         raise ValueError(f"{path.name}: unknown evidence {sorted(unknown)}; known: {sorted(FEATURES)}")
-    return Card(prior, match, review, evidence)
+    return Card(prior, match, replaced, review, evidence)
 
 
 # --- evidence --------------------------------------------------------------------------------------------
@@ -323,6 +320,10 @@ def decisions(pairs: Pairs, card: Card) -> tuple[Floats, Ints, Ints]:
     score = 1 / (1 + np.exp(-(card.prior + weights.sum(axis=0))))
     rule = _strongest(weights, levels, card)
     decision = np.where(score >= card.match, 0, np.where(score >= card.review, 1, 2))
+    # volumes of a series agree in all but a word of their titles
+    reworded = (decision == 0) & (found["title_kept"] < WORDS_KEPT) & (score < card.match_replaced)
+    decision[reworded] = 1
+    rule[reworded] = card.rules.index(OTHER_WORDS)
     years = np.fmin(*pairs.numbers("pub_year"))
     early = (years < EARLY) & (decision == 0)
     early[early] = ~_copied(pairs.some(early), {name: values[early] for name, values in found.items()})

@@ -15,7 +15,8 @@ REASONS = (  # of vetoes
     "imprint", "same_source", "title_only",
 )  # fmt: skip
 # Rules beside the levels of evidence and the vetoes on pairs.
-EARLY_PRINT, OTHER_YEAR = "early_print", "other_year"  # of pairs that people look at
+# Of pairs that people look at, though the score would join them.
+LOOKED_AT = EARLY_PRINT, OTHER_YEAR, OTHER_WORDS = "early_print", "other_year", "other_words"
 REFUSED, SAME_SOURCE = "veto:cluster", "veto:same_source"
 BY_FORCE, FORBIDDEN = "judgement:must_join", "judgement:must_not_join"
 

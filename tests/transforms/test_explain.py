@@ -15,7 +15,7 @@ from transforms.score import load_card
 from .staged_records import ANALYSIS, HAMLET, register, stage
 from .test_judgement import OTHER, judged, record
 
-DOUBTFUL = HAMLET | {"pub_year": 2004, "isbn": [], "publisher": None, "extent": None}
+DOUBTFUL = HAMLET | {"pub_year": 2004, "isbn": [], "publisher": None, "extent": None, "pub_place": None}
 
 
 def told(*records: dict[str, Any], cap: int = candidates.BLOCK_CAP, of: str = "a b") -> dict[str, Any]:

@@ -194,7 +194,7 @@ def test_early_print_of_one_imprint_is_one_book(publisher: str, one: str | None,
 
 
 def test_a_doubtful_pair_goes_to_review() -> None:
-    other = HAMLET | {"pub_year": 2004, "isbn": [], "publisher": None, "extent": None}
+    other = HAMLET | {"pub_year": 2004, "isbn": [], "publisher": None, "extent": None, "pub_place": None}
     found = clusters([HAMLET], [other]).pairs
     assert found["decision"].to_pylist() == ["review"]
     assert load_card().review <= found["score"][0].as_py() < load_card().match
@@ -204,6 +204,14 @@ def test_years_apart_go_to_review_where_nothing_tells_an_impression_from_a_reiss
     other = HAMLET | {"pub_year": 2000, "isbn": [], "publisher": None, "extent": None}
     assert rules([HAMLET], [other]) == {("other_year", "review")}
     assert rules([HAMLET], [other | {"pub_year": 1999}]) != {("other_year", "review")}
+
+
+def test_a_word_replaced_in_a_title_asks_for_more() -> None:
+    """As in series for children: one house, year and number of pages."""
+    plain = HAMLET | {"isbn": [], "subtitle": None, "coded_year": 1998}
+    left = plain | {"title": "Short o and long o play a game"}
+    right = plain | {"title": "Short u and long u play a game"}
+    assert rules([left], [right]) == {("other_words", "review")}
 
 
 def test_another_publisher_in_another_country_has_another_edition() -> None:
