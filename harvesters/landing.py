@@ -188,7 +188,7 @@ class Landing:
         """
         path = self.folder / f"{name}.zst"
         try:
-            with path.open("wb") as file, zstandard.ZstdCompressor(level=3).stream_writer(file) as stream:
+            with path.open("wb") as file, zstandard.ZstdCompressor(level=1).stream_writer(file) as stream:
                 received = writer(stream)
         except BaseException:
             path.unlink()

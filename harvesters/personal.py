@@ -2,6 +2,7 @@
 
 import re
 from pathlib import PurePath
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +17,7 @@ IDENTITY = (
 MOBILE = (
     r"(^|[^0-9A-Za-z.])(\+?86[ \-]?)?1[3-9][0-9]([0-9]{8}| [0-9]{4} [0-9]{4}|-[0-9]{4}-[0-9]{4})([^0-9A-Za-z]|$)"
 )
+_SHORTEST_IDENTITY, _SHORTEST_MOBILE = 18, 11  # an address needs its @
 IN_NUMBERS = f"({EMAIL})|({IDENTITY})"  # of a barcode: eleven digits may be one
 IN_TEXT = f"{IN_NUMBERS}|({MOBILE})"
 _DATE = re.compile(r"\d{1,2}|(19|20)\d\d((0[1-9]|1[0-2])([0-2]\d|3[01])?)?|51")
@@ -40,11 +42,15 @@ def sort_of(header: str) -> str:
     return next(longer, "")
 
 
-def found_in(column: pa.Array | pa.ChunkedArray, numbers: bool) -> pa.Array | pa.ChunkedArray:
+def found_in(column: pa.Array | pa.ChunkedArray, numbers: bool) -> Any:
     """For each value whether it holds a telephone number, an identity number or an e-mail address.
 
-    `numbers`: the column holds identifiers, where eleven digits are no telephone number.
+    None where no value does.  `numbers`: of identifiers, where eleven digits are no telephone number.
     """
+    longest = pc.max(pc.binary_length(column)).as_py() or 0
+    shortest = _SHORTEST_IDENTITY if numbers else _SHORTEST_MOBILE
+    if longest < shortest and not pc.any(pc.match_substring(column, "@")).as_py():
+        return None
     return pc.fill_null(pc.match_substring_regex(column, IN_NUMBERS if numbers else IN_TEXT), False)
 
 

@@ -6,7 +6,7 @@ gets one when it is first needed.  Whoever removes a key file, or changes the va
 from before can't be compared with those after.
 """
 
-import hmac
+import hashlib
 import os
 import re
 import secrets
@@ -18,6 +18,7 @@ from pathlib import Path
 from harvesters.landing import HarvestError
 from warehouse import lake
 
+_BLOCK = 64  # bytes of SHA-256's
 LENGTH = 32  # bytes of a secret that is made
 
 
@@ -58,7 +59,13 @@ class Pseudonyms:
     """The pseudonyms of one member's readers: 63 bits of the HMAC, as signed integers above zero."""
 
     def __init__(self, member_code: str):
-        self._key = secret(member_code)
+        key = secret(member_code)
+        if len(key) > _BLOCK:
+            key = hashlib.sha256(key).digest()
+        # RFC 2104, both keyed halves once for all readers: twice as fast as `hmac.digest`
+        self._inner, self._outer = (
+            hashlib.sha256(bytes(byte ^ pad for byte in key.ljust(_BLOCK, b"\0"))) for pad in (0x36, 0x5C)
+        )
         self._known: dict[str, int | None] = {"": None}
 
     def of(self, readers: Iterable[str]) -> list[int | None]:
@@ -66,11 +73,14 @@ class Pseudonyms:
 
         Width, case and blanks do not count, so one reader is one in every file.
         """
-        return [self._one(reader) for reader in readers]
+        return [self._known[reader] if reader in self._known else self._one(reader) for reader in readers]
 
     def _one(self, reader: str) -> int | None:
-        if reader not in self._known:
-            text = "".join(unicodedata.normalize("NFKC", reader).split()).upper()
-            digest = hmac.digest(self._key, text.encode(), "sha256")
-            self._known[reader] = int.from_bytes(digest[:8]) >> 1 if text else None
-        return self._known[reader]
+        text = reader if reader.isascii() else unicodedata.normalize("NFKC", reader)
+        text = "".join(text.split()).upper()
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text.encode())
+        outer.update(inner.digest())
+        pseudonym = int.from_bytes(outer.digest()[:8]) >> 1 if text else None
+        self._known[reader] = pseudonym
+        return pseudonym

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from harvesters import row_count
 from harvesters.compressed import UnreadableError
 
 HEAD = 30  # rows among which a header is looked for
@@ -32,12 +33,14 @@ class Sheet:
     """One table of a file: `head` are its first rows, `rows` gives all rows behind row `after` as batches.
 
     A batch has the columns `row` (its number) and `c0`, `c1` …; `faults` are rows that can't be told apart into
-    cells, by number, known when all batches were taken.
+    cells, by number, known when all batches were taken.  `count` counts all rows that are not blank, those of the
+    head too, in another way; it gives None where there is none.
     """
 
     name: str
     head: list[list[str]]
     rows: Callable[[int, int], Iterator[pa.Table]]
+    count: Callable[[], int | None]
     faults: dict[int, str] = field(default_factory=dict)
 
 
@@ -76,7 +79,9 @@ def encoding_of(content: bytes, what: str, given: str = "auto") -> str:
     """
     if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return "utf-16"
-    for name in ("utf-8-sig", "gb18030") if given == "auto" else (given,):
+    if given == "auto" and _is_utf8(content):
+        return "utf-8-sig"
+    for name in ("gb18030",) if given == "auto" else (given,):
         decoder, view = codecs.getincrementaldecoder(name)(), memoryview(content)
         try:
             for begin in range(0, len(view), _BLOCK):
@@ -85,6 +90,18 @@ def encoding_of(content: bytes, what: str, given: str = "auto") -> str:
         except UnicodeDecodeError:
             continue
     raise UnreadableError(f"{what}: neither UTF-8 nor GB18030 text; save it as UTF-8 and send it again")
+
+
+def _is_utf8(content: bytes) -> bool:
+    """Whether all of it is UTF-8; Arrow's check goes through many bytes at a time."""
+    ends = pa.py_buffer(np.array([0, len(content)], np.int64))
+    try:
+        pa.LargeBinaryArray.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(content)]).cast(
+            pa.large_string()
+        )
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _text(content: bytes, what: str, wanted: Callable[[list[str]], bool], encoding: str) -> Sheet:
@@ -100,7 +117,11 @@ def _text(content: bytes, what: str, wanted: Callable[[list[str]], bool], encodi
     widest = sorted(_DELIMITERS, key=lambda m: -max((len(row) for _, row in heads[m]), default=0))
     mark = next((m for m in widest if any(wanted(row) for _, row in heads[m])), widest[0])
     lines = [line for line, _ in heads[mark]]
-    sheet = Sheet("", [row for _, row in heads[mark]], lambda after, width: iter(()))
+
+    def count() -> int:
+        return row_count.lines(content, mark)
+
+    sheet = Sheet("", [row for _, row in heads[mark]], lambda after, width: iter(()), count)
 
     def rows(after: int, width: int) -> Iterator[pa.Table]:
         skip = lines[after - 1] if after else 0
@@ -147,7 +168,9 @@ def _csv_rows(
                     pa.BufferReader(memoryview(content)[begin:end]),
                     pyarrow.csv.ReadOptions(use_threads=False, block_size=_BLOCK * 2, column_names=names),
                     pyarrow.csv.ParseOptions(delimiter=mark, newlines_in_values=True, invalid_row_handler=invalid),
-                    pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
+                    pyarrow.csv.ConvertOptions(
+                        column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=[""]
+                    ),
                 )
             except pa.ArrowInvalid:
                 raise UnreadableError(
@@ -189,9 +212,38 @@ def _line_end(content: bytes, lines: int) -> int:
 def _trimmed(table: pa.Table) -> pa.Table:
     columns = {"row": table["row"]}
     for name in table.column_names[1:]:
-        values = pc.utf8_trim_whitespace(table[name])
-        columns[name] = pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
+        columns[name] = _trimmed_cells(table[name])
     return pa.table(columns)
+
+
+def _trimmed_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not any(map(_has_edges, column.chunks)):
+        return column
+    values = pc.utf8_trim_whitespace(column)
+    return pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
+
+
+# Bytes with which white space begins and ends in UTF-8: ASCII, U+0085, U+00A0, U+1680, U+2000 to U+205F, U+3000.
+_FIRST, _LAST = np.zeros((2, 256), bool)
+_FIRST[:33] = _LAST[:33] = True
+_FIRST[[0xC2, 0xE1, 0xE2, 0xE3]] = True
+_LAST[0x80:0xB0] = True
+
+
+def _has_edges(cells: pa.StringArray) -> bool:
+    """Whether a cell may be blank, or begin or end with white space, by its first and last bytes."""
+    _, places, data = cells.buffers()
+    if data is None or not len(cells):
+        return False
+    offsets = np.frombuffer(places, np.int32, len(cells) + 1, cells.offset * 4)
+    begins, ends = offsets[:-1], offsets[1:]
+    if cells.null_count or (begins == ends).any():
+        full = begins < ends
+        if int(full.sum()) + cells.null_count < len(cells):
+            return True
+        begins, ends = begins[full], ends[full]
+    text = np.frombuffer(data, np.uint8)
+    return bool(_FIRST[text[begins]].any() or _LAST[text[ends - 1]].any())
 
 
 # --- workbooks and Parquet -------------------------------------------------------------------------------
@@ -201,10 +253,12 @@ def _workbook(content: bytes) -> list[Sheet]:
     from python_calamine import CalamineWorkbook  # 8 times as fast as openpyxl, and reads .xls and .ods too
 
     book = CalamineWorkbook.from_filelike(io.BytesIO(content))
-    return [sheet for name in book.sheet_names if (sheet := _worksheet(name, book.get_sheet_by_name(name)))]
+    heights = row_count.heights(content)
+    found = (_worksheet(n, book.get_sheet_by_name(n), heights.get(n)) for n in book.sheet_names)
+    return [sheet for sheet in found if sheet]
 
 
-def _worksheet(name: str, sheet: Any) -> Sheet | None:
+def _worksheet(name: str, sheet: Any, height: int | None) -> Sheet | None:
     cells = [[_cell(value) for value in row] for row in sheet.to_python(skip_empty_area=False)]
     for (top, left), (bottom, right) in sheet.merged_cell_ranges or ():
         for y in range(top, min(bottom + 1, len(cells))):
@@ -222,7 +276,10 @@ def _worksheet(name: str, sheet: Any) -> Sheet | None:
             columns[f"c{x}"] = pa.array([(row[x] if x < len(row) else "") or None for _, row in kept], pa.string())
         yield pa.table(columns)
 
-    return Sheet(name, [row for _, row in numbered[:HEAD]], rows)
+    def count() -> int | None:
+        return None if height is None else height - sum(not any(row) for row in cells[:height])
+
+    return Sheet(name, [row for _, row in numbered[:HEAD]], rows, count)
 
 
 def _cell(value: object) -> str:
@@ -253,4 +310,4 @@ def _parquet(content: bytes) -> Sheet:
                 columns[f"c{place}"] = column.cast(pa.string())
             yield _trimmed(pa.table(columns))
 
-    return Sheet("", [list(names)], rows)
+    return Sheet("", [list(names)], rows, lambda: row_count.parquet(content) + 1)

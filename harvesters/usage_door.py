@@ -31,6 +31,8 @@ SUFFIX = ".arrows"  # of what is landed: an Arrow IPC stream
 # What a date, a number or an amount is written with: digits, signs, units, a month's name, a currency.
 _VALUE = r"^[0-9０-９./:,，．TZ+\- 年度月日号时分秒元￥¥$€£]*([A-Za-z]{3})?[0-9./:,TZ+\- 元]*$"
 _MARK = b"calis"  # key of what a stream says of itself
+_CLOCK = ("time", "date", "month", "partial_date")  # conversions of times
+_SAMPLE = 2_000  # cells by which a column is known for a repetitive one
 _ONE_LINE = "returned_at"  # of a loan whose return stands in the same row: two events in one
 
 
@@ -155,14 +157,22 @@ def _rows(
     placed: dict[int, Line],
     readers: Pseudonyms | None,
 ) -> Iterator[pa.Table]:
-    left_out = 0
+    seen = records = 0
     for table in sheet.rows(after, width):
-        kept = table.filter(_is_record(table, header, placed))
-        left_out += len(table) - len(kept)
+        wanted = _is_record(table, header, placed)
+        kept = table if pc.all(wanted).as_py() else table.filter(wanted)
+        seen += len(table)
+        records += len(kept)
         if len(kept):
             yield _kept(clean, kept, placed, readers)
-    if left_out:
-        clean.notes.append(f"{left_out} rows are blank, totals or headers again, and no records")
+    if seen > records:
+        clean.notes.append(f"{seen - records} rows are blank, totals or headers again, and no records")
+    counted, seen = sheet.count(), after + seen + len(sheet.faults)
+    if counted is not None and counted != seen:
+        raise UnreadableError(
+            f"{counted} rows were counted in the file, but {seen} were read; export it again, and report it where "
+            "that does not help"
+        )
     if sheet.faults:
         rows = sorted(sheet.faults.items())
         table = pa.table({"row": pa.array([n for n, _ in rows], pa.int32()), "fault": [why for _, why in rows]})
@@ -171,20 +181,30 @@ def _rows(
 
 def _is_record(table: pa.Table, header: list[str], placed: dict[int, Line]) -> pa.ChunkedArray:
     """Which rows are records: not blank, no header again, no total in one of the first two cells."""
-    blank: Any = True
-    for x in placed:
+    blank: Any = pa.scalar(True)
+    for x in sorted(placed, key=lambda x: table[f"c{x}"].null_count):
         blank = pc.and_(blank, pc.is_null(table[f"c{x}"]))
+        if not pc.any(blank).as_py():
+            break
     first = next(iter(placed))
-    again: Any = pc.fill_null(pc.equal(table[f"c{first}"], header[first]), False) if header else False
-    totals: Any = False
+    again: Any = pc.fill_null(pc.equal(table[f"c{first}"], header[first]), False) if header else pa.scalar(False)
+    required = [x for x, line in placed.items() if line.filled]
+    totals: Any = pa.scalar(not required)
+    for x in required:
+        totals = pc.or_(totals, pc.is_null(table[f"c{x}"]))
+    if pc.any(totals).as_py():  # looked for only where a record would lack something
+        totals = pc.and_(totals, _tells_totals(table))
+    nothing = pa.chunked_array([pa.repeat(False, len(table))])
+    return pc.invert(pc.or_(nothing, pc.or_(pc.or_(blank, again), totals)))
+
+
+def _tells_totals(table: pa.Table) -> Any:
+    """Which rows call themselves a total in one of their first two cells."""
+    totals: Any = pa.scalar(False)
     for x in range(min(2, table.num_columns - 1)):
         cells = pc.utf8_lower(pc.replace_substring_regex(table[f"c{x}"], r"[\s:：]+", ""))
         totals = pc.or_(totals, pc.is_in(cells, pa.array(tabular.TOTALS)))
-    required = [x for x, line in placed.items() if line.filled]
-    lacking: Any = not required
-    for x in required:
-        lacking = pc.or_(lacking, pc.is_null(table[f"c{x}"]))
-    return pc.invert(pc.or_(pc.or_(blank, again), pc.and_(totals, lacking)))
+    return totals
 
 
 def _kept(clean: Clean, table: pa.Table, placed: dict[int, Line], readers: Pseudonyms | None) -> pa.Table:
@@ -203,16 +223,50 @@ def _searched(table: pa.Table, conversions: dict[str, str]) -> tuple[dict[str, A
     columns: dict[str, Any] = {}
     fault: Any = table["fault"] if "fault" in table.column_names else pa.nulls(len(table), pa.string())
     for name in (name for name in table.column_names if name in conversions):
-        cells = table[name]
-        bad = personal.found_in(cells, numbers=conversions[name] not in ("text", "member"))
-        if pc.any(bad).as_py():
+        columns[name], bad = _searched_cells(table[name], conversions[name])
+        if bad is not None:
             said = pa.scalar(f"{name} holds a telephone number, an identity number or an e-mail address")
             fault = pc.if_else(bad, said, fault)
-            # built anew: a null slot of the old array would keep its bytes, and an Arrow stream writes them
-            masked = zip(cells.to_pylist(), bad.to_pylist(), strict=True)
-            cells = pa.array([None if personal_ else text for text, personal_ in masked], pa.string())
-        columns[name] = _formed(cells, conversions[name])
     return columns, fault
+
+
+def _searched_cells(cells: Any, conversion: str) -> tuple[Any, Any]:
+    """The cells without personal data, each what it may be by its conversion; which had any, or None."""
+    kind = conversion.partition(":")[0]
+    if kind in _CLOCK and _are_times(cells):
+        return cells, None
+    if kind in ("code", "flag") or _is_repetitive(cells):  # each different value is looked at once
+        coded = cells.combine_chunks().dictionary_encode() if isinstance(cells, pa.ChunkedArray) else cells
+        coded = coded if pa.types.is_dictionary(coded.type) else coded.dictionary_encode()
+        values, bad = _searched_values(coded.dictionary, conversion)
+        # built anew from what is left: an unused value of the old dictionary would be written with it
+        return values.take(coded.indices), None if bad is None else pc.fill_null(bad.take(coded.indices), False)
+    return _searched_values(cells, conversion)
+
+
+def _searched_values(values: Any, conversion: str) -> tuple[Any, Any]:
+    bad = personal.found_in(values, numbers=conversion not in ("text", "member"))
+    if bad is None or not pc.any(bad).as_py():
+        return _formed(values, conversion), None
+    # built anew: a null slot of the old array would keep its bytes, and an Arrow stream writes them
+    masked = zip(values.to_pylist(), bad.to_pylist(), strict=True)
+    clean = pa.array([None if personal_ else text for text, personal_ in masked], pa.string())
+    return _formed(clean, conversion), bad
+
+
+def _are_times(cells: Any) -> bool:
+    """Whether all cells are times as ISO 8601 has them, in which nothing else can stand."""
+    try:
+        cells.cast(pa.timestamp("us"))
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _is_repetitive(cells: Any) -> bool:
+    """Whether few values come again and again, by the first cells."""
+    start = cells.slice(0, _SAMPLE)
+    return len(start) == _SAMPLE and pc.count_distinct(start).as_py() < _SAMPLE // 20
 
 
 def _formed(cells: Any, conversion: str) -> Any:
@@ -222,12 +276,11 @@ def _formed(cells: Any, conversion: str) -> Any:
         return cells
     if kind in ("code", "flag"):
         known = usage_profiles.codes(codes or "flag")
-        coded = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
-        coded = coded.dictionary_encode()
-        values = [
-            v if usage_profiles.folded(v) in known else personal.shape(v) for v in coded.dictionary.to_pylist()
-        ]
-        return pa.array(values, pa.string()).take(coded.indices)
+        values = cells.to_pylist()
+        return pa.array(
+            [v if v is None or usage_profiles.folded(v) in known else personal.shape(v) for v in values],
+            pa.string(),
+        )
     strange = pc.invert(pc.fill_null(pc.match_substring_regex(cells, _VALUE), True))
     if not pc.any(strange).as_py():
         return cells

@@ -35,6 +35,7 @@ STAGED_USAGE = (
     SOURCE_ID,
     BATCH_ID,
     RECORD_NO,
+    key("row_no", INT, "Row of its file that it came from, counted from 1", "文件内行号"),
     ROW_KEY,
     key("digest", pa.uint64(), "Digest of what the row says: equal means unchanged", "内容摘要"),
     col("tenant", STRING, "Member the row speaks of, where the file names one", "所属成员馆（文件注明时）"),

@@ -113,7 +113,10 @@ def test_loans_find_their_item_and_orphans_keep_none(sources: Path) -> None:
     stage("b", [ANALYSIS], items=[item | {"barcode": "B2"}])
     event = {"source_id": "use", "batch_id": "b1", "event_type": "loan", "event_time": lake.now()}
     event |= {"event_date": date(2026, 1, 1), "digest": 0}
-    events = [event | {"record_no": n, "row_key": n, "event_id": f"e{n}", "barcode": f"B{n}"} for n in (1, 2)]
+    events = [
+        event | {"record_no": n, "row_no": n, "row_key": n, "event_id": f"e{n}", "barcode": f"B{n}"}
+        for n in (1, 2)
+    ]
     with lake.replacing_folder(lake.staged_batch("use", "b1")) as folder:
         loans = pa.Table.from_pylist(events, schema=BY_NAME["staged.loan"].schema)
         lake.write_table(folder, "staged.loan", loans)

@@ -7,6 +7,8 @@ A time without an offset is by the library's clock: UTC+8, or the zone in the so
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -53,10 +55,11 @@ def connect(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(f"SET VARIABLE ill_outcome = MAP {{{outcomes}}}")
 
 
+@contextmanager
 def converted(
     con: duckdb.DuckDBPyConnection, table: pa.Table, conversions: dict[str, str], known: dict[str, str], zone: str
-) -> None:
-    """Make the temporary table `cells` of values from text: `row`, `fault`, and every column of the kind.
+) -> Iterator[None]:
+    """Within it, the view `cells` has the values of text: `row`, `fault`, and every column of the kind.
 
     Args:
         con: with the macros.
@@ -77,10 +80,9 @@ def converted(
             shown.setdefault(other, f"CAST(NULL AS {_TYPES.get(conversion.partition(':')[0], 'VARCHAR')})")
     selected = ", ".join(f'{expression} AS "{name}"' for name, expression in shown.items())
     con.register("text_cells", pa.table(given))
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE cells AS SELECT {selected}, "
-        f"nullif(concat_ws('; ', {', '.join(faults)}), '') AS fault FROM text_cells AS t"
-    )
+    fault = f"nullif(concat_ws('; ', {', '.join(faults)}), '')" if len(faults) > 1 else "t.fault"
+    con.execute(f"CREATE OR REPLACE TEMP VIEW cells AS SELECT {selected}, {fault} AS fault FROM text_cells AS t")
+    yield
     con.unregister("text_cells")
 
 
@@ -101,13 +103,18 @@ def _add(
     """Add what comes of one column: its values, and what is wrong with a row where they can't be read."""
     kind, _, argument = conversion.partition(":")
     cell, cells = f't."{name}"', given[name]
-    if kind in _SQL:
+    if name == "returned_at":
+        shown["returned_given"] = f"{cell} IS NOT NULL"
+    sure = False  # that each cell has its value
+    if kind == "time" and not argument and zone == ZONE and (times := _plain_times(cells)):
+        given[f"{name}="], sure = times, True
+        shown[name], what = f'(t."{name}=" - INTERVAL 8 HOUR)', ""
+    elif kind in _SQL:
         shown[name], what = _of(kind, argument, cell, zone)
-        if name == "returned_at":
-            shown["returned_given"] = f"{cell} IS NOT NULL"
     else:
         given[f"{name}="] = _looked_up(cells, kind, argument)
         shown[name], what = f't."{name}="', _meant(kind)
+        sure = given[f"{name}="].null_count == cells.null_count
     if kind == "isxn" and "isbn" not in shown:
         given["isbn of issn="] = _of_each(cells, _isbn_among)
         shown["isbn"] = 't."isbn of issn="'
@@ -119,9 +126,25 @@ def _add(
         groups = codes("reader_group")
         given["reader_group="] = _of_each(cells, lambda text: groups.get(folded(text), "other"))
         shown["reader_group"] = 't."reader_group="'
-    if kind not in _NEEDLESS:
+    if kind not in _NEEDLESS and not sure:
         told = f"'{name} is {what} (its form: ' || shape({cell}) || ')'"
         faults.append(f"CASE WHEN {cell} IS NOT NULL AND {shown[name]} IS NULL THEN {told} END")
+
+
+def _plain_times(cells: pa.Array) -> pa.Array | None:
+    """Cells as times of the clock on the wall, where all are whole, plausible and in ISO 8601 without an offset.
+
+    What `wall_time` makes of them, by Arrow in a twentieth of the time; None leaves it to that.
+    """
+    sizes = pc.unique(pc.binary_length(cells)).to_pylist()
+    if not {size for size in sizes if size is not None} <= {10, 16, 19}:
+        return None
+    try:
+        times = cells.cast(pa.timestamp("us"))
+    except pa.ArrowInvalid:
+        return None
+    bounds = pc.min_max(pc.year(times)).as_py()
+    return times if bounds["min"] is None or (bounds["min"] > 1980 and bounds["max"] < 2099) else None
 
 
 def _of(kind: str, argument: str, cell: str, zone: str) -> tuple[str, str]:

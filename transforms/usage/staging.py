@@ -5,7 +5,7 @@ withdrawn) or unchanged.  `staged.superseded` names the versions from before tha
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,14 @@ from schemas.quality import QUALITY_ISSUE
 from schemas.staged import STAGED_REJECTED
 from schemas.usage import STAGED_USAGE
 from transforms.usage import convert, versions
+from transforms.usage.digests import digests
 from transforms.usage.kinds import KINDS, OF_FORMAT, Filled
 from warehouse import engine, lake
 from warehouse.outcome import Outcome
 
 COMMON = frozenset(column.name for column in STAGED_USAGE)
 PIECE = 250_000  # rows at once
+SAMPLE = 10_000  # rows by which a column is known for a repetitive one
 _COUNTED = ("row_key", "digest", "record_no", "withdrawn")
 
 
@@ -84,21 +86,27 @@ def _stage_table(
     for piece in _pieces(clean.tables):
         text, conversions = _with_defaults(piece, clean.conversions, known, source.quirks, clean.role)
         text = _with_blanks_told(text, filled)
-        convert.converted(con, text, conversions, known, zone)
-        con.execute(
-            f"""CREATE OR REPLACE TEMP TABLE numbered AS
-            SELECT *, {outcome.received} + row_number() OVER (ORDER BY row, part) - 1 AS record_no
-            FROM ({first.sql})"""
-        )
-        table = _keyed(con, "FROM numbered", first)
+        with convert.converted(con, text, conversions, known, zone):
+            table = _numbered(con.execute(f"FROM ({first.sql})").to_arrow_table(), outcome.received)
         outcome.received += len(table)
-        bad = pc.is_valid(table["fault"])
-        if pc.any(bad).as_py():
+        if others:
+            con.register("numbered", table)
+            for other in others:
+                writers[other.name].write(con.execute(other.sql).to_arrow_table())
+            con.unregister("numbered")
+        if table["fault"].null_count < len(table):
+            bad = pc.is_valid(table["fault"])
             rejected.append(_rejected(table.filter(bad), piece, outcome, file))
             table = table.filter(pc.invert(bad))
         writers[first.name].write(table)
-        for other in others:
-            writers[other.name].write(_keyed(con, other.sql, other))
+
+
+def _numbered(table: pa.Table, first: int) -> pa.Table:
+    """Rows with their numbers from `first` on, in the order of the file: second parts and faults came last."""
+    rows = np.asarray(table["row"])
+    if (rows[1:] < rows[:-1]).any():
+        table = table.sort_by([("row", "ascending"), ("part", "ascending")])
+    return table.append_column("record_no", pa.array(np.arange(first, first + len(table), dtype=np.int32)))
 
 
 def _columns(kind: str) -> tuple[dict[str, str], list[str]]:
@@ -132,21 +140,6 @@ def _with_blanks_told(piece: pa.Table, filled: list[str]) -> pa.Table:
             blank = pc.and_(pc.is_null(piece[name]), pc.is_null(fault))
             fault = pc.if_else(blank, pa.scalar(f"{name} is empty"), fault)
     return piece.set_column(piece.column_names.index("fault"), "fault", fault)
-
-
-def _keyed(con: duckdb.DuckDBPyConnection, query: str, one: Filled) -> pa.Table:
-    """Rows with their keys and digests, in the order of the file."""
-    names = [column.name for column in one.table.columns if column.name not in COMMON]
-
-    def joined(columns: Iterable[str]) -> str:
-        return ", ".join(f"coalesce(CAST({name} AS VARCHAR), '')" for name in columns)
-
-    return con.execute(
-        f"""SELECT row, fault, CAST(record_no AS INTEGER) AS record_no, withdrawn,
-            digest64(concat_ws('|', {joined(one.identity)})) AS row_key,
-            digest64(concat_ws('|', {joined(("tenant", *names))})) AS digest, tenant, {", ".join(names)}
-        FROM ({query}) ORDER BY record_no"""
-    ).to_arrow_table()
 
 
 def _rejected(bad: pa.Table, piece: pa.Table, outcome: Outcome, file: str) -> pa.Table:
@@ -197,23 +190,37 @@ class _Writer:
     def __init__(self, filled: Filled, folder: Path, outcome: Outcome):
         self._filled, self._outcome = filled, outcome
         self._path = folder / f"{filled.name}.parquet"
-        self._file = pq.ParquetWriter(self._path, filled.table.schema, **lake.PARQUET)
+        self._file: pq.ParquetWriter | None = None
+        self._said = tuple(c.name for c in filled.table.columns if c.name not in COMMON or c.name == "tenant")
         self._seen: list[list[np.ndarray]] = []
 
     def write(self, table: pa.Table) -> None:
-        """Write rows; withdrawals are only noted."""
-        self._seen.append([table[name].to_numpy() for name in _COUNTED])
+        """Write rows of the query; withdrawals are only noted."""
+        keys = {"row_key": digests(table, self._filled.identity), "digest": digests(table, self._said)}
+        for name, values in keys.items():
+            table = table.append_column(name, pa.array(values))
+        self._seen.append([np.asarray(table[name]) for name in _COUNTED])
         kept = table.filter(pc.invert(table["withdrawn"])) if pc.any(table["withdrawn"]).as_py() else table
         if len(kept):
             ids = {"source_id": self._outcome.source_id, "batch_id": self._outcome.batch_id}
-            for name, value in ids.items():
-                kept = kept.append_column(name, pa.repeat(pa.scalar(value), len(kept)))
+            given = {name: pa.repeat(pa.scalar(value), len(kept)) for name, value in ids.items()}
+            given["row_no"] = kept["row"]
             names = self._filled.table.schema.names
-            self._file.write_table(lake.conform(self._filled.table.full_name, kept.select(names)))
+            columns = {name: given[name] if name in given else kept[name] for name in names}
+            whole = lake.conform(self._filled.table.full_name, pa.table(columns))
+            self._file = self._file or self._writer(whole)
+            self._file.write_table(whole)
+
+    def _writer(self, start: pa.Table) -> pq.ParquetWriter:
+        """The file, with a dictionary for the columns whose first values repeat: to try costs much elsewhere."""
+        start = start.slice(0, SAMPLE)
+        plain = [field.name for field in start.schema if not pa.types.is_list(field.type)]
+        coded = [name for name in plain if pc.count_distinct(start[name]).as_py() < len(start) // 4]
+        return pq.ParquetWriter(self._path, self._filled.table.schema, use_dictionary=coded, **lake.PARQUET)
 
     def finish(self, full: bool) -> pa.Table:
         """Close the file, count into the outcome, and return what the batch supersedes."""
-        self._file.close()
+        (self._file or self._writer(self._filled.table.empty())).close()
         columns = zip(*self._seen, strict=True) if self._seen else [[np.zeros(0, np.uint64)]] * len(_COUNTED)
         keys, digests, numbers, withdrawn = (np.concatenate(column) for column in columns)
         withdrawn, outcome, name = withdrawn.astype(bool), self._outcome, self._filled.name

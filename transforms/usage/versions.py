@@ -1,8 +1,8 @@
 """Which rows of a batch are new, and which versions from before no longer count.
 
 An event is named by `row_key`; its current version is the last one staged that no `staged.superseded` names.
-A row equal to the current version is unchanged and is not staged.  Keys and digests are 64 bits of MD5: of ten
-million events two have the same key with a chance of 3 in a million.
+A row equal to the current version is unchanged and is not staged.  Keys and digests have 64 bits (`digests.py`):
+of ten million events two have the same key with a chance of 3 in a million.
 """
 
 from dataclasses import dataclass
@@ -122,6 +122,9 @@ def settle(told: Told, before: Current, outcome: Outcome, table: str, full: bool
 def _repeated(keys: np.ndarray) -> np.ndarray:
     """For each row whether another has its key."""
     repeated = np.zeros(len(keys), bool)
+    ordered = np.sort(keys)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return repeated
     order = np.argsort(keys, kind="stable")
     same = keys[order][1:] == keys[order][:-1]
     repeated[order[1:][same]] = True

@@ -1,5 +1,7 @@
 """Circulation events as libraries send them: every form, every bad row with its reason, corrections."""
 
+import hmac
+from dataclasses import replace
 from datetime import date, datetime
 from io import BytesIO
 
@@ -7,7 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from harvesters import row_count, tabular
 from harvesters.landing import HarvestError
+from harvesters.pseudonyms import Pseudonyms
 from transforms.usage import convert
 from warehouse import lake
 
@@ -195,6 +199,36 @@ def test_the_secret_lies_beside_the_lake_for_its_owner_only():
     key.chmod(0o644)
     with pytest.raises(HarvestError, match="others may read the key"):
         Feeds("a,A,loans,delta,").harvest("a", {"loans-2.csv": text() + "\n"})
+
+
+@pytest.mark.parametrize("secret", ["short", "x" * 200])
+def test_a_pseudonym_is_of_hmac_sha256(monkeypatch, secret):
+    monkeypatch.setenv("CALIS_READER_SECRET_A", secret)
+    whole = hmac.digest(secret.encode(), "读者1".encode(), "sha256")
+    assert Pseudonyms("A").of(["读者 １", "", " "]) == [int.from_bytes(whole[:8]) >> 1, None, None]
+
+
+def lost(reader):
+    """A reader of rows that leaves out the first of each batch."""
+    return lambda *given: (table.slice(1) for table in reader(*given))
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "merged cells"])
+def test_a_row_that_the_reader_loses_is_missed(monkeypatch, form):
+    sheets = tabular.sheets
+    monkeypatch.setattr(
+        tabular, "sheets", lambda *given: [replace(one, rows=lost(one.rows)) for one in sheets(*given)]
+    )
+    with pytest.raises(HarvestError, match=r"\d rows were counted in the file, but \d were read"):
+        Feeds("a,A,loans,delta,").harvest("a", {"loans.dat": FORMS[form]})
+
+
+def test_rows_are_counted_as_they_are_read():
+    quoted = 'a,b\n"1\n\n2",x\n\n3,"5"" disk"\n4,5" disk\r\n'
+    assert row_count.lines(quoted.encode(), ",") == 4
+    assert row_count.lines(b"a,b\r\n\r\n1,2\r3,4\n\n", ",") == 3
+    assert row_count.lines(b"a", ",") == 1
+    assert row_count.lines(b"", ",") == 0
 
 
 def test_one_reader_is_one_pseudonym_within_a_member_only(monkeypatch):

@@ -62,8 +62,10 @@ folded AS (
         arg_max(currency, turn) FILTER (currency IS NOT NULL) AS currency
     FROM messages GROUP BY source_id, requester, request_id, supplier
 )
-SELECT * EXCLUDE (batch_id, record_no, digest), digest64(concat_ws('|', role, request_id)) AS request_key
-FROM staged.current_attempt
+SELECT a.* EXCLUDE (batch_id, record_no, digest), r.row_key AS request_key
+FROM staged.current_attempt AS a
+LEFT JOIN (SELECT source_id, role, request_id, row_key FROM staged.current_request) AS r
+    USING (source_id, role, request_id)
 UNION ALL BY NAME
 SELECT folded.* EXCLUDE (requester, unfilled_reason), role,
     digest64(concat_ws('|', requester, request_id, supplier)) AS row_key,
