@@ -112,6 +112,8 @@ def _text(content: bytes, what: str, wanted: Callable[[list[str]], bool], encodi
         content = content.decode(codec).encode("utf-8")
     if content.startswith(codecs.BOM_UTF8):
         content = content[3:]
+    if b"\n" not in content:  # as old Macintoshes end lines
+        content = content.replace(b"\r", b"\n")
     start = content[:_PEEK].decode("utf-8", "ignore")
     heads = {mark: _head(start, mark) for mark in _DELIMITERS}
     widest = sorted(_DELIMITERS, key=lambda m: -max((len(row) for _, row in heads[m]), default=0))
@@ -161,7 +163,7 @@ def _csv_rows(
             faults[first + row.number] = f"{row.actual_columns} cells where the header has {row.expected_columns}"
             return "skip"
 
-        if content[begin:end].strip():
+        if content[begin:end].strip(b"\r\n"):
             try:
                 # a block at a time and without threads: the handler must not be called from another thread
                 table = pyarrow.csv.read_csv(

@@ -56,6 +56,7 @@ FORMS = {
     "tsv": text("\t").encode(),
     "semicolons": text(";").encode(),
     "carriage returns": text().replace("\n", "\r\n").encode(),
+    "carriage returns alone": text().replace("\n", "\r").encode(),
     "gb18030": in_chinese().encode("gb18030"),
     "utf-16": in_chinese().encode("utf-16"),
     "padded names": text(header=HEADER.replace(",", " ,  ").upper()).encode(),
