@@ -139,13 +139,19 @@ def open_published() -> duckdb.DuckDBPyConnection:
 
     Raises:
         NotPublishedError: nothing is published.
+        duckdb.IOException: it is open for writing elsewhere, or damaged; says what to do.
     """
     file = lake.published_database()
     if not file.exists():
         raise NotPublishedError(
             f"nothing is published yet: no {file.name} in {file.parent}; run `calis run` first"
         )
-    return engine.connect(file, read_only=True)
+    try:
+        return engine.connect(file, read_only=True)
+    except duckdb.IOException as error:
+        lock = "lock" in str(error)
+        todo = "close what has it open for writing, or open it there read-only" if lock else "run `calis publish`"
+        raise duckdb.IOException(f"{file.name} can't be opened: {todo} ({error})") from error
 
 
 def query(sql: str) -> pa.Table:
