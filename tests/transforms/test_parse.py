@@ -28,7 +28,7 @@ def records():
     """Sound records, one without title, one with an identity number, one that ends too early."""
     odd = [
         iso2709(("001", "x")),
-        iso2709(("001", "y"), ("245", "00\x1faTitle"), ("500", "  \x1fa110101199003071234")),
+        iso2709(("001", "y"), ("245", "00\x1faTitle"), ("500", "  \x1fa110101199003071233")),
         iso2709(("001", "z"), ("020", "  \x1fa9787503727900"), ("245", "00\x1faTitle\ufffd")),
         book("cut")[:40] + b"\x1d",
     ]
