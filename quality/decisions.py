@@ -108,6 +108,11 @@ def said(row: dict[str, Any]) -> str:
     return f"{row['expectation']}{about}: observed {expectations.shown(row['observed'])}"
 
 
+def failure(row: dict[str, Any]) -> str:
+    """A row of `quality.batch_gate` that failed, with what to do, as `English | 中文`."""
+    return expectations.said(row["expectation"], expectations.shown(row["observed"]), row["advice"], row["about"])
+
+
 def accept(source_id: str, batch_id: str, who: str, why: str) -> Decision:
     """Make a held batch current.
 

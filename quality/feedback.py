@@ -333,11 +333,7 @@ def _template() -> jinja2.Template:
 def _reason(outcome: dict[str, Any]) -> list[str]:
     """Why a delivery was not used, in Chinese and English: what its gates saw, without what staff are to do."""
     failed = outcome["failed"] if outcome["verdict"] == "held" else []
-    texts = [
-        expectations.said(g["expectation"], expectations.shown(g["observed"]), g["advice"], g["about"])
-        for g in failed
-    ]
-    english, chinese = expectations.in_both(texts or [outcome["reason"]])
+    english, chinese = expectations.in_both([decisions.failure(row) for row in failed] or [outcome["reason"]])
     return list(dict.fromkeys((chinese, english)))
 
 

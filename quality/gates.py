@@ -230,10 +230,7 @@ def waiting(source_id: str, batch_id: str) -> Outcome:
 
 
 def _reason(source_id: str, batch_id: str, failed: list[dict[str, Any]]) -> str:
-    english, chinese = expectations.in_both(
-        expectations.said(row["expectation"], expectations.shown(row["observed"]), row["advice"], row["about"])
-        for row in failed
-    )
+    english, chinese = expectations.in_both(map(decisions.failure, failed))
     command = f"calis gate accept (or reject) {source_id} {batch_id} --why …"
     return (
         f"held for staff, the source's last state stays: {english}; then {command} | "
