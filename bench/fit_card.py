@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from transforms import candidates, parse, rematch
 from transforms.described import Pairs
 from transforms.evaluate import read_pairs
-from transforms.score import IDENTIFIERS, WEIGHTS, WORDS_KEPT, Card, features, load_card, vetoes
+from transforms.score import IDENTIFIERS, WEIGHTS, Card, features, load_card, reworded, vetoes
 from warehouse import engine
 
 ALIKE = 0.8  # of the whole titles or of their beginnings
@@ -222,8 +222,7 @@ def main() -> None:
     for number in range(given.folds):
         weights = design.fit(fold != number, truth, counts)
         score[fold[:known] == number] = 1 / (1 + np.exp(-(design.matrix[fold == number] @ weights)))
-    reworded = (found["title_kept"] < WORDS_KEPT) & (score < card.match_replaced)
-    score = np.where(reworded, np.minimum(score, card.review), score)  # as `transforms.score` decides
+    score = np.where(reworded(found, score, card), np.minimum(score, card.review), score)
     print(f"{len(labels)} pairs, {int(labels.sum())} of one book, {int((apart * labels).sum())} of these vetoed")
     report("no vetoes", score, labels, card.match)
     report("vetoes", np.where(apart, 0, score), labels, card.match)

@@ -313,6 +313,14 @@ def _strongest(weights: Floats, levels: Ints, card: Card) -> Ints:
     return (np.cumsum(counts) - counts)[best] + np.where(level < 0, counts[best] - 1, level)
 
 
+def reworded(found: dict[str, Floats], score: Floats, card: Card) -> Flags:
+    """Where a word of the titles is another, and the score too low for that.
+
+    Volumes of a series agree in all but such a word.
+    """
+    return (found["title_kept"] < WORDS_KEPT) & (score < card.match_replaced)
+
+
 def decisions(pairs: Pairs, card: Card) -> tuple[Floats, Ints, Ints]:
     """Score, rule (a place in `Card.rules`) and decision (a place in `DECISIONS`) of each pair."""
     found = features(pairs)
@@ -320,10 +328,9 @@ def decisions(pairs: Pairs, card: Card) -> tuple[Floats, Ints, Ints]:
     score = 1 / (1 + np.exp(-(card.prior + weights.sum(axis=0))))
     rule = _strongest(weights, levels, card)
     decision = np.where(score >= card.match, 0, np.where(score >= card.review, 1, 2))
-    # volumes of a series agree in all but a word of their titles
-    reworded = (decision == 0) & (found["title_kept"] < WORDS_KEPT) & (score < card.match_replaced)
-    decision[reworded] = 1
-    rule[reworded] = card.rules.index(OTHER_WORDS)
+    asked = reworded(found, score, card) & (decision == 0)
+    decision[asked] = 1
+    rule[asked] = card.rules.index(OTHER_WORDS)
     years = np.fmin(*pairs.numbers("pub_year"))
     early = (years < EARLY) & (decision == 0)
     early[early] = ~_copied(pairs.some(early), {name: values[early] for name, values in found.items()})
