@@ -96,6 +96,27 @@ def number(buffer, start, digits):
     return value
 
 
+@compiled()
+def put_character(out, at, value):
+    """Write a character in UTF-8; the position behind it."""
+    if value < 0x80:
+        out[at] = value
+        return at + 1
+    if value < 0x800:
+        out[at] = 0xC0 | value >> 6
+    else:
+        if value < 0x10000:
+            out[at] = 0xE0 | value >> 12
+        else:
+            out[at] = 0xF0 | value >> 18
+            at += 1
+            out[at] = 0x80 | (value >> 12 & 0x3F)
+        at += 1
+        out[at] = 0x80 | (value >> 6 & 0x3F)
+    out[at + 1] = 0x80 | (value & 0x3F)
+    return at + 2
+
+
 @njit(cache=True)
 def _rotate(value, by):
     return (value << np.uint64(by)) | (value >> np.uint64(64 - by))

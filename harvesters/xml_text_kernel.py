@@ -12,7 +12,7 @@ Source: W3C, Extensible Markup Language (XML) 1.0, fifth edition.
 import numpy as np
 from numba.cpython.unsafe.numbers import trailing_zeros
 
-from harvesters.byte_kernel import compiled, copy32, load64, within64
+from harvesters.byte_kernel import compiled, copy32, load64, put_character, within64
 
 LESS, MORE, AMPERSAND, BANG = 0x3C, 0x3E, 0x26, 0x21
 _CR, _LF, _OPENING, _CLOSING, _HASH, _SEMICOLON, _X = 0x0D, 0x0A, 0x5B, 0x5D, 0x23, 0x3B, 0x78
@@ -124,27 +124,6 @@ def reference(buffer, p):
 
 
 @compiled()
-def _put(out, at, value):
-    """Write a character in UTF-8; the position behind it."""
-    if value < 0x80:
-        out[at] = value
-        return at + 1
-    if value < 0x800:
-        out[at] = 0xC0 | value >> 6
-    else:
-        if value < 0x10000:
-            out[at] = 0xE0 | value >> 12
-        else:
-            out[at] = 0xF0 | value >> 18
-            at += 1
-            out[at] = 0x80 | (value >> 12 & 0x3F)
-        at += 1
-        out[at] = 0x80 | (value >> 6 & 0x3F)
-    out[at + 1] = 0x80 | (value & 0x3F)
-    return at + 2
-
-
-@compiled()
 def text(buffer, p, end, out, at):
     """Copy the text at p, up to the next tag: (position of the tag or -1, position behind the copy).
 
@@ -194,7 +173,7 @@ def _odd_text(buffer, p, end, out, at):
             value, p = reference(buffer, p)
             if value < 0:
                 return -1, at
-            at = _put(out, at, value)
+            at = put_character(out, at, value)
         elif byte == _CR:
             out[at] = _LF
             at += 1

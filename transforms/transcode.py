@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from harvesters.byte_kernel import copy32
+from harvesters.byte_kernel import copy32, put_character
 from transforms import charset
 
 COPY, BY_TABLE, DECODED = 0, 1, 2  # what is done to the values of a record
@@ -55,28 +55,6 @@ def _four(four, buffer, p, end):
 
 
 @njit(cache=True)
-def _put(out, at, point):
-    """Write a code point as UTF-8; the position behind it."""
-    if point < 0x80:
-        out[at] = point
-        return at + 1
-    if point < 0x800:
-        out[at] = 0xC0 | point >> 6
-        out[at + 1] = 0x80 | point & 0x3F
-        return at + 2
-    if point < 0x10000:
-        out[at] = 0xE0 | point >> 12
-        out[at + 1] = 0x80 | point >> 6 & 0x3F
-        out[at + 2] = 0x80 | point & 0x3F
-        return at + 3
-    out[at] = 0xF0 | point >> 18
-    out[at + 1] = 0x80 | point >> 12 & 0x3F
-    out[at + 2] = 0x80 | point >> 6 & 0x3F
-    out[at + 3] = 0x80 | point & 0x3F
-    return at + 4
-
-
-@njit(cache=True)
 def _by_table(buffer, p, end, table, tables, out, at, told):
     """Transcode one value; the position behind it in `out`."""
     while p < end:
@@ -96,7 +74,7 @@ def _by_table(buffer, p, end, table, tables, out, at, told):
             told[1] += 1
             if point < 0x10000:
                 told[2] += tables.weight[table, point]
-        at = _put(out, at, point)
+        at = put_character(out, at, point)
         p += width
     return at
 
