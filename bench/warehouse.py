@@ -23,7 +23,6 @@ import argparse
 import contextlib
 import json
 import os
-import re
 import resource
 import subprocess
 import sys
@@ -261,18 +260,13 @@ def run_file(memory_limit: str, threads: int) -> list[dict[str, Any]]:
     return [whole, every, *slow]
 
 
-def questions() -> list[str]:
-    """The blocks of COOKBOOK.md."""
-    return re.findall(r"```sql\n(.+?);\n```", (ROOT / "COOKBOOK.md").read_text("utf-8"), re.DOTALL)
-
-
 def run_cookbook(memory_limit: str, threads: int) -> list[dict[str, Any]]:
-    from warehouse import build
+    from warehouse import build, cookbook
 
     rows = []
     with build.open_published() as con:
         con.execute(f"SET threads = {threads}; SET memory_limit = '{memory_limit}'")
-        for number, sql in enumerate(questions(), 1):
+        for number, sql, _ in cookbook.questions(cookbook.COOKBOOK.read_text("utf-8")):
             runs = []
             for _ in range(REPEATS):
                 clock = Clock()
