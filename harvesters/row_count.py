@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from lxml import etree
 
+from harvesters.compressed import UnreadableError
+
 _BLOCK = 8 << 20
 _ROW = re.compile(rb"<(?:\w+:)?row\b([^>]*?)(?:/>|>(.*?)</(?:\w+:)?row>)", re.DOTALL)
 _NUMBER = re.compile(rb"\br=[\"'](\d+)")
@@ -23,10 +25,17 @@ _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationship
 
 
 def lines(content: bytes, mark: str) -> int:
-    """Rows of delimited text (UTF-8, without a mark at its begin) that are not blank, the header among them."""
+    """Rows of delimited text (UTF-8, without a mark at its begin) that are not blank, the header among them.
+
+    Raises:
+        UnreadableError: a cell is longer than Python's reader takes, so a quotation mark may be open.
+    """
     if b'"' in content:
         rows = csv.reader(io.TextIOWrapper(io.BytesIO(content), "utf-8", newline=""), delimiter=mark)
-        return sum(1 for row in rows if row)
+        try:
+            return sum(1 for row in rows if row)
+        except csv.Error as error:
+            raise UnreadableError(f"a quotation mark may be open: {error}") from error
     found, before, data = 0, 10, np.frombuffer(content, np.uint8)
     for begin in range(0, len(data), _BLOCK):
         block = data[begin : begin + _BLOCK]

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from harvesters import row_count, tabular
+from harvesters.compressed import UnreadableError
 from harvesters.landing import HarvestError
 from harvesters.pseudonyms import Pseudonyms
 from transforms.usage import convert
@@ -229,6 +230,8 @@ def test_rows_are_counted_as_they_are_read():
     assert row_count.lines(quoted.encode(), ",") == 4
     assert row_count.lines(b"a,b\r\n\r\n1,2\r3,4\n\n", ",") == 3
     assert row_count.lines(b"a", ",") == 1
+    with pytest.raises(UnreadableError, match="a quotation mark may be open"):
+        row_count.lines(b'a,"' + b"b" * 200_000, ",")
     assert row_count.lines(b"", ",") == 0
 
 
