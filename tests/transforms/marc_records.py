@@ -10,6 +10,12 @@ from transforms.chunk import FIELDS, ISSUES, RECORDS, REJECTED, Chunk
 LEADER = "00000nam a2200000 a 4500"
 CNMARC_LEADER = "00000nam0 2200000   450 "
 Fields = list[tuple[str, str]]
+BOOK: Fields = [
+    ("001", "  b1 "),
+    ("008", "850320n        us                  eng"),
+    ("245", "10\x1faTitle :\x1fbsubtitle /\x1fcA. Author."),
+    ("260", "  \x1faPlace"),
+]
 
 
 def build(fields: Fields, leader: str = LEADER, encoding: str = "utf-8") -> bytes:

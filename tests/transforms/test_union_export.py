@@ -16,8 +16,8 @@ from transforms.stage import stage_sources
 from transforms.union_marc import Bib, Line
 from warehouse import engine, lake
 
+from .built_catalog import bib_of, book, redirect
 from .staged_records import ANALYSIS, HAMLET, register, stage
-from .test_catalog import bib_of, book, redirect
 
 
 def field(tag: str, ind: str, *subfields: str) -> Line:

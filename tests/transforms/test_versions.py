@@ -7,8 +7,8 @@ import pytest
 from transforms import catalog
 from warehouse import engine, lake
 
+from .built_catalog import book
 from .staged_records import HAMLET, register, stage
-from .test_catalog import book
 
 ITEM = {"record_no": 0, "record_id": "000", "item_no": 0, "barcode": "B1"}
 

@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 import cli
+from tests.transforms.built_catalog import bib_of, book
 from tests.transforms.staged_records import HAMLET, register, stage
-from tests.transforms.test_catalog import bib_of, book
 from transforms import catalog
 from warehouse.one_bib import NoBibError, one_bib
 from warehouse.publish import publish
