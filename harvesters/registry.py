@@ -132,7 +132,7 @@ class Source(BaseModel):
     metadata_prefix: OptionalText = Field(default=None, validate_default=True)
     set_spec: OptionalText = None
     format: Literal[
-        "auto", "marc21", "cnmarc", "unimarc", "oai_dc", "qdc", "mods", "dim", "xoai",
+        "auto", "marc21", "cnmarc", "unimarc", "oai_dc", "qdc", "mods", "dim", "xoai", "oai_doaj",
         "loans", "items", "population", "ill", "ppv", "ebook_loans", "counter", "kbart", "rental",
         "costs",
     ] = "auto"  # fmt: skip

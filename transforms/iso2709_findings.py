@@ -14,8 +14,8 @@ from transforms.iso2709_text import CODE_OF, ESCAPED, UNDECODED, UNSURE, Parsed,
 MARC21, CNMARC, UNIMARC = range(3)
 MAX_RECORD_LENGTH = 99_999  # that a leader can say
 CLEAN, MENDED, DOUBTFUL, DELETED, REFUSED = range(5)
-# flag, rule, does it make the record mended or doubtful
-STRUCTURE = (
+# flag, rule (none where a rule of quality finds it in what is staged), does it make the record mended or doubtful
+STRUCTURE: tuple[tuple[int, str | None, int], ...] = (
     (kernel.LENGTH, "iso2709-length", MENDED),
     (kernel.OVERLONG, "iso2709-overlong", MENDED),
     (kernel.BASE, "iso2709-base-address", MENDED),
@@ -32,7 +32,7 @@ STRUCTURE = (
     (kernel.BETWEEN, "iso2709-between-records", CLEAN),
     (kernel.SHIFTED, "iso2709-foreign-bytes", MENDED),
     (kernel.CUT, "iso2709-cut", MENDED),
-    (kernel.LEADER_SIZE, "iso2709-leader-size", MENDED),
+    (kernel.LEADER_SIZE, None, MENDED),  # leader-length
 )
 TEXT = (
     (listing.REPLACEMENT, "encoding-replacement", DOUBTFUL),
@@ -113,7 +113,7 @@ def issues(parsed: Parsed, text: Text, formats: NDArray[np.int8]) -> pa.Table:
     for bits, rules in ((flags, STRUCTURE), (text.bits, TEXT)):
         every = int(np.bitwise_or.reduce(bits)) if len(bits) else 0
         for bit, rule, _ in rules:
-            if every & bit:
+            if rule and every & bit:
                 chosen = np.flatnonzero(((bits & bit) > 0) & (refused == 0))
                 tables.append(_found(chosen + first, rule, "warn", None, _shown(parsed, rule, chosen)))
     tables += _labels(parsed, text, formats)

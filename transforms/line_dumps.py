@@ -154,13 +154,13 @@ def _delimiter(contents: list[str]) -> _Sign | None:
 
 
 def _leader(rest: str, mnemonic: bool, marc: Marc) -> str:
-    """The leader, 24 characters where blanks at its end were lost."""
+    """The leader in 24 characters, with the blanks that were lost at its end and without what is too much."""
     value = rest.replace("\\", " ") if mnemonic else rest.strip(" \t").translate(str.maketrans("_#", "  "))
     if len(value) == _LEADER_LENGTH - 5:  # blanks for the length were lost at its beginning
         value = "     " + value
     if not 20 <= len(value) <= _LEADER_LENGTH:
         marc.doubts.append(("dump-leader", "LDR", value))
-    return value.ljust(_LEADER_LENGTH)
+    return value.ljust(_LEADER_LENGTH)[:_LEADER_LENGTH]
 
 
 def _data_field(tag: str, rest: str, sign: _Sign | None, mnemonic: bool, spaced: bool, marc: Marc) -> Field:

@@ -22,7 +22,8 @@ from transforms.detect import FormatError, Hints, read
 
 PART_RECORDS = 4_000
 Content = tuple[str, Callable[[], BinaryIO]]
-FORMATS = ("marc21", "cnmarc", "unimarc", "oai_dc", "qdc", "mods", "dim", "xoai")  # each has its crosswalk
+# each has its crosswalk
+FORMATS = ("marc21", "cnmarc", "unimarc", "oai_dc", "qdc", "mods", "dim", "xoai", "oai_doaj")
 NEVER_STAGED = ("rejected", "deleted", "joined")
 
 

@@ -1,8 +1,9 @@
-"""Descriptions in XML that are not MARC, as fields: oai_dc, qualified Dublin Core, MODS, DIM and XOAI.
+"""Descriptions in XML that are not MARC, as fields: oai_dc, qualified Dublin Core, MODS, DIM, XOAI, DOAJ's own.
 
 `flatten` gives each format tags that a flat crosswalk can name:
 
     oai_dc, qdc   local name of the element: `title`, `issued`, `isPartOf`
+    oai_doaj      the same, of articles as the Directory of Open Access Journals gives them: `journalTitle`
     dim, xoai     schema, element and qualifier: `dc.title.alternative`; XOAI's languages are left out
     mods          path of elements from the root: `originInfo/dateIssued`; where a type or authority tells apart,
                   it stands behind an @: `identifier@isbn`, `relatedItem@host/titleInfo/title`
@@ -52,6 +53,7 @@ _PERSONAL = frozenset(
 _IDENTIFIERS = {
     "oai_dc": ("identifier",),
     "qdc": ("identifier",),
+    "oai_doaj": ("doi", "fullTextUrl"),
     "mods": ("recordInfo/recordIdentifier", *(f"identifier@{kind}" for kind in ("local", "uri", "hdl", "doi"))),
     "dim": ("dc.identifier.uri", "dc.identifier"),
     "xoai": ("others.identifier", "others.handle", "dc.identifier.uri", "dc.identifier"),
@@ -63,7 +65,7 @@ _DESCRIPTIVE = frozenset("title creator identifier leader".split())
 
 
 def flatten(payload: Any, header: Any = None) -> tuple[list[Field], str]:
-    """The fields of a description and its format (oai_dc, qdc, mods, dim, xoai).
+    """The fields of a description and its format (oai_dc, qdc, mods, dim, xoai, oai_doaj).
 
     Args:
         payload: the lxml element inside `metadata`.
@@ -77,6 +79,8 @@ def flatten(payload: Any, header: Any = None) -> tuple[list[Field], str]:
         fields, format_ = list(_dim(payload)), "dim"
     elif name == "metadata" and (namespace == XOAI or _is_xoai(payload)):
         fields, format_ = list(_xoai(payload, ())), "xoai"
+    elif name == "doajArticle":
+        fields, format_ = list(_named(payload)), "oai_doaj"
     else:
         qualified = name in QUALIFIED or any(_namespace(child) == DCTERMS for child in payload)
         fields, format_ = list(_named(payload)), "qdc" if qualified else "oai_dc"

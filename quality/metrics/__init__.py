@@ -336,7 +336,7 @@ def _labels() -> Iterator[dict[str, str]]:
         rows += [("user-tasks", task, *label) for task, label in TASKS.items()]
         for metric, element, chinese, english in rows:
             yield dict(zip(_LABEL, (format_, metric, element, chinese, english), strict=True))
-    for format_ in (*FORMATS, "oai_dc", "qdc", "mods", "dim", "xoai"):
+    for format_ in (*FORMATS, "oai_dc", "qdc", "mods", "dim", "xoai", "oai_doaj"):
         for element, chinese, english in (
             ("unique", "独有记录", "Records that no other member has"),
             ("copied", "套录记录", "Records catalogued first by another library"),

@@ -139,7 +139,13 @@ EXAMPLES: dict[str, tuple[Change, Change]] = {
     "mojibake": ({"fields": [("300", {"a": "锟斤拷"})]}, {"fields": [("300", {"a": "São Paulo: Ânima"})]}),
     "personal-data": (
         {"fields": [("300", {"a": "读者 11010519491231002X"})]},
-        {"fields": [("300", {"a": "馆际电话 62751234, 9787503727900, 110105194912310"})]},
+        {  # nor without a province or a day, or as a number of Alma's
+            "fields": [
+                ("300", {"a": "馆际电话 62751234, 9787503727900, 110105194912310, 110105194913310021"}),
+                ("300", {"a": "160105194912310021, 110105209912310021"}),
+                ("905", {"p": "231234200108120521"}),
+            ]
+        },
     ),
     "no-call-number": (
         {"holdings": [{"institution": "DEMO", "call_number": None}]},

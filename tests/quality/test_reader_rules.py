@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from quality import rules
+from quality.rules import checking
 from tests.transforms.marc_records import CNMARC_LEADER, LEADER, assemble, build
 from tests.transforms.test_export import BOOK, holdings
 from tests.transforms.test_overlong import split
@@ -76,7 +77,6 @@ BREAKING: dict[str, bytes] = {
     "iso2709-indicators": odd("500", "\x1faText without indicators"),
     "iso2709-subfield-code": odd("500", "  Text without a code"),
     "iso2709-leader": GOOD[:10] + b"  " + GOOD[12:],
-    "iso2709-leader-size": GOOD[:22] + GOOD[23:],
     "iso2709-between-records": b"\xef\xbb\xbf" + GOOD,
     "iso2709-foreign-bytes": b"\x1e" + GOOD,
     "iso2709-cut": GOOD + GOOD[:60],
@@ -148,6 +148,22 @@ def test_a_reader_finds_what_breaks_the_rule(code):
 )
 def test_a_sound_file_breaks_none(content):
     assert found(content) == set()
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (GOOD[:22] + GOOD[23:], "leader-length"),
+        (DUMP.replace(b"00000nam a2200000 a 4500", b"nam"), "dump-leader"),
+        (DUMP.replace(b" a 4500", b" a 4500  x"), "dump-leader"),
+    ],
+    ids=["ISO 2709", "short in a dump", "long in a dump"],
+)
+def test_a_leader_of_another_length_is_one_finding(content, code):
+    (part,) = staged_parts([("file", partial(io.BytesIO, content))], Hints(), "s", "20260105")
+    named = [*part.tables["issue"]["rule"].to_pylist(), *checking.check(part.tables, "s", "b")["rule"].to_pylist()]
+    assert [rule for rule in named if "leader" in rule] == [code]
+    assert part.tables["bib"]["status"].to_pylist() != ["clean"]
 
 
 def test_a_line_without_end_is_found(monkeypatch):

@@ -56,6 +56,15 @@ def test_findings_say_which_record_field_and_value():
     ]
 
 
+@pytest.mark.parametrize(
+    ("tag", "number"),
+    [("300", "110105194912310021"), ("300", "11010519491231002x"), ("905", "11010519491231002X")],
+    ids=["with a slip", "small x", "among numbers of a system"],
+)
+def test_an_identity_number_is_found(tag, number):
+    assert "personal-data" in findings({"fields": [(tag, {"a": number})]})["rule"].to_pylist()
+
+
 def test_personal_data_is_never_repeated_in_the_finding():
     rows = findings(EXAMPLES["personal-data"][0]).to_pylist()
     assert [row["tag"] for row in rows if row["rule"] == "personal-data"] == ["300"]

@@ -63,6 +63,15 @@ MODS = """<mods xmlns="http://www.loc.gov/mods/v3"><titleInfo><nonSort>The</nonS
 <classification authority="ddc">170</classification>
 <relatedItem type="host"><titleInfo><title>Series</title></titleInfo>
 </relatedItem></mods>"""
+DOAJ = """<d:doajArticle xmlns:d="http://doaj.org/features/oai_doaj/1.0/"><d:language>eng</d:language>
+<d:publisher>Press</d:publisher><d:journalTitle>Journal of Tests</d:journalTitle><d:issn>0317-8471</d:issn>
+<d:publicationDate>2019-06-01</d:publicationDate><d:doi>10.1000/182</d:doi>
+<d:title language="eng">Knowledge.</d:title>
+<d:authors><d:author><d:name>Wu Wang</d:name><d:affiliationId>0</d:affiliationId>
+<d:orcid_id>https://orcid.org/0000-0002-1825-0097</d:orcid_id></d:author></d:authors><d:affiliationsList>
+<d:affiliationName affiliationId="0">Somewhere</d:affiliationName></d:affiliationsList>
+<d:fullTextUrl format="pdf">https://example.org/1.pdf</d:fullTextUrl>
+<d:keywords language="eng"><d:keyword>; Ethics</d:keyword></d:keywords></d:doajArticle>"""
 HEADER = "<header><identifier>oai:x:1</identifier><datestamp>2026-01-02</datestamp></header>"
 
 
@@ -115,6 +124,27 @@ def test_mods():
     }
 
 
+def test_an_article_of_doaj_in_its_own_schema():
+    assert flatten(DOAJ)[1] == "oai_doaj"
+    assert {name: value for name, value in described(DOAJ).items() if value} == {
+        "title": "Knowledge",
+        "creators": ["Wu Wang"],
+        "orcid": ["0000-0002-1825-0097"],
+        "publisher": "Press",
+        "publishers": ["Press"],
+        "pub_year": 2019,
+        "lang": "eng",
+        "kind": "article",
+        "carrier": "electronic",
+        "series": ["Journal of Tests"],
+        "issn": ["0317-8471"],
+        "standard_no": ["10.1000/182"],
+        "url": ["https://example.org/1.pdf"],
+        "subjects": ["Ethics"],
+        "updated_at": "2026-01-02",
+    }
+
+
 @pytest.mark.parametrize(
     "wrapper", ["<modsCollection>{}</modsCollection>", "<mets><dmdSec><xmlData>{}</xmlData></dmdSec></mets>"]
 )
@@ -146,7 +176,7 @@ def test_a_character_escaped_twice_is_one(written, read):
     assert fields[1] == ("title", None, None, [(None, read)])
 
 
-@pytest.mark.parametrize("form", ["qdc", "dim", "xoai", "mods"])
+@pytest.mark.parametrize("form", ["qdc", "dim", "xoai", "mods", "oai_doaj"])
 def test_crosswalks_load_and_name_no_unknown_cleaner(form):
     for line in crosswalk.load(form):
         cleaner(line.clean)(pa.array(["x"]))

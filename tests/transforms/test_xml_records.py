@@ -296,7 +296,7 @@ def test_an_endless_record_does_not_fill_memory(monkeypatch):
     ("name", "count", "form"),
     [
         ("oai/responses/marc.xml", 100, "marc21"),
-        ("oai/responses/oai_doaj.xml", 100, "oai_dc"),
+        ("oai/responses/oai_doaj.xml", 100, "oai_doaj"),
         ("unimarc/sru-cnmarcxml-response.xml", 10, "cnmarc"),
     ],
 )
