@@ -18,6 +18,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from harvesters.landing import HarvestError
 from harvesters.private import ALLOW, allows_private, is_private
 from harvesters.registry import Source
+from harvesters.tls import pinned
 
 
 def check_host(host: str, source: Source) -> None:
@@ -55,6 +56,8 @@ class Guarded(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make pools whose connections are checked when they are made."""
+        if wanted := pinned(self.source):
+            kwargs["assert_fingerprint"] = wanted
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _pools(self.source)
 

@@ -4,8 +4,11 @@ What may pass (429, 5xx, a reset, a time-out, a body that broke off or can't be 
 allows and as a Retry-After in either form asks; what will not pass (a login, 403, 404) ends the harvest at once.
 """
 
+import gzip
+import io
 import re
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, fields
@@ -18,13 +21,14 @@ import requests
 from requests.cookies import extract_cookies_to_jar
 from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError, SSLError
 
-from harvesters import credentials
+from harvesters import credentials, tls
 from harvesters.addresses import Guarded
 from harvesters.host_rate import Host
 from harvesters.landing import HarvestError
 from harvesters.registry import Source
 
 READ = 1 << 20  # bytes
+GZIP = b"\x1f\x8b"
 USER_AGENT = "calis-exchange/0.1 (library catalogue harvester)"
 ADVICE = {
     401: "it wants a login, or another one; ask the member for access",
@@ -32,6 +36,7 @@ ADVICE = {
     404: "there is nothing at this address; correct it in sources.csv",
     410: "this address was given up; correct it in sources.csv",
 }
+_CERTIFICATE = re.compile(r"(?i)certificate verify failed[^\"'()]*|fingerprints did not match[^\"'()]*")
 Read = TypeVar("Read")
 
 
@@ -85,7 +90,9 @@ class Session:
             self.session.mount(scheme, Guarded(source))
         # proxies and certificates of the environment, looked up once and not for each page; netrc is not read
         found = self.session.merge_environment_settings(source.address, {}, True, None, None)
-        self.session.proxies, self.session.verify = found["proxies"], found["verify"]
+        self.session.proxies = found["proxies"]
+        # `Guarded` knows the certificate of the row
+        self.session.verify = False if tls.pinned(source) else found["verify"]
         self.session.trust_env = False
         self._hosts: dict[str, Host] = {}
         self._prepared: dict[str, tuple[requests.PreparedRequest, str]] = {}
@@ -137,11 +144,15 @@ class Session:
             ):
                 now.rest = self._rest(response)
                 content = self._content(response)
+        except requests.exceptions.SSLError as error:
+            if not (said := _CERTIFICATE.search(str(error))):
+                raise TransientError(f"no answer: {_said(error)}") from error
+            tls.refuse_certificate("it", said[0])
         except (requests.Timeout, requests.ConnectionError) as error:
             raise TransientError(f"no answer: {_said(error)}") from error
         except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
             raise TransientError(f"the answer broke off or is coded badly: {_said(error)}") from error
-        except requests.RequestException as error:
+        except (requests.RequestException, ValueError) as error:  # ValueError: a redirect to what is no address
             raise HarvestError(f"can't be asked: {_said(error)}; check the address in sources.csv") from error
         if refused and not 200 <= response.status_code < 300:
             refused(response, content)
@@ -189,7 +200,8 @@ class Session:
             extract_cookies_to_jar(self.session.cookies, request, response.raw)
         if not response.is_redirect:
             return response
-        return list(self.session.resolve_redirects(response, request, **given))[-1]
+        hops: list[requests.Response] = list(self.session.resolve_redirects(response, request, **given))
+        return hops[-1] if hops else response
 
     def _content(self, response: requests.Response) -> bytes:
         """The body, within the limits of size and time."""
@@ -197,14 +209,28 @@ class Session:
         for piece in _as_they_come(response):
             pieces.append(piece)
             size += len(piece)
-            if size > self.page_bytes:
-                raise HarvestError(
-                    f"one page is larger than {self.page_bytes / 1e6:g} MB; if that is right, raise "
-                    "max_megabytes, or page_megabytes in quirks"
-                )
+            self._check_size(size)
             if time.monotonic() > end:
                 raise TransientError(f"a page took longer than {self.patience.page_timeout:g} s")
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return self._unpacked(content) if content.startswith(GZIP) else content
+
+    def _unpacked(self, content: bytes) -> bytes:
+        """The body that a server packed without saying so."""
+        try:
+            with gzip.open(io.BytesIO(content)) as stream:
+                unpacked = stream.read(self.page_bytes + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise TransientError(f"the answer broke off or is coded badly: {error}") from error
+        self._check_size(len(unpacked))
+        return unpacked
+
+    def _check_size(self, size: int) -> None:
+        if size > self.page_bytes:
+            raise HarvestError(
+                f"one page is larger than {self.page_bytes / 1e6:g} MB; if that is right, raise "
+                "max_megabytes, or page_megabytes in quirks"
+            )
 
 
 def _as_they_come(response: requests.Response) -> Iterator[bytes]:

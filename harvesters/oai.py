@@ -12,7 +12,7 @@ quirks), and land in the batch: the stage withdraws what is not among them, at i
 
 import logging
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from harvesters import landing, oai_page
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 OVERLAP = {"day": timedelta(days=1), "second": timedelta(minutes=5)}
 FORMATS = {"day": "%Y-%m-%d", "second": "%Y-%m-%dT%H:%M:%SZ"}
+AGAIN = "what came is used, and the next harvest asks for the whole window again; if it stays so, ask the member"
 RECONCILE_DAYS = {"no": 7.0, "transient": 30.0}  # by what Identify says of deletedRecord
 
 
@@ -178,14 +179,11 @@ def _last_complete(source: Source) -> landing.Batch | None:
 def _since(response_date: str, granularity: str, source: Source) -> str:
     """`from` for a list that goes on from a response date; "" (everything) where that is no use.
 
-    A date that is not UTC as the standard writes it, or lies in the future, would make records vanish.  Where a
-    source's datestamps lag behind its clock, the quirk `overlap_hours` says by how much.
+    A date that does not say its zone, or lies in the future, would make records vanish.  Where a source's
+    datestamps lag behind its clock, the quirk `overlap_hours` says by how much.
     """
-    try:
-        at = datetime.strptime(response_date, FORMATS["second"])
-    except ValueError:
-        return ""
-    if at > lake.now() + timedelta(days=1):
+    at = _utc(response_date)
+    if not at or at > lake.now() + timedelta(days=1):
         return ""
     more = timedelta(hours=float(source.quirks.get("overlap_hours", 0)))
     return (at - max(OVERLAP[granularity], more)).strftime(FORMATS[granularity])
@@ -194,19 +192,28 @@ def _since(response_date: str, granularity: str, source: Source) -> str:
 def _until_when(steps: Steps, plan: dict[str, Any]) -> str:
     """From when the next list goes on: the source's clock or ours, whichever is behind."""
     told = next((step["response_date"] for step in steps if step["list"] == RECORDS), "")
+    at, ours = _utc(told), _utc(plan["asked_at"])
+    return str(plan["asked_at"] if at and ours and ours < at < ours + timedelta(days=1) else told)
+
+
+def _utc(text: str) -> datetime | None:
+    """The time in UTC, without a zone, that ISO 8601 text with a zone says, as the standard's `…Z`."""
     try:
-        at, ours = (datetime.strptime(one, FORMATS["second"]) for one in (told, plan["asked_at"]))
-    except ValueError:
-        return str(told)
-    return str(plan["asked_at"] if ours < at < ours + timedelta(days=1) else told)
+        at = datetime.fromisoformat(text)
+        return at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
 
 
 # --- the end ---------------------------------------------------------------------------------------------
 
 
 def _announced(steps: Steps, verb: str) -> int:
-    """The size of the list as it was announced last; 0 if it never was."""
-    return next((step["size"] for step in reversed(steps) if step["list"] == verb and step["size"] is not None), 0)
+    """The largest size of the list that was announced; 0 if none was.
+
+    Some servers tell on each page how many are left, and a list that shrank meanwhile is harvested again.
+    """
+    return max((step["size"] or 0 for step in steps if step["list"] == verb), default=0)
 
 
 def _finish(source: Source, landed: Landing, steps: Steps, different: int, missed: str) -> Harvested:
@@ -219,12 +226,14 @@ def _finish(source: Source, landed: Landing, steps: Steps, different: int, misse
         landed.abandon()
         return _nothing(source, plan, missing, missed)
     whole = not (plan["from"] or plan["window"])
+    repeated = 0 if announced else sum(step.get("repeated", False) for step in steps if step["list"] == RECORDS)
+    complete = not missing and not repeated
     unknown = _unknown(source, landed, listed) if listed and not plan["set"] else []
     landed.complete(
-        full=whole and not missing and landed.received > 0,
+        full=whole and complete and landed.received > 0,
         response_date=_until_when(steps, plan),
         protocol="oai",
-        complete=not missing,
+        complete=complete,
         complete_list_size=announced or None,
         pages=sum(step["list"] == RECORDS for step in steps),
         identifiers=listed,
@@ -236,8 +245,12 @@ def _finish(source: Source, landed: Landing, steps: Steps, different: int, misse
         twice = landed.received - different
         faults.append(
             f"{address} announced {announced} records, but its list ended after {different}"
-            f"{f' ({twice} came twice)' if twice else ''}: {missing} are missing; what came is used, and the next "
-            "harvest asks for the whole window again; if it stays so, ask the member"
+            f"{f' ({twice} came twice)' if twice else ''}: {missing} are missing; {AGAIN}"
+        )
+    if repeated:
+        faults.append(
+            f"{repeated} pages of {address} brought only records that had come before, so others may be missing; "
+            f"{AGAIN}"
         )
     if unknown:
         faults.append(

@@ -16,6 +16,7 @@ from harvesters.oai_page import DamagedError, Page
 from harvesters.registry import Source
 
 USER_AGENT = "calis-exchange/0.1 (library catalogue harvester; OAI-PMH 2.0)"
+TOLD = 200  # letters of an argument in a reason; some servers keep a whole request in a token
 BELIEVED = 3  # pages whose damage came again as it was; from then on damage is the source's, and not asked about
 
 
@@ -61,5 +62,5 @@ class Client(Sickle):
                 with suppress(TransientError):
                     read(response, content)  # some servers send the protocol's own errors with a 4xx
 
-        what = ", ".join(f"{name}={value}" for name, value in params.items())
+        what = ", ".join(f"{name}={value[:TOLD]}" for name, value in params.items())
         return self.session.ask(self.endpoint, params, read, refused, what)

@@ -6,7 +6,7 @@ another is missed.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,16 +23,18 @@ log = logging.getLogger(__name__)
 
 RECORDS, IDENTIFIERS = "ListRecords", "ListIdentifiers"
 FILES = {RECORDS: "page", IDENTIFIERS: "identifiers"}
-Steps = list[dict[str, Any]]  # of each landed page: list, token, response_date, size, damaged
-STALE_PAGES = 3  # one after the other that bring nothing new, until the list is no list
-EXPIRED = ("badResumptionToken", "badArgument")  # what servers answer to a token that they no longer know
+Steps = list[dict[str, Any]]  # of each landed page: list, token, response_date, size, damaged, repeated
+STALE_PAGES = 3  # one after the other that bring only what came before, until the list is no list
+EMPTY_PAGES = 100  # one after the other that bring nothing, though there are lists with some
+# What servers answer to a token that they no longer know.
+EXPIRED = ("badResumptionToken", "badArgument", "noRecordsMatch")
 ADVICE = {
     "cannotDisseminateFormat": "the source does not offer this prefix; correct metadata_prefix in sources.csv",
     "noSetHierarchy": "the source has no sets, though its list had begun with one; harvest again",
     "badArgument": "the source refuses the request; check metadata_prefix and set_spec in sources.csv",
     "badVerb": "the source does not understand OAI-PMH 2.0; check the address in sources.csv",
     "badResumptionToken": "its token expired twice; harvest again, or ask the member for longer-lived tokens",
-    "noRecordsMatch": "the list broke off where a page was due; tell the member",
+    "noRecordsMatch": "its list broke off twice where a page was due; tell the member",
 }
 
 
@@ -46,10 +48,10 @@ class Seen:
     def __len__(self) -> int:
         return len(self._old) + len(self._new) + self.nameless
 
-    def add(self, identifiers: Iterable[bytes], records: int) -> int:
-        """Add a page; how many of its records had not come before.  Without identifiers all of them count."""
+    def add(self, identifiers: Sequence[bytes], records: int) -> int:
+        """Add a page; how many of its records had not come before.  Those without identifiers all count."""
         found = {hash(one) for one in identifiers}
-        nameless = 0 if found else records
+        nameless = max(0, records - len(identifiers))
         fresh = found - self._new
         if len(self._old) and fresh:
             asked = np.fromiter(fresh, np.int64, len(fresh))
@@ -89,7 +91,7 @@ def whole_list(client: Client, landed: Landing, steps: Steps, verb: str, progres
                 plan = None if begun or verb != RECORDS else _otherwise(landed.plan, error)
             if plan is None:
                 advice = ADVICE.get(error.code, "tell the member what its server said")
-                raise HarvestError(f"{error}; {advice}", error.code == "noRecordsMatch") from error
+                raise HarvestError(f"{error}; {advice}", resumable=False) from error
             if verb == RECORDS:
                 landed.begin(plan)
                 steps = []
@@ -119,7 +121,7 @@ def _anew(plan: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pages(client: Client, landed: Landing, steps: Steps, verb: str, progress: Progress) -> tuple[Steps, int]:
-    steps, seen, stale = list(steps), _seen_before(landed, verb), 0
+    steps, seen, stale, empty = list(steps), _seen_before(landed, verb), 0, 0
     own = [step for step in steps if step["list"] == verb]
     used = {step["token"] for step in own}
     while not own or own[-1]["token"]:
@@ -128,14 +130,11 @@ def _pages(client: Client, landed: Landing, steps: Steps, verb: str, progress: P
         request = f"{shown_address(client.endpoint)}?{urlencode({'verb': verb, **asked})}"
         if page.damaged and verb == IDENTIFIERS:
             raise HarvestError(f"{request}: {page.damaged} headers are not well-formed XML; tell the member")
-        stale = 0 if seen.add(page.identifiers, page.records) or not page.records else stale + 1
-        if page.token and (page.token in used or stale >= STALE_PAGES):
-            repeated = "the same resumptionToken came a second time" if page.token in used else (
-                f"{stale} pages one after the other brought only records that had come before")  # fmt: skip
-            raise HarvestError(
-                f"{request}: {repeated}, so the list would never end; the member's server repeats itself",
-                resumable=False,
-            )
+        fresh = seen.add(page.identifiers, page.records)
+        stale = stale + 1 if page.records and not fresh else 0 if fresh else stale
+        empty = 0 if page.records else empty + 1
+        if page.token:
+            _refuse_endless(request, page.token in used, stale, empty)
         used.add(page.token)
         step = {
             "list": verb,
@@ -143,6 +142,7 @@ def _pages(client: Client, landed: Landing, steps: Steps, verb: str, progress: P
             "response_date": page.response_date,
             "size": page.complete_list_size,
             "damaged": page.damaged,
+            "repeated": bool(page.records and not fresh),
         }
         name = f"{FILES[verb]}-{len(own) + 1:05d}.xml"
         received = page.records if verb == RECORDS else 0
@@ -151,6 +151,20 @@ def _pages(client: Client, landed: Landing, steps: Steps, verb: str, progress: P
         steps.append(step)
         progress.advance(page.records)
     return steps, len(seen)
+
+
+def _refuse_endless(request: str, again: bool, stale: int, empty: int) -> None:
+    """Raise where the list would never end: its token came before, or pages one after the other were no use."""
+    why = ""
+    if again:
+        why = "the same resumptionToken came a second time"
+    elif stale >= STALE_PAGES:
+        why = f"{stale} pages one after the other brought only records that had come before"
+    elif empty >= EMPTY_PAGES:
+        why = f"{empty} pages one after the other brought no record"
+    if why:
+        told = f"{request[:300]}: {why}, so the list would never end; the member's server repeats itself"
+        raise HarvestError(told, resumable=False)
 
 
 def _seen_before(landed: Landing, verb: str) -> Seen:

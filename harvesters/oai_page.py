@@ -6,7 +6,7 @@ without its records (a frame of a few hundred bytes) is parsed for what the prot
 
 A page that is not well-formed is still whole where its frame is, and each record begins and ends in it: illegal
 characters are for the stage to mend (`harvesters.xml_mend`), and a record that is not well-formed is cut out there
-with its bytes and reason.  Neither costs the page.
+with its bytes and reason.  Neither costs the page, nor does what a server writes around its document.
 
 Entities are never expanded and document types are refused.  What expat reads without limits (depth, one long text)
 is limited where trees are built, by libxml2, and costs the record.
@@ -16,15 +16,16 @@ import hashlib
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
 from lxml import etree
 
-from harvesters.containers import utf16
+from harvesters.containers import BLANK, XML, container
 from harvesters.http import TransientError
 from harvesters.landing import HarvestError, count_records
+from harvesters.strict_xml import is_html, parser, utf8
 from harvesters.xml_layout import layout, without_asides
 from harvesters.xml_mend import mend
 
@@ -35,7 +36,7 @@ NAMESPACE = "{http://www.openarchives.org/OAI/2.0/}"
 FACTS = ("repositoryName", "protocolVersion", "earliestDatestamp", "deletedRecord", "granularity")
 LISTED = {"ListRecords": b"record", "ListIdentifiers": b"header"}
 LARGE = 1 << 14  # bytes of a page, from which on the kernel is worth loading
-_ENCODING = re.compile(rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9_.\-]+)[\"']")
+_DOCUMENT = re.compile(rb"<(?:[\w.\-]+:)?OAI-PMH[\s>].*OAI-PMH\s*>", re.DOTALL)
 _NAMESPACES = re.compile(rb"xmlns(?::[\w.\-]+)?\s*=\s*(?:\"[^\"]*\"|'[^']*')")
 
 
@@ -85,26 +86,26 @@ def read(content: bytes, verb: str) -> Page:
         TransientError: it is not one whole, well-formed OAI-PMH answer to the request, or has a document type.
         OAIError: it is an error of the protocol.
     """
-    if not content or content.isspace():
+    if not content.strip(BLANK):
         raise TransientError("the answer is empty")
     if found := _found(content, verb):
         frame = _frame(content, found.start, found.end)
         return _page(frame, content, verb, found.identifiers, len(found.identifiers))
-    fault = _fault(content)
+    text, undecodable = utf8(content)
+    fault = _fault(text) or undecodable
     if not fault:
-        named = identifiers(content, verb) if verb in LISTED else []
-        records = _count(content, verb, len(named)) if verb in LISTED else 0
-        return _page(_frame(content, *_listed(content, verb)), content, verb, named, records)
-    page, mark = _salvaged(content, verb, fault)
-    told = f"{page.damaged} of {page.records} records" if page.damaged else "characters of some records"
+        named = identifiers(text, verb) if verb in LISTED else []
+        records = _count(text, verb, len(named)) if verb in LISTED else 0
+        return _page(_frame(text, *_listed(text, verb)), content, verb, named, records)
+    page, mark = _salvaged(content, text, verb, fault)
+    told = f"{page.damaged} of {page.records} records" if page.damaged else "characters"
     raise DamagedError(f"{told} are not well-formed XML ({fault})", mark, page)
 
 
 def identifiers(content: bytes, verb: str) -> list[bytes]:
-    """The identifiers of a list's page, as they are written, in UTF-8 where the page is in UTF-16."""
-    if codec := utf16(content):
-        content = content.decode(codec, "replace").encode()
-    return _patterns(layout(content).prefix or b"", verb).named.findall(without_asides(content))
+    """The identifiers of a list's page, as they are written, in UTF-8."""
+    text, _ = utf8(content)
+    return _patterns(layout(text).prefix or b"", verb).named.findall(without_asides(text))
 
 
 # --- well-formed -----------------------------------------------------------------------------------------
@@ -120,45 +121,20 @@ def _found(content: bytes, verb: str) -> "Found | None":
 
 
 def _fault(content: bytes) -> str:
-    """Why the bytes are no well-formed XML; "" if they are."""
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.StartDoctypeDeclHandler = _refuse_doctype
+    """Why the bytes are no well-formed XML in UTF-8; "" if they are."""
+    checking = expat.ParserCreate(namespace_separator=" ")
+    checking.StartDoctypeDeclHandler = _refuse_doctype
     try:
-        parser.Parse(content, True)
+        checking.Parse(content, True)
     except expat.ExpatError as error:
-        if error.code in _OTHER_ENCODINGS:
-            return _fault_by_lxml(content)
         return str(error)
-    except ValueError:  # multi-byte encodings
-        return _fault_by_lxml(content)
     return ""
-
-
-_OTHER_ENCODINGS = (
-    expat.errors.codes[expat.errors.XML_ERROR_UNKNOWN_ENCODING],
-    expat.errors.codes[expat.errors.XML_ERROR_INCORRECT_ENCODING],
-)
 
 
 def _refuse_doctype(*_: object) -> None:
     raise TransientError(
         "the answer has a document type (DOCTYPE): an HTML page, or what OAI-PMH never has; refused"
     )
-
-
-def _fault_by_lxml(content: bytes) -> str:
-    try:
-        root = etree.fromstring(content, _parser())
-    except etree.XMLSyntaxError as error:
-        return str(error.msg)
-    if root.getroottree().docinfo.doctype:
-        _refuse_doctype()
-    return ""
-
-
-@cache
-def _parser() -> etree.XMLParser:
-    return etree.XMLParser(recover=False, resolve_entities=False, no_network=True, load_dtd=False)
 
 
 # --- the frame -------------------------------------------------------------------------------------------
@@ -222,7 +198,7 @@ def _listed(content: bytes, verb: str) -> tuple[int, int]:
 
 def _frame(content: bytes, start: int, end: int) -> Any:
     """The root element of a well-formed page without the records of its list."""
-    if b"resumptionToken" not in content[start:end]:
+    if b"esumption" not in content[start:end]:  # no token in whatever spelling between the records
         with suppress(etree.XMLSyntaxError):  # a comment looked like a record
             return _root(content[:start] + content[end:])
     try:
@@ -233,7 +209,7 @@ def _frame(content: bytes, start: int, end: int) -> Any:
 
 def _root(content: bytes) -> Any:
     """The root element of a strict parse."""
-    root = etree.fromstring(content, _parser())
+    root = etree.fromstring(content, parser())
     if root.tag != NAMESPACE + "OAI-PMH":
         raise TransientError(f"the answer is not OAI-PMH 2.0: its root element is {root.tag}")
     return root
@@ -247,13 +223,13 @@ def _page(root: Any, content: bytes, verb: str, named: list[bytes], records: int
     body = root.find(NAMESPACE + verb)
     if body is None:
         raise TransientError(f"the answer has no {verb} element")
-    token = body.find(NAMESPACE + "resumptionToken")
-    size = "" if token is None else token.get("completeListSize", "")
+    tokens = [child for parent in (root, *root.findall(NAMESPACE + verb)) for child in parent if _is_token(child)]
+    sizes = [size for one in tokens if re.fullmatch(r"\d{1,18}", size := one.get("completeListSize", "").strip())]
     return Page(
         content=content,
         response_date=(root.findtext(NAMESPACE + "responseDate") or "").strip(),
-        token="" if token is None else (token.text or "").strip(),
-        complete_list_size=int(size) if re.fullmatch(r"\d{1,18}", size) else None,
+        token=next((text for one in tokens if (text := str(one.xpath("string()")).strip())), ""),
+        complete_list_size=max(map(int, sizes), default=None),
         records=records,
         identifiers=named,
         facts={} if verb in LISTED else {name: (body.findtext(NAMESPACE + name) or "").strip() for name in FACTS},
@@ -261,22 +237,31 @@ def _page(root: Any, content: bytes, verb: str, named: list[bytes], records: int
     )
 
 
+def _is_token(element: Any) -> bool:
+    """Whether it is a resumptionToken; one that stands in a wrong place or namespace is meant as one, too."""
+    return isinstance(element.tag, str) and etree.QName(element).localname.lower() == "resumptiontoken"
+
+
 # --- damaged, but whole ----------------------------------------------------------------------------------
 
 
-def _salvaged(content: bytes, verb: str, fault: str) -> tuple[Page, str]:
+def _salvaged(content: bytes, text: bytes, verb: str, fault: str) -> tuple[Page, str]:
     """The page without what is wrong in single records, and what tells this damage from another.
+
+    `text` is its content in UTF-8.
 
     Raises:
         TransientError: the page is not whole.
     """
-    html = re.search(rb"(?i)<html[\s>]", content[:2048])
+    html = is_html(content)
     kind = "an HTML page" if html else "not well-formed, or cut"
     broken = TransientError(f"the answer is {kind} ({len(content)} bytes; {fault})")
-    declared = _ENCODING.match(content)
-    if html or verb not in LISTED or (declared and declared[1].lower() not in (b"utf-8", b"utf8", b"us-ascii")):
+    document = _DOCUMENT.search(text)  # servers write notices before and behind
+    if html or verb not in LISTED or not document or container(content) != XML:
         raise broken
-    mended, rules = mend(content)
+    if b"<!DOCTYPE" in text[: document.start()]:
+        _refuse_doctype()
+    mended, rules = mend(document[0])
     start, end = _listed(mended, verb)
     if not end:
         raise broken
@@ -294,7 +279,8 @@ def _salvaged(content: bytes, verb: str, fault: str) -> tuple[Page, str]:
     except etree.XMLSyntaxError:
         raise broken from None
     mark = hashlib.sha256(b"\0".join([*damaged, *(rule.encode() for rule in rules)])).hexdigest()
-    return _page(frame, content, verb, identifiers(content, verb), count_records(content), len(damaged)), mark
+    named = identifiers(document[0], verb)
+    return _page(frame, content, verb, named, count_records(content), len(damaged)), mark
 
 
 def _stands_alone(unit: bytes, head: bytes) -> bool:

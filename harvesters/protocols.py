@@ -71,7 +71,14 @@ COMMON = (
     Quirk("tolerance_hours", "hours after which a delivery that is due is late", "half its interval", NUMBER),
     Quirk("connection", "id of the Airflow connection with the login", "none; else CALIS_CREDENTIAL_<SOURCE>"),
 )
+CERTIFICATE = Quirk(
+    "certificate",
+    "SHA-256 of the server's certificate (openssl x509 -fingerprint -sha256), where no authority vouches for it",
+    "",
+    r"([0-9A-Fa-f]{2}:?){32}",
+)
 PATIENCE = (
+    CERTIFICATE,
     Quirk("attempts", "how often a request is made before the harvest ends", "5", WHOLE),
     Quirk("first_wait", "seconds before the second attempt; doubled after each", "2", NUMBER),
     Quirk("longest_wait", "seconds to wait at most; who asks for more is left until the next run", "300", NUMBER),
@@ -254,6 +261,7 @@ ALL = (
         quirks=(
             *ARRIVING,
             SETTLE,
+            CERTIFICATE,
             Quirk("attempts", "how often to connect before the harvest ends", "3", WHOLE),
             Quirk("first_wait", "seconds before the second attempt; doubled after each", "2", NUMBER),
         ),

@@ -1,21 +1,26 @@
 """Folders of files on other machines: SFTP, FTP and S3, through fsspec.
 
 What is new is fetched file by file into a scratch folder, taken from there as from a folder of this machine, and
-removed again.  Credentials: `harvesters.credentials`.  An SFTP server has to show the key that the row names.
+removed again.  Credentials: `harvesters.credentials`.  An SFTP server has to show the key that the row names,
+one of FTPS a certificate that `harvesters.tls` believes.
 """
 
 import base64
 import hashlib
 import io
 import json
+import ssl
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from ftplib import FTP, FTP_TLS
+from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from harvesters import credentials
+from harvesters import credentials, tls
 from harvesters.addresses import check_resolved
 from harvesters.landing import HarvestError
 from harvesters.registry import Source
@@ -177,10 +182,19 @@ class Shelf:
         from fsspec.implementations.ftp import FTPFileSystem
 
         check_resolved(self.host, self.source)
-        return FTPFileSystem(
+        context = tls.Context(self.source) if self.secure else None
+
+        class Connected(FTPFileSystem):  # it would trust any certificate
+            def _connect(self) -> None:
+                self.ftp = _SecureFTP(timeout=TIMEOUT, context=context) if context else FTP(timeout=TIMEOUT)
+                self.ftp.connect(self.host, self.port)
+                self.ftp.login(*self.cred)
+                if isinstance(self.ftp, FTP_TLS):
+                    self.ftp.prot_p()
+
+        return Connected(
             self.host, port=self.port or 21, username=self._login.get("user") or "anonymous",
-            password=self._login.get("password") or "", timeout=TIMEOUT, tls=self.secure,
-            skip_instance_cache=True, use_listings_cache=False,
+            password=self._login.get("password") or "", skip_instance_cache=True, use_listings_cache=False,
         )  # fmt: skip
 
     def _s3(self) -> Any:
@@ -197,14 +211,32 @@ class Shelf:
         )  # fmt: skip
 
 
-def _private_key(text: str, passphrase: str | None) -> Any:
-    import paramiko
+class _SecureFTP(FTP_TLS):
+    """FTP over TLS whose connections for data go on with the session, as many servers demand."""
 
-    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
-        try:
-            return kind.from_private_key(io.StringIO(text.replace("\\n", "\n")), password=passphrase)
-        except paramiko.SSHException:
-            continue
+    def ntransfercmd(self, cmd: str, rest: int | str | None = None) -> tuple[Any, int | None]:
+        connection, size = FTP.ntransfercmd(self, cmd, rest)
+        session = self.sock.session if isinstance(self.sock, ssl.SSLSocket) else None
+        return self.context.wrap_socket(connection, server_hostname=self.host, session=session), size
+
+
+def _private_key(text: str, passphrase: str | None) -> Any:
+    """The key for paramiko, which reads half of the ECDSA keys that OpenSSH writes, and none in PKCS #8."""
+    import paramiko
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization as form
+
+    content = text.replace("\\n", "\n").strip().encode() + b"\n"
+    kinds = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
+    formats = (form.PrivateFormat.OpenSSH, form.PrivateFormat.TraditionalOpenSSL)
+    for load in (form.load_ssh_private_key, form.load_pem_private_key):
+        for password in {passphrase, None}:
+            with suppress(ValueError, TypeError, UnsupportedAlgorithm):
+                key = load(content, password.encode() if password else None)
+                for kind, written in product(kinds, formats):
+                    with suppress(ValueError, paramiko.SSHException):
+                        plain = key.private_bytes(form.Encoding.PEM, written, form.NoEncryption())
+                        return kind.from_private_key(io.StringIO(plain.decode()))
     raise HarvestError("private_key is no Ed25519, ECDSA or RSA key in PEM, or its passphrase is wrong", False)
 
 

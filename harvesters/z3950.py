@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from harvesters import credentials, searched, zoom
+from harvesters import credentials, searched, tls, zoom
 from harvesters.addresses import check_resolved
 from harvesters.http import Patience
 from harvesters.landing import Harvested, HarvestError
@@ -81,6 +81,7 @@ class Target:
         self.cql = source.quirks.get("query_type") == "cql"
         self._login = credentials.of(source)
         self._connection: zoom.Connection | None = None
+        self._tunnel: tls.Tunnel | None = None
         self._found: Window | None = None
 
     def count(self, window: Window) -> int:
@@ -97,9 +98,10 @@ class Target:
 
     def close(self) -> None:
         """End the connection."""
-        if self._connection:
-            self._connection.close()
-        self._connection = self._found = None
+        for one in (self._connection, self._tunnel):
+            if one:
+                one.close()
+        self._connection = self._tunnel = self._found = None
 
     def _query(self, window: Window) -> str:
         base, index = self.source.set_spec, self.axis.index
@@ -179,14 +181,24 @@ class Target:
         parts = urlsplit(self.address)
         host, database = parts.hostname or "", parts.path.strip("/")
         check_resolved(host, self.source)
-        shown = f"[{host}]" if ":" in host else host
         options = {
             "preferredRecordSyntax": "xml" if self.is_xml else self.source.metadata_prefix or "",
             "elementSetName": self.source.quirks.get("element_set", "F"),
             "timeout": str(max(1, round(self.patience.read_timeout))),
             "presentChunk": "20",
             "implementationName": "calis-exchange",
+            "databaseName": database,
         }
         options |= {name: self._login[name] for name in ("user", "password", "group") if name in self._login}
-        secure = "ssl:" if parts.scheme == "z3950s" else "tcp:"
-        return zoom.Connection(f"{secure}{shown}:{parts.port or 210}/{database}", options)
+        if parts.scheme == "z3950s":
+            return zoom.Connection(self._through_tunnel(host, parts.port or 210), options)
+        shown = f"[{host}]" if ":" in host else host
+        return zoom.Connection(f"tcp:{shown}:{parts.port or 210}", options)
+
+    def _through_tunnel(self, host: str, port: int) -> str:
+        """Where libyaz, which checks no certificates, is to connect."""
+        try:
+            self._tunnel = tls.Tunnel(host, port, tls.Context(self.source), self.patience.read_timeout)
+        except OSError as error:
+            raise ZoomError(zoom.CONNECT, f"no connection over TLS: {error}") from error
+        return f"unix:{self._tunnel.path}"

@@ -68,8 +68,8 @@ class Connection:
     """A connection to one database, made when it is first asked; not for several threads.
 
     Args:
-        host: `host:port/database`, or that after `ssl:`.
-        options: of ZOOM, by name (preferredRecordSyntax, timeout …).
+        host: `tcp:host:port` or `unix:path`.
+        options: of ZOOM, by name (databaseName, preferredRecordSyntax, timeout …).
     """
 
     def __init__(self, host: str, options: dict[str, str]):

@@ -14,8 +14,8 @@ USER, PASSWORD = "whu", "tr0ub4dor-and-3"
 
 
 @contextmanager
-def sftp(folder: Path) -> Iterator[dict[str, Any]]:
-    """Address and quirks of an SFTP server."""
+def sftp(folder: Path, client_key: str = "") -> Iterator[dict[str, Any]]:
+    """Address and quirks of an SFTP server; with a `client_key` (a public one) that alone lets in."""
     asyncssh = pytest.importorskip("asyncssh", reason="no asyncssh: pip install -e '.[dev]'")
     key = asyncssh.generate_private_key("ssh-ed25519")
     loop, ready = asyncio.new_event_loop(), Event()
@@ -26,7 +26,13 @@ def sftp(folder: Path) -> Iterator[dict[str, Any]]:
             return True
 
         def password_auth_supported(self) -> bool:
-            return True
+            return not client_key
+
+        def public_key_auth_supported(self) -> bool:
+            return bool(client_key)
+
+        def validate_public_key(self, username: str, key: Any) -> bool:
+            return username == USER and key == asyncssh.import_public_key(client_key)
 
         def validate_password(self, username: str, password: str) -> bool:
             return (username, password) == (USER, PASSWORD)
@@ -61,8 +67,8 @@ def sftp(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def ftp(folder: Path) -> Iterator[dict[str, Any]]:
-    """Address and quirks of an FTP server."""
+def ftp(folder: Path, certificate: Path | None = None) -> Iterator[dict[str, Any]]:
+    """Address and quirks of an FTP server; with a certificate (PEM) it wants TLS for all."""
     pytest.importorskip("pyftpdlib", reason="no pyftpdlib: pip install -e '.[dev]'")
     from pyftpdlib.authorizers import DummyAuthorizer
     from pyftpdlib.handlers import FTPHandler
@@ -70,7 +76,13 @@ def ftp(folder: Path) -> Iterator[dict[str, Any]]:
 
     authorizer = DummyAuthorizer()
     authorizer.add_user(USER, PASSWORD, str(folder), perm="elr")
-    handler = type("Handler", (FTPHandler,), {"authorizer": authorizer})
+    base, more = FTPHandler, {}
+    if certificate:
+        pytest.importorskip("OpenSSL", reason="no pyOpenSSL: pip install -e '.[dev]'")
+        from pyftpdlib.handlers import TLS_FTPHandler as base
+
+        more = {"certfile": str(certificate), "tls_control_required": True, "tls_data_required": True}
+    handler = type("Handler", (base,), {"authorizer": authorizer} | more)
     server = FTPServer(("127.0.0.1", 0), handler)
     stopped = Event()
 
@@ -81,7 +93,8 @@ def ftp(folder: Path) -> Iterator[dict[str, Any]]:
     thread = Thread(target=run, daemon=True)
     thread.start()
     try:
-        yield {"protocol": "ftp", "address": f"ftp://127.0.0.1:{server.address[1]}/", "quirks": {}}
+        scheme = "ftps" if certificate else "ftp"
+        yield {"protocol": "ftp", "address": f"{scheme}://127.0.0.1:{server.address[1]}/", "quirks": {}}
     finally:
         stopped.set()
         thread.join(10)

@@ -6,15 +6,17 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape, quoteattr
 
 from harvesters import landing
 from harvesters.registry import Source
+from tests.harvesters.http_server import http_server
 from warehouse import lake
 from warehouse.outcome import Outcome
 
@@ -53,6 +55,7 @@ class Provider:
     at_once: int = 0  # requests that are being answered
     most_at_once: int = 0
     queries: list[dict[str, str]] = field(default_factory=list)
+    sent: Mapping[str, str] = field(default_factory=dict)  # the headers of the last request
     hold: threading.Event = field(default_factory=threading.Event)  # what hanging answers wait for
 
     @property
@@ -218,6 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
         self.provider.at_once += 1
         self.provider.most_at_once = max(self.provider.most_at_once, self.provider.at_once)
+        self.provider.sent = self.headers
         answer = self.provider.answer(query)
         time.sleep(0.002 if self.provider.slow else 0)
         self.provider.at_once -= 1
@@ -275,21 +279,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(provider: Provider) -> Iterator[str]:
+def serving(provider: Provider, certificate: Path | None = None) -> Iterator[str]:
     """Serve a provider; gives its address."""
-
     handler = type("Handler", (_Handler,), {"provider": provider})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/oai"
-    finally:
-        provider.hold.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with http_server(handler, certificate) as address:
+        try:
+            yield f"{address}/oai"
+        finally:
+            provider.hold.set()
 
 
 def source_at(address: str, **changes: object) -> Source:

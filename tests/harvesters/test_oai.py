@@ -190,12 +190,15 @@ def test_list_without_records_that_announces_some_is_a_fault() -> None:
     assert outcome.verdict == "failed" and "announced 7 records but sent none" in outcome.reason
 
 
-def test_no_records_match_in_the_middle_is_told() -> None:
+def test_no_records_match_in_the_middle_begins_the_list_again_and_is_told_if_it_stays() -> None:
     provider = Provider()
     provider.faults = {3: lambda answer: provider.error("noRecordsMatch", "none")}
     with serving(provider) as address:
-        outcome = harvest(source_at(address), "run")
-    assert outcome.verdict == "partial" and "broke off" in outcome.reason and "20 records" in outcome.reason
+        once = harvest(source_at(address), "run-1")
+        assert once.verdict == "complete" and identifiers() == list(range(25))
+        provider.fault_of_page, provider.faults = {3: provider.faults[3]}, {}
+        outcome = harvest(source_at(address, source_id="b"), "run-2")
+    assert outcome.verdict == "failed" and "broke off twice" in outcome.reason and "20 records" in outcome.reason
 
 
 def test_secrets_in_an_address_query_are_not_kept() -> None:

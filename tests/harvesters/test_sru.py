@@ -16,7 +16,6 @@ from harvesters import landing
 from harvesters.harvest import harvest
 from harvesters.landing import count_records
 from harvesters.registry import Source
-from tests.harvesters import zebra
 from tests.harvesters.http_server import http_server
 from transforms.stage import stage
 from warehouse import lake
@@ -119,16 +118,9 @@ def serving(fake: Fake) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def books(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def books(library_of_congress: int) -> str:
     """A Zebra server with 2,000 books of the Library of Congress."""
-    zebra.need_servers()
-    folder = tmp_path_factory.mktemp("zebra")
-    with (real / "marc21" / "lc-books.mrc").open("rb") as file:
-        records = file.read(2_500_000).split(b"\x1d")[:2000]
-    (folder / "books.mrc").write_bytes(b"".join(record + b"\x1d" for record in records))
-    zebra.load(folder, folder / "books.mrc")
-    with zebra.zebra(folder) as port:
-        yield f"http://127.0.0.1:{port}/biblios"
+    return f"http://127.0.0.1:{library_of_congress}/biblios"
 
 
 @pytest.mark.parametrize(

@@ -28,28 +28,10 @@ def source(address: str, **changes: object) -> Source:
     return Source.model_validate(row | {"metadata_prefix": "usmarc"} | changes | {"quirks": quirks})
 
 
-def marc(number: int, day: str) -> bytes:
-    """A record of that control number, changed on that day."""
-    fields = {"001": str(number), "005": f"{day}120000.0", "245": f"00\x1faBook {number}"}
-    directory = body = ""
-    for tag, value in fields.items():
-        directory += f"{tag}{len(value) + 1:04d}{len(body):05d}"
-        body += value + "\x1e"
-    base = 24 + len(directory) + 1
-    return f"{base + len(body) + 1:05d}nam a22{base:05d} a 4500{directory}\x1e{body}\x1d".encode()
-
-
 @pytest.fixture(scope="module")
-def books(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def books(library_of_congress: int) -> str:
     """2,000 books of the Library of Congress."""
-    zebra.need_servers()
-    folder = tmp_path_factory.mktemp("zebra")
-    with (real / "marc21" / "lc-books.mrc").open("rb") as file:
-        records = file.read(2_500_000).split(b"\x1d")[:2000]
-    (folder / "books.mrc").write_bytes(b"".join(record + b"\x1d" for record in records))
-    zebra.load(folder, folder / "books.mrc")
-    with zebra.zebra(folder) as port:
-        yield f"z3950://127.0.0.1:{port}/biblios"
+    return f"z3950://127.0.0.1:{library_of_congress}/biblios"
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +39,7 @@ def numbered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Pa
     """500 records, numbered in tens, each month with some; and the folder, to add to."""
     zebra.need_servers()
     folder = tmp_path_factory.mktemp("zebra")
-    records = [marc(10 * n, f"2020{1 + n % 12:02d}{1 + n % 28:02d}") for n in range(1, 501)]
+    records = [zebra.marc(10 * n, f"2020{1 + n % 12:02d}{1 + n % 28:02d}") for n in range(1, 501)]
     (folder / "made.mrc").write_bytes(b"".join(records))
     zebra.load(folder, folder / "made.mrc")
     with zebra.zebra(folder) as port:

@@ -95,8 +95,19 @@ def _running(command: list[str], port: int, folder: Path) -> Iterator[int]:
             time.sleep(0.02)
         yield port
     finally:
-        server.terminate()
-        server.wait(10)
+        server.kill()  # over TLS it would first wait for the end of handshakes
+        server.wait()
+
+
+def marc(number: int, day: str) -> bytes:
+    """A record of that control number, changed on that day."""
+    fields = {"001": str(number), "005": f"{day}120000.0", "245": f"00\x1faBook {number}"}
+    directory = body = ""
+    for tag, value in fields.items():
+        directory += f"{tag}{len(value) + 1:04d}{len(body):05d}"
+        body += value + "\x1e"
+    base = 24 + len(directory) + 1
+    return f"{base + len(body) + 1:05d}nam a22{base:05d} a 4500{directory}\x1e{body}\x1d".encode()
 
 
 def load(folder: Path, *files: Path) -> None:
@@ -116,10 +127,12 @@ def load(folder: Path, *files: Path) -> None:
 
 
 @contextmanager
-def zebra(folder: Path) -> Iterator[int]:
-    """The port of a Zebra server over a loaded folder: Z39.50 and SRU, database `biblios`."""
+def zebra(folder: Path, certificate: Path | None = None) -> Iterator[int]:
+    """The port of Zebra over a loaded folder: Z39.50 and SRU, database `biblios`; over TLS if certified."""
     port = free_port()
-    with _running(["zebrasrv", "-f", "server.xml", f"tcp:127.0.0.1:{port}"], port, folder):
+    secure = ["-C", str(certificate)] if certificate else []
+    where = f"{'ssl' if secure else 'tcp'}:127.0.0.1:{port}"
+    with _running(["zebrasrv", *secure, "-f", "server.xml", where], port, folder):
         yield port
 
 
