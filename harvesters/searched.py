@@ -257,6 +257,10 @@ class _Reading:
         state.window = None
 
     def _unreachable(self, state: _State, reached: int) -> str:
+        if not reached:
+            return (
+                f"{state.size} were found ({state.window}), but not even the first was given; see metadata_prefix"
+            )
         said = f"{state.size} were found ({state.window}), and the server gave the first {reached} only"
         if self.axis.index:
             return said

@@ -10,7 +10,7 @@ import pytest
 from harvesters import deletion_lists
 from harvesters.harvest import harvest
 from harvesters.registry import Source
-from tests.harvesters.test_z3950 import marc
+from tests.harvesters.zebra import marc
 from transforms.stage import stage
 from warehouse import lake
 

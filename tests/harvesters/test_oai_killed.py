@@ -6,11 +6,12 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from harvesters import landing
 from harvesters.harvest import harvest
-from tests.harvesters.hostile_oai import Provider, hang, identifiers, instead, serving, source_at
+from tests.harvesters.hostile_oai import Answer, Provider, hang, identifiers, instead, serving, source_at
 from transforms.stage import stage
 from warehouse import lake
 from warehouse.outcome import recorded
@@ -83,7 +84,8 @@ from harvesters.harvest import harvest
 from tests.harvesters.hostile_oai import source_at
 from transforms.stage import stage
 
-moments, source = random.Random(50), source_at({address!r}, quirks={{"read_timeout": "30"}})
+moments = random.Random(50)
+source = source_at({address!r}, quirks={{"read_timeout": "30"}}, holdings="marc21-852-952")
 
 def work(stages):
     while True:
@@ -102,43 +104,75 @@ for number in range(50):
 """
 
 
-def staged_tables() -> dict[str, list[dict[str, object]]]:
-    """The current records of the source and all their fields, whichever batches they are in."""
-    newest = lake.staged_batch("demo", lake.staged_batches("demo")[-1]) / "record.parquet"
-    index = lake.read_table("staged.record", [newest]).to_pylist()
-    current = {(row["batch_id"], row["record_no"]) for row in index if not row["deleted"]}
-    told: dict[str, list[dict[str, object]]] = {
-        "record": [{"id": r["record_id"], "of": r["digest"]} for r in index]
+# What a batch calls its records, and when and in which batch they came, may differ.
+CHANGING = ("batch_id", "record_no", "file", "byte_offset", "run_id", "started_at", "ended_at")
+OF_RECORDS = ("bib", "field", "holding", "item", "issue")
+
+
+def staged_tables() -> dict[str, list[str]]:
+    """All staged tables of the source: what they say of its current records, and what each batch set aside."""
+    first, *_, newest = [lake.staged_batches("demo")[0], *lake.staged_batches("demo")]
+    index = rows_of("record", newest)
+    current = {(row["batch_id"], row["record_no"]) for row in index}
+    told = {"record": index, "rejected": rows_of("rejected", newest)}
+    told["profile"] = rows_of("profile", first)  # it counts what is new in a batch
+    for table in OF_RECORDS:
+        rows = [row for batch_id in lake.staged_batches("demo") for row in rows_of(table, batch_id)]
+        of_rejected = [row for row in rows if row["batch_id"] == newest and row["record_no"] in set_aside(newest)]
+        told[table] = [row for row in rows if (row["batch_id"], row["record_no"]) in current] + of_rejected
+    return {
+        table: sorted(str({name: row[name] for name in row if name not in CHANGING}) for row in rows)
+        for table, rows in told.items()
     }
-    for name in ("bib", "field"):
-        files = [lake.staged_batch("demo", one) / f"{name}.parquet" for one in lake.staged_batches("demo")]
-        rows = lake.read_table(f"staged.{name}", files).to_pylist()
-        changing = ("batch_id", "record_no", "file", "byte_offset")
-        told[name] = [
-            {column: value for column, value in row.items() if column not in changing}
-            for row in sorted(
-                rows, key=lambda row: (row["record_id"], row.get("field_no"), row.get("subfield_no"))
-            )
-            if (row["batch_id"], row["record_no"]) in current
-        ]
-    return told
+
+
+def rows_of(table: str, batch_id: str) -> list[dict[str, object]]:
+    return pq.read_table(lake.staged_batch("demo", batch_id) / f"{table}.parquet").to_pylist()  # type: ignore[no-any-return]
+
+
+def set_aside(batch_id: str) -> set[object]:
+    return {row["record_no"] for row in rows_of("rejected", batch_id)}
+
+
+HELD = (
+    b'<datafield tag="852" ind1=" " ind2=" "><subfield code="b">main</subfield><subfield code="h">I24</subfield>'
+    b'</datafield><datafield tag="952" ind1=" " ind2=" "><subfield code="p">B0001</subfield></datafield>'
+    b"</record></metadata>"
+)
+
+
+def held_and_one_bad(answer: Answer) -> Answer:
+    """Records with a holding and an item each, of which one is not well-formed."""
+    content = answer[2].replace(b"</record></metadata>", HELD).replace(b">Title 13<", b">a < b 13<")
+    return answer[0], answer[1], content
 
 
 def test_killed_fifty_times_anywhere_and_resumed_it_is_as_if_undisturbed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provider = Provider(
-        records=300, page_size=10, titles=True, deleted=frozenset({7, 200}), list_size=lambda _: 300
-    )
+        records=300, page_size=10, titles=True, deleted=frozenset({7, 200}), list_size=lambda _: 300,
+        faults={0: held_and_one_bad},
+    )  # fmt: skip
     with serving(provider) as address:
+        source = source_at(address, holdings="marc21-852-952")
         monkeypatch.setenv("CALIS_HOME", str(tmp_path / "undisturbed"))
-        assert harvest(source_at(address), "run").verdict == "complete"
-        assert stage(source_at(address), "run")[-1].verdict == "complete"
+        assert harvest(source, "run").verdict == "complete"
+        assert stage(source, "run")[-1].verdict == "complete"
         expected = staged_tables()
         monkeypatch.setenv("CALIS_HOME", str(tmp_path / "disturbed"))
         subprocess.run([sys.executable, "-c", FIFTY.format(address=address)], cwd=lake.CHECKOUT, check=True)
-        assert harvest(source_at(address), "run").verdict in ("complete", "unchanged")
-        assert stage(source_at(address), "run")[-1].verdict in ("complete", "unchanged")
-        assert staged_tables() == expected and len(expected["bib"]) == 298
+        assert harvest(source, "run", full=True).verdict in ("complete", "unchanged")
+        assert stage(source, "run")[-1].verdict in ("complete", "unchanged")
+        found = staged_tables()
+        for table, rows in expected.items():
+            assert found[table] == rows, table
+        sizes = {table: len(rows) for table, rows in found.items()}
+        assert sizes["record"] == 299 and sizes["rejected"] == 1
+        assert sizes["bib"] == sizes["holding"] == sizes["item"] == 297
+        assert {path.stem for path in (tmp_path / "disturbed" / "staged").rglob("*.parquet")} == {
+            *found,
+            "outcome",
+        }
         assert not landing.in_progress("demo")
         assert all(outcome.balanced for outcome in recorded("stage", "demo"))

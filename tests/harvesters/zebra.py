@@ -34,7 +34,8 @@ name demo
 attset bib1.att
 esetname F @
 esetname B @
-marc usmarc.mar
+marc {marc}.mar
+{encoding}
 xpath disable
 all any
 melm 001 Local-number:w,Local-number:n
@@ -66,6 +67,7 @@ SERVER = """<yazgfs><server id="one">
 <directory>{folder}</directory><config>{folder}/zebra.cfg</config><cql2rpn>{folder}/cql.properties</cql2rpn>
 <retrievalinfo>
   <retrieval syntax="usmarc"/>
+  <retrieval syntax="unimarc"/>
   <retrieval syntax="xml" name="marcxml" identifier="info:srw/schema/1/marcxml-v1.1">
     <backend syntax="xml" name="F"/>
   </retrieval>
@@ -99,19 +101,28 @@ def _running(command: list[str], port: int, folder: Path) -> Iterator[int]:
         server.wait()
 
 
+def iso2709(fields: list[tuple[str, str]], encoding: str = "utf-8") -> bytes:
+    """A record of these fields, each as tag and value with indicators and subfield marks."""
+    directory = body = b""
+    for tag, value in fields:
+        coded = value.encode(encoding) + b"\x1e"
+        directory += f"{tag}{len(coded):04d}{len(body):05d}".encode()
+        body += coded
+    base = 24 + len(directory) + 1
+    leader = f"{base + len(body) + 1:05d}nam a22{base:05d} a 4500".encode()
+    return leader + directory + b"\x1e" + body + b"\x1d"
+
+
 def marc(number: int, day: str) -> bytes:
     """A record of that control number, changed on that day."""
-    fields = {"001": str(number), "005": f"{day}120000.0", "245": f"00\x1faBook {number}"}
-    directory = body = ""
-    for tag, value in fields.items():
-        directory += f"{tag}{len(value) + 1:04d}{len(body):05d}"
-        body += value + "\x1e"
-    base = 24 + len(directory) + 1
-    return f"{base + len(body) + 1:05d}nam a22{base:05d} a 4500{directory}\x1e{body}\x1d".encode()
+    return iso2709([("001", str(number)), ("005", f"{day}120000.0"), ("245", f"00\x1faBook {number}")])
 
 
-def load(folder: Path, *files: Path) -> None:
-    """Make a Zebra database of ISO 2709 files in a folder, or add to the one that is there."""
+def load(folder: Path, *files: Path, marc: str = "usmarc", encoding: str = "") -> None:
+    """Make a Zebra database of ISO 2709 files in a folder, or add to the one that is there.
+
+    `marc` is the syntax in which records are given; without `encoding` their bytes are left as they are.
+    """
     fresh = not (folder / "zebra.cfg").exists()
     if fresh:
         modules = next(Path("/usr/lib").glob("*/idzebra-2.0/modules"))
@@ -119,7 +130,10 @@ def load(folder: Path, *files: Path) -> None:
             (folder / name).mkdir(parents=True)
         shown = {"folder": folder, "tables": TABLES, "modules": modules}
         (folder / "zebra.cfg").write_text(CONFIG.format(**shown))
-        (folder / "demo.abs").write_text(ELEMENTS)
+        told = {"marc": marc, "encoding": f"encoding {encoding}" if encoding else ""}
+        if marc != "usmarc":
+            (folder / f"{marc}.mar").write_text(f"name {marc}\nreference {marc.capitalize()}\n")
+        (folder / "demo.abs").write_text(ELEMENTS.format(**told))
         (folder / "cql.properties").write_text(CQL)
         (folder / "server.xml").write_text(SERVER.format(**shown))
     for command in [["init"]] * fresh + [["update", str(file)] for file in files]:
