@@ -21,6 +21,9 @@ app = typer.Typer(
 Sources = Annotated[list[str] | None, typer.Argument(help="Source ids; none means all.", show_default=False)]
 Full = Annotated[bool, typer.Option("--full", help="Harvest everything, not only what changed.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Processes = Annotated[
+    int | None, typer.Option(help="May work on a large file, 0.5 GB each; else one a core, 4 at most.", min=1)
+]
 
 
 def _run_id() -> str:
@@ -95,11 +98,13 @@ def show_protocols(
 def stage(
     sources: Sources = None,
     again: Annotated[bool, typer.Option("--again", help="Stage every raw batch anew.")] = False,
+    processes: Processes = None,
 ) -> None:
     """Parse, decode and check what was harvested."""
+    from transforms import team
     from transforms.stage import stage_sources
 
-    _finish(stage_sources(sources or [], _run_id(), again))
+    _finish(stage_sources(sources or [], _run_id(), again, processes or team.processes()))
 
 
 @app.command(epilog="Example: calis catalog")
@@ -183,13 +188,15 @@ def inspect(
     format: Annotated[str, typer.Option(help="As in sources.csv (marc21, cnmarc …); else found.")] = "auto",
     encoding: Annotated[str, typer.Option(help="Hint where the bytes leave a doubt.")] = "auto",
     holdings: Annotated[str, typer.Option(help="Holdings profile (schemas/crosswalks/holdings.csv).")] = "",
+    processes: Processes = None,
 ) -> None:
     """Say what is in a file: format, encoding, counts, findings with examples."""
     from operations import summary
+    from transforms import team
     from transforms.detect import Hints
     from transforms.inspect import inspect as look
 
-    found = look(file, Hints(format, encoding, holdings), out)
+    found = look(file, Hints(format, encoding, holdings), out, processes or team.processes())
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False, indent=1))
     else:

@@ -115,7 +115,8 @@ def to_staged(paths: list[Path], folder: Path) -> int:
     """This program's staged tables as Parquet, with keys, identifiers, holdings and all record rules."""
     from transforms.inspect import inspect
 
-    return sum(int(inspect(path, out=folder / path.stem)["records"]) for path in paths)
+    cores = len(os.sched_getaffinity(0))
+    return sum(int(inspect(path, out=folder / path.stem, processes=cores)["records"]) for path in paths)
 
 
 def sickle_loop(paths: list[Path], _: Path) -> int:
@@ -137,18 +138,18 @@ def pages_to_staged(paths: list[Path], folder: Path) -> int:
 
     from harvesters.compressed import opened
     from transforms.detect import Hints
-    from transforms.parse import staged_parts
-    from transforms.staged_files import StagedFiles
+    from transforms.staged_files import Batch, StagedFiles
 
-    count = 0
-    with StagedFiles(folder, "pages", "bench") as files:
-        for part in staged_parts(
-            [(path.name, partial(opened, path)) for path in paths], Hints(), "pages", "bench"
-        ):
-            files.write(part.tables)
-            count += len(part.records)
+    contents = [(path.name, partial(opened, path)) for path in paths]
+    out = Path(tempfile.mkdtemp(dir=folder))
+    with StagedFiles(out, Batch(contents, Hints(), "pages", "bench", _whole)) as files:
+        count = sum(files.parts())
         files.finish()
     return count
+
+
+def _whole(part: Any) -> tuple[Any, int]:
+    return part.tables, len(part.records)
 
 
 Reader = Callable[[list[Path], Path], int]

@@ -15,11 +15,13 @@ def run(sources: list[str], run_id: str, full: bool = False) -> list[str]:
     from harvesters.harvest import harvest_sources
     from quality.feedback import feedback
     from quality.report import report
+    from transforms import team
     from transforms.catalog import build
     from transforms.stage import stage_sources
     from warehouse.publish import publish
 
-    all_faults = faults(harvest_sources(sources, run_id, full)) + faults(stage_sources(sources, run_id))
+    all_faults = faults(harvest_sources(sources, run_id, full))
+    all_faults += faults(stage_sources(sources, run_id, processes=team.processes()))
     for stage in (build, publish, feedback, report):
         found = faults(stage(run_id))
         all_faults += found

@@ -14,6 +14,7 @@ GROUND = {
     "warehouse.outcome",
     "warehouse.engine",
     "warehouse.progress",
+    "warehouse.row_groups",
     "warehouse.writers",
 }
 ALLOWED = {

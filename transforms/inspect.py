@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from harvesters.compressed import contents
 from transforms import holdings
 from transforms.detect import Hints
-from transforms.parse import staged_parts
-from transforms.staged_files import StagedFiles
+from transforms.parse import Part
+from transforms.staged_files import Batch, StagedFiles
 from warehouse import lake
 from warehouse.progress import Progress
 
@@ -22,13 +22,14 @@ BATCH = "file"
 EXAMPLES = 3
 
 
-def inspect(path: Path, hints: Hints | None = None, out: Path | None = None) -> dict[str, Any]:
+def inspect(path: Path, hints: Hints | None = None, out: Path | None = None, processes: int = 1) -> dict[str, Any]:
     """Read a whole file as the stage would.
 
     Args:
         path: a file of records, plain or compressed, or an archive of several.
         hints: as a source's row would give them.
         out: folder for bib, field, holding, item, rejected and issue `.parquet`; replaced as a whole.
+        processes: how many may work on it; each takes some 500 MB.
 
     Returns:
         format and encoding (the most frequent ones), formats and encodings with counts, records, accepted,
@@ -44,17 +45,14 @@ def inspect(path: Path, hints: Hints | None = None, out: Path | None = None) -> 
     with (
         tempfile.TemporaryDirectory() as scratch,
         lake.replacing_folder(out or Path(scratch) / "out") as folder,
-        StagedFiles(folder, source_id, BATCH) as files,
+        StagedFiles(folder, Batch(contents(path), hints, source_id, BATCH, _look), processes) as files,
         Progress(f"inspect {path.name}", "records") as progress,
     ):
-        for part in staged_parts(contents(path), hints, source_id, BATCH):
-            for name in ("format", "charset", "status"):
-                _count(counts[name], part.records[name])
-            _count_fields(counts["tag"], part.tables["field"])
-            rejected = part.tables["rejected"]
-            reasons |= {(row["record_no"], row["rule"]): row["reason"] for row in rejected.to_pylist()}
-            files.write(part.tables)
-            progress.advance(len(part.records))
+        for found, why in files.parts():
+            for name, counter in found.items():
+                counts[name] += counter
+            reasons |= why
+            progress.advance(found["status"].total())
         files.finish()
         for batch in pq.ParquetFile(folder / "issue.parquet").iter_batches():
             issues = pa.Table.from_batches([batch])
@@ -76,6 +74,16 @@ def inspect(path: Path, hints: Hints | None = None, out: Path | None = None) -> 
         "issues": dict(counts["rule"].most_common()),
         "examples": dict(examples),
     } | ({"note": note} if note else {})
+
+
+def _look(part: Part) -> tuple[dict[str, pa.Table], tuple[dict[str, Counter[str]], dict[tuple[int, str], str]]]:
+    """All tables of a part; what is counted in it, and why records are rejected."""
+    counts = {name: Counter[str]() for name in ("format", "charset", "status", "tag")}
+    for name in ("format", "charset", "status"):
+        _count(counts[name], part.records[name])
+    _count_fields(counts["tag"], part.tables["field"])
+    rejected = part.tables["rejected"].to_pylist()
+    return part.tables, (counts, {(row["record_no"], row["rule"]): row["reason"] for row in rejected})
 
 
 def _note(formats: Counter[str], tags: Counter[str]) -> str:

@@ -22,6 +22,7 @@ from transforms.detect import FormatError, Hints, read
 
 PART_RECORDS = 4_000
 Content = tuple[str, Callable[[], BinaryIO]]
+NamedChunk = tuple[str, Chunk]  # with the name of its file
 # each has its crosswalk
 FORMATS = ("marc21", "cnmarc", "unimarc", "oai_dc", "qdc", "mods", "dim", "xoai", "oai_doaj")
 NEVER_STAGED = ("rejected", "deleted", "joined")
@@ -42,9 +43,6 @@ class Part:
 def staged_parts(contents: Iterable[Content], hints: Hints, source_id: str, batch_id: str) -> Iterator[Part]:
     """Parse files into parts whose tables match their contracts, except that no record rule has run.
 
-    Small files (pages) are taken together and large ones piece by piece, so a part has some thousand records.
-    Records are numbered over all files.
-
     Args:
         contents: name and opener of each file, decompressed when opened.
         hints: the source's hints.
@@ -54,10 +52,21 @@ def staged_parts(contents: Iterable[Content], hints: Hints, source_id: str, batc
     Raises:
         FormatError: the hint names no format, or no reader knows the bytes of a file.
     """
+    for chunks in chunked(contents, hints):
+        yield part(chunks, hints, source_id, batch_id)
+
+
+def chunked(
+    contents: Iterable[Content], hints: Hints, part_records: int = PART_RECORDS
+) -> Iterator[list[NamedChunk]]:
+    """The chunks of each part, with the names of their files.
+
+    Small files (pages) are taken together and large ones piece by piece, until there are `part_records`.
+    Records are numbered over all files.
+    """
     if hints.format not in ("auto", *FORMATS):
         raise FormatError(f"format {hints.format!r} is not known; write auto or one of {', '.join(FORMATS)}")
-    names = {"source_id": source_id, "batch_id": batch_id}
-    waiting: list[tuple[str, Chunk]] = []
+    waiting: list[NamedChunk] = []
     count = number = 0
     for name, opener in contents:
         with opener() as stream:
@@ -65,14 +74,14 @@ def staged_parts(contents: Iterable[Content], hints: Hints, source_id: str, batc
                 number += len(chunk.records)
                 count += len(chunk.records)
                 waiting.append((name, chunk))
-                if count >= PART_RECORDS:
-                    yield _part(waiting, hints, names)
+                if count >= part_records:
+                    yield waiting
                     waiting, count = [], 0
     if count:
-        yield _part(waiting, hints, names)
+        yield waiting
 
 
-def _together(chunks: list[tuple[str, Chunk]]) -> Chunk:
+def _together(chunks: list[NamedChunk]) -> Chunk:
     """Chunks as one, with the name of the file as a column of the records."""
     records = [
         chunk.records.append_column("file", pa.repeat(pa.scalar(name, pa.string()), len(chunk.records)))
@@ -87,7 +96,9 @@ def _together(chunks: list[tuple[str, Chunk]]) -> Chunk:
     )
 
 
-def _part(chunks: list[tuple[str, Chunk]], hints: Hints, names: dict[str, str]) -> Part:
+def part(chunks: list[NamedChunk], hints: Hints, source_id: str, batch_id: str) -> Part:
+    """The part that chunks make."""
+    names = {"source_id": source_id, "batch_id": batch_id}
     whole = _together(chunks)
     chunk = _set_aside(whole, _refusals(whole))
     records = chunk.records

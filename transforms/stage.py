@@ -9,9 +9,7 @@ A batch is staged beside the current ones (`lake.held_batch`), shown to its gate
 current or held there for staff.  Killed anywhere, the next run stages it anew.
 """
 
-import multiprocessing
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,9 +24,10 @@ from harvesters.registry import Source
 from quality import decisions, gates, profile
 from schemas.quality import QUALITY_ISSUE, QUALITY_OUTCOME, QUALITY_PROFILE
 from schemas.staged import STAGED_RECORD
+from transforms import team
 from transforms.detect import Hints
-from transforms.parse import Part, staged_parts
-from transforms.staged_files import StagedFiles
+from transforms.parse import Part
+from transforms.staged_files import Batch, StagedFiles
 from transforms.usage import staging
 from transforms.usage.kinds import OF_FORMAT
 from transforms.xml_records import headers
@@ -72,7 +71,7 @@ def _through_gates(
     return [results[key] for key in sorted(results, key=lambda key: (place[key[0]], key[1]))]
 
 
-def prepare(source: Source, run_id: str, again: bool = False) -> list[Outcome]:
+def prepare(source: Source, run_id: str, again: bool = False, processes: int = 1) -> list[Outcome]:
     """Stage the batches of a source that wait, as `stage` does; `gates.check` then makes them current."""
     source_id = source.source_id
     again = again or lake.is_outdated(source_id)
@@ -93,7 +92,7 @@ def prepare(source: Source, run_id: str, again: bool = False) -> list[Outcome]:
         outcome = Outcome("stage", source_id, batch_id, run_id)
         outcomes.append(outcome)
         try:
-            stage_batch(source, outcome)
+            stage_batch(source, outcome, processes)
         except Exception as error:
             outcome.verdict = "failed"
             outcome.reason = f"{source_id}, batch {batch_id}: {type(error).__name__}: {error}"
@@ -128,8 +127,10 @@ def _full_after(source_id: str, batch_id: str) -> str:
     return next((name for name in later if landing.batch(source_id, name).full), "")
 
 
-def stage_batch(source: Source, outcome: Outcome) -> None:
+def stage_batch(source: Source, outcome: Outcome, processes: int = 1) -> None:
     """Stage one batch into the folder of those that are not current yet, with its profile and outcome.
+
+    Up to so many `processes` work on it.
 
     Raises:
         UnbalancedError: the counts don't add up, or differ from what was counted at landing.
@@ -145,7 +146,7 @@ def stage_batch(source: Source, outcome: Outcome) -> None:
             staging.stage(source, outcome, landed, folder)
             expected = staging.expected(landed, outcome)
         else:
-            before = _stage_records(source, outcome, landed, folder, full)
+            before = _stage_records(source, outcome, landed, folder, full, processes)
         outcome.require_balance()
         if expected != outcome.received:
             raise UnbalancedError(
@@ -159,7 +160,7 @@ def stage_batch(source: Source, outcome: Outcome) -> None:
 
 
 def _stage_records(
-    source: Source, outcome: Outcome, landed: list[dict[str, Any]], folder: Path, full: bool
+    source: Source, outcome: Outcome, landed: list[dict[str, Any]], folder: Path, full: bool, processes: int
 ) -> int:
     """Stage the records of a batch; how many were there before it."""
     source_id, batch_id = outcome.source_id, outcome.batch_id
@@ -176,13 +177,13 @@ def _stage_records(
     for file in identifiers:
         with landing.open_raw(source_id, batch_id, file) as page:
             index.listed |= headers(page.read())
-    with StagedFiles(folder, source_id, batch_id) as files:
+    work = Batch(contents, hints, source_id, batch_id, partial(_without_unchanged, index.known))
+    with StagedFiles(folder, work, processes) as files:
         with Progress(f"stage {source_id}", "records", sum(row["received"] for row in landed)) as progress:
-            for part in staged_parts(contents, hints, source_id, batch_id):
-                files.write(_without_unchanged(part, index, outcome))
-                progress.advance(len(part.records))
-        files.write({"issue": index.duplicates(source_id, batch_id)})
-        files.finish()
+            for records, unchanged in files.parts():
+                _count(records, unchanged, index, outcome)
+                progress.advance(len(records))
+        files.finish(index.duplicates(source_id, batch_id))
     lake.write_table(folder, STAGED_RECORD.full_name, index.after(source_id, batch_id, full or bool(identifiers)))
     return len(index.previous) - int(pc.sum(index.previous["deleted"]).as_py() or 0)
 
@@ -193,20 +194,15 @@ def _previous(source_id: str, batch_id: str) -> pa.Table:
     return lake.read_table(STAGED_RECORD.full_name, files)
 
 
-class _Index:
-    """The record index before a batch, and what the batch says, gathered part by part."""
+class _Known:
+    """What the record index before a batch says of a record, by the hash of its identifier."""
 
     def __init__(self, previous: pa.Table):
-        self.previous = previous
         hashes = _hash(previous["record_id"])
-        self._order = np.argsort(hashes)
-        self._hashes = hashes[self._order]
-        self._digests = previous["digest"].to_numpy()[self._order]
-        self._deleted = previous["deleted"].to_numpy()[self._order]
-        self._seen: list[pa.Table] = []
-        self.listed: set[str] = (
-            set()
-        )  # identifiers that the source has, though nothing new is known of their records
+        order = np.argsort(hashes)
+        self._hashes = hashes[order]
+        self._digests = previous["digest"].to_numpy()[order]
+        self._deleted = previous["deleted"].to_numpy()[order]
 
     def unchanged(self, records: pa.Table) -> np.ndarray:
         """For each record whether the index has it with the same digest, or as deleted when it is a deletion."""
@@ -218,6 +214,17 @@ class _Index:
         withdrawn = pc.equal(records["status"], "deleted").to_numpy()
         same = (self._digests[place] == records["digest"].to_numpy()) & ~self._deleted[place]
         return known & ~withdrawn & same
+
+
+class _Index:
+    """The record index before a batch, and what the batch says, gathered part by part."""
+
+    def __init__(self, previous: pa.Table):
+        self.previous = previous
+        self.known = _Known(previous)
+        self._seen: list[pa.Table] = []
+        # identifiers that the source has, though nothing new is known of their records
+        self.listed: set[str] = set()
 
     def see(self, records: pa.Table, unchanged: np.ndarray) -> None:
         """Note records that are staged, deleted or unchanged."""
@@ -288,12 +295,10 @@ def _hash(column: pa.ChunkedArray) -> np.ndarray:
     return pd.util.hash_array(values, categorize=False)
 
 
-def _without_unchanged(part: Part, index: _Index, outcome: Outcome) -> dict[str, pa.Table]:
-    """The tables of a part without the records that are unchanged; the counts go into the outcome."""
-    records = part.records
+def _count(records: pa.Table, unchanged: np.ndarray, index: _Index, outcome: Outcome) -> None:
+    """Note the records of a part in the index and in the outcome."""
     rejected = pc.equal(records["status"], "rejected").to_numpy()
     deleted = pc.equal(records["status"], "deleted").to_numpy()
-    unchanged = index.unchanged(records) & ~rejected
     known = ~rejected & ~pc.equal(records["status"], "joined").to_numpy()
     index.see(records.filter(pa.array(known)), unchanged[known])
     # one that can't be read now is not withdrawn: its last good version stays
@@ -303,34 +308,41 @@ def _without_unchanged(part: Part, index: _Index, outcome: Outcome) -> dict[str,
     outcome.deleted += int(deleted.sum())
     outcome.unchanged += int(unchanged.sum())
     outcome.staged += int((~rejected & ~deleted & ~unchanged).sum())
+
+
+def _without_unchanged(known: _Known, part: Part) -> tuple[dict[str, pa.Table], tuple[pa.Table, np.ndarray]]:
+    """The tables of a part without the records that are unchanged; all of its records, and which these are."""
+    records = part.records
+    unchanged = known.unchanged(records) & ~pc.equal(records["status"], "rejected").to_numpy()
     if not unchanged.any():
-        return part.tables
+        return part.tables, (records, unchanged)
     gone = records["record_no"].filter(pa.array(unchanged))
-    return {
+    tables = {
         name: table.filter(pc.invert(pc.is_in(table["record_no"], gone.combine_chunks())))
         for name, table in part.tables.items()
     }
+    return tables, (records, unchanged)
 
 
-def stage_sources(source_ids: Iterable[str], run_id: str, again: bool = False, jobs: int = 1) -> list[Outcome]:
+def stage_sources(
+    source_ids: Iterable[str], run_id: str, again: bool = False, processes: int = 1
+) -> list[Outcome]:
     """Stage the sources named (all, where none is) and take them through the gates; a bad one stops no other.
 
     Args:
         source_ids: sources.
         run_id: the run that asks for it.
         again: as for `stage`.
-        jobs: how many sources at a time, each in a process of its own.
+        processes: how many may work on a large batch.
 
     Returns:
-        The outcomes in the registry's order, whichever source was done first.
+        The outcomes in the registry's order.
     """
     chosen = registry.load().chosen(source_ids)
-    each = partial(prepare, run_id=run_id, again=again)
-    if jobs < 2 or len(chosen) < 2:
-        return _through_gates(chosen, run_id, [each(source) for source in chosen])
-    # spawned, not forked: threads of Arrow and DuckDB do not survive a fork
-    with ProcessPoolExecutor(min(jobs, len(chosen)), multiprocessing.get_context("spawn")) as pool:
-        prepared = list(pool.map(each, chosen))
+    try:
+        prepared = [prepare(source, run_id, again, processes) for source in chosen]
+    finally:
+        team.dismiss()
     return _through_gates(chosen, run_id, prepared)
 
 

@@ -1,83 +1,203 @@
-"""Staged tables onto disk: the files of a batch are written and checked while the next records are parsed."""
+"""A batch on its way to disk: parsed, checked and written piece by piece, by this process and by helpers."""
 
-import os
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+import gc
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
-from quality.rules.checking import Checker
-from warehouse.writers import TableWriters
+from quality.rules.checking import Checker, check_files
+from transforms.detect import Hints
+from transforms.parse import PART_RECORDS, Content, Part, chunked, part
+from transforms.team import CLOSED, Team
+from warehouse import row_groups
+from warehouse.writers import TableWriters, regroup
 
 TABLES = ("staged.bib", "staged.field", "staged.holding", "staged.item", "staged.rejected", "quality.issue")
-AHEAD = 1  # parts that may wait; more would only take memory
-LANES = ("field", "others", "issue")
+PIECE_PARTS = 2  # parts that one process takes at once; their rules are run together
+GROUP_ROWS = 4_000  # of a group of rows on disk
+SIDE = "side"  # what helpers write, until it is moved into the batch's own files
 
 
-class StagedFiles:
-    """The files of one batch, with what the record rules find; use as a context manager and call `finish`.
+class PartsLostError(Exception):
+    """Not every part of a batch came back; its files changed while they were read, or a reader differs."""
 
-    Three threads work side by side, each in the order of `write`, so the files do not depend on timing: one
-    writes `field`, the largest; one the other tables; one checks the rules and writes `issue`.  What fails in
-    one is raised by the next call.  Where the process has one processor, all is done at once instead.
 
-    Args:
-        folder: where the files go; it must exist.
+@dataclass
+class Counted:
+    """What a process saw of a batch, its own parts or not; and the formats of its own."""
+
+    parts: int = 0
+    records: int = 0
+    formats: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is to be staged, and how it is looked at; it can be sent to a helper.
+
+    Attributes:
+        contents: name and opener of each file.
+        hints: the source's hints.
         source_id: of the batch.
         batch_id: of the batch.
+        look: takes each part where it is made, and says which tables of it to write and what to tell of it.
+        part_records: how many records make a part, at least.
     """
 
-    def __init__(self, folder: Path, source_id: str, batch_id: str):
-        self._folder = folder
-        self._writers = TableWriters(folder, TABLES)
-        self._checker = Checker(source_id, batch_id)
-        alone = len(os.sched_getaffinity(0)) == 1
-        if not alone:  # Arrow's own allocator, a little faster, keeps 40 MB that threads are done with
-            pa.set_memory_pool(pa.system_memory_pool())
-        self._lanes = {} if alone else {name: ThreadPoolExecutor(1, f"staged-{name}") for name in LANES}
-        self._running: deque[list[Future[None]]] = deque()
+    contents: Sequence[Content]
+    hints: Hints
+    source_id: str
+    batch_id: str
+    look: Callable[[Part], tuple[dict[str, pa.Table], Any]]
+    part_records: int = PART_RECORDS
 
-    def __enter__(self) -> "StagedFiles":
+    def staged(self, folder: Path, pieces: Iterator[int], seen: Counted) -> Iterator[tuple[int, Any]]:
+        """Stage some pieces into the files of a folder: the number of each part, and what is told of it.
+
+        All is read, since only then it is known where a piece begins; that is a twelfth of the work.
+        """
+        with _Files(folder, self.source_id, self.batch_id) as files:
+            wanted = next(pieces, CLOSED)
+            for chunks in chunked(self.contents, self.hints, self.part_records):
+                number = seen.parts
+                seen.parts += 1
+                seen.records += sum(len(chunk.records) for _, chunk in chunks)
+                if CLOSED < wanted < number // PIECE_PARTS:
+                    files.end_piece()
+                    wanted = next(pieces, CLOSED)
+                if wanted == number // PIECE_PARTS:
+                    tables, told = self.look(part(chunks, self.hints, self.source_id, self.batch_id))
+                    files.write(tables)
+                    yield number, told
+            files.end_piece()
+            seen.formats |= files.checker.formats
+
+    def helped(self, folder: Path, pieces: Iterator[int]) -> Iterator[tuple[int, Any] | Counted]:
+        """As `staged`, with what was seen at the end."""
+        seen = Counted()
+        yield from self.staged(folder, pieces, seen)
+        yield seen
+
+
+class _Files:
+    """The files that one process writes: a group of rows for each part, and of findings one for each piece."""
+
+    def __init__(self, folder: Path, source_id: str, batch_id: str):
+        self._writers = TableWriters(folder, TABLES)
+        self._issues: list[pa.Table] = []
+        self.checker = Checker(source_id, batch_id)
+
+    def __enter__(self) -> "_Files":
         return self
 
     def __exit__(self, *details: object) -> None:
-        for lane in self._lanes.values():
-            lane.shutdown(cancel_futures=True)
         self._writers.__exit__(*details)
 
     def write(self, tables: dict[str, pa.Table]) -> None:
         """Append the rows of a part (`transforms.parse.Part.tables`); records must be whole."""
-        lanes: dict[str, dict[str, pa.Table]] = {name: {} for name in LANES}
-        for name, table in tables.items():
-            lanes[name if name in LANES else "others"][name] = table
-        work = {
-            "field": partial(self._writers.write, lanes["field"]),
-            "others": partial(self._writers.write, lanes["others"]),
-            "issue": partial(self._check, lanes["issue"], tables),
-        }
-        if not self._lanes:
-            for do in work.values():
-                do()
-            return
-        self._running.append([self._lanes[name].submit(do) for name, do in work.items()])
-        self._wait(AHEAD)
+        self._issues.append(tables["issue"])
+        self._writers.write({name: table for name, table in tables.items() if name != "issue"})
+        self.checker.add(tables)
 
-    def _check(self, issues: dict[str, pa.Table], tables: dict[str, pa.Table]) -> None:
-        self._writers.write(issues)
-        if "bib" in tables:
-            self._writers.write({"issue": self._checker.add(tables)})
+    def end_piece(self) -> None:
+        """Check the rules on what came since the last piece."""
+        self._issues.append(self.checker.found())
+        issues, self._issues = pa.concat_tables(self._issues), []
+        self._writers.write({"issue": issues.sort_by("record_no")})
 
-    def _wait(self, left: int) -> None:
-        while len(self._running) > left:
-            for future in self._running.popleft():
-                future.result()
 
-    def finish(self) -> None:
-        """Complete all files, with the findings of rules that compare records of the batch."""
-        self._wait(0)
-        self._writers.finish("bib", "field", "holding", "item", "rejected")
-        for found in self._checker.finish(self._folder):
-            self._writers.write({"issue": found})
-        self._writers.finish("issue")
+class StagedFiles:
+    """The files of one batch, complete after `parts` and `finish`; use as a context manager.
+
+    They are the same whoever wrote which piece.
+
+    Args:
+        folder: where the files go; it must exist.
+        batch: what is to be staged.
+        processes: how many may work on it, this one included.
+    """
+
+    def __init__(self, folder: Path, batch: Batch, processes: int = 1):
+        _settle()
+        self._folder, self._batch = folder, batch
+        self._formats: frozenset[str] = frozenset()
+        self._side = folder / SIDE
+        self._side.mkdir()
+        self._team = Team(batch.helped, self._side, processes - 1)
+
+    def __enter__(self) -> "StagedFiles":
+        self._team.__enter__()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._team.__exit__(*details)
+
+    def parts(self) -> Iterator[Any]:
+        """Stage all parts; what `batch.look` tells of each, in order.
+
+        Raises:
+            PartsLostError: not every part came back.  What fails in a helper is raised too.
+        """
+        own = Counted()
+        all_seen, waiting, turn = [own], dict[int, Any](), 0
+
+        def take(message: tuple[int, Any] | Counted) -> None:
+            if isinstance(message, Counted):
+                all_seen.append(message)
+            else:
+                waiting[message[0]] = message[1]
+
+        for number, told in self._batch.staged(self._folder, iter(self._team.claims, CLOSED), own):
+            waiting[number] = told
+            if number >= PIECE_PARTS:  # more than a helper takes to start
+                self._team.ask()
+            for message in self._team.received():
+                take(message)
+            while turn in waiting:
+                yield waiting.pop(turn)
+                turn += 1
+        for message in self._team.rest():
+            take(message)
+        for number in sorted(waiting):
+            yield waiting[number]
+        seen = {(one.parts, one.records) for one in all_seen}
+        if seen != {(turn + len(waiting), own.records)}:
+            raise PartsLostError(
+                f"{self._batch.source_id}, batch {self._batch.batch_id}: {turn + len(waiting)} parts of "
+                f"{sorted(seen)} (parts, records) came back; stage the batch again"
+            )
+        self._formats = frozenset[str]().union(*(one.formats for one in all_seen))
+
+    def finish(self, issues: pa.Table | None = None) -> None:
+        """Put the files together and add findings: those given, and of rules that compare records of the batch."""
+        folders = self._team.folders()
+        *tables, issue = TABLES
+        for name in tables:
+            self._put_together(name, folders)
+        last = self._side / "last"
+        last.mkdir()
+        with TableWriters(last, [issue]) as writers:
+            found = check_files(self._folder, self._formats, self._batch.source_id, self._batch.batch_id)
+            for some in chain(found, [] if issues is None else [issues]):
+                writers.write({"issue": some})
+        self._put_together(issue, [*folders, last])
+        shutil.rmtree(self._side)
+
+    def _put_together(self, name: str, folders: list[Path]) -> None:
+        path = self._folder / f"{name.partition('.')[2]}.parquet"
+        if folders:
+            row_groups.join(path, [folder / path.name for folder in folders], "record_no")
+        regroup(path, name, GROUP_ROWS)
+
+
+@cache
+def _settle() -> None:
+    """Keep the collector of cyclic garbage from walking again and again what imports have made for ever."""
+    gc.collect()
+    gc.freeze()

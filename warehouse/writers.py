@@ -1,4 +1,4 @@
-"""Files of staged tables, written group by group while a batch is parsed."""
+"""Files of staged tables, written group by group while a batch is parsed, and put together."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,17 +14,14 @@ class TableWriters:
     """A Parquet writer for each of some tables, so that each file exists even when it stays empty.
 
     Strings that come by dictionary are written by dictionary, which takes a fraction of the time; everything
-    else plain.  Only record numbers get statistics: no one searches a batch by anything else.  Rows wait until
-    there are enough for a group, since each costs time, and memory until the file is complete.
+    else plain.  Only record numbers get statistics: no one searches a batch by anything else.  What is written at
+    once is a group of rows; `regroup` makes fewer of small ones.
     """
-
-    GROUP = 4_000  # rows of a group, at least
 
     def __init__(self, folder: Path, names: Iterable[str]):
         self._folder = folder
         self._tables = {BY_NAME[name].name: BY_NAME[name] for name in names}
         self._writers: dict[str, pq.ParquetWriter] = {}
-        self._waiting: dict[str, list[pa.Table]] = {name: [] for name in self._tables}
 
     def __enter__(self) -> "TableWriters":
         return self
@@ -52,22 +49,31 @@ class TableWriters:
         """Append rows to the tables named; they must match their contracts, or have dictionaries for strings."""
         for name, table in tables.items():
             if len(table):
-                self._writer(name, table.schema)
-                self._waiting[name].append(table)
-                if sum(map(len, self._waiting[name])) >= self.GROUP:
-                    self._flush(name)
-
-    def _flush(self, name: str) -> None:
-        """Write the rows that wait as one group."""
-        if tables := self._waiting[name]:
-            whole = pa.concat_tables(tables).unify_dictionaries() if len(tables) > 1 else tables[0]
-            self._waiting[name] = []
-            self._writers[name].write_table(whole)
+                self._writer(name, table.schema).write_table(table)
 
     def finish(self, *names: str) -> None:
         """Complete these files, so that they can be read."""
         for name in names:
             if name in self._tables:
-                self._flush(name)
                 self._writer(name, self._tables[name].schema).close()
                 del self._tables[name]
+
+
+def regroup(path: Path, contract: str, rows: int) -> None:
+    """Write a staged file anew if its groups of rows are small: each costs time and memory wherever it is read.
+
+    Args:
+        path: the file, in order of records.
+        contract: full name of its table.
+        rows: of a group, but for the last; a file that has half as many on average stays as it is.
+    """
+    metadata = pq.read_metadata(path)
+    if metadata.num_row_groups < 2 or metadata.num_rows * 2 >= metadata.num_row_groups * rows:
+        return
+    folder = path.with_suffix("")
+    folder.mkdir()
+    with pq.ParquetFile(path) as file, TableWriters(folder, [contract]) as writers:
+        for batch in file.iter_batches(rows):
+            writers.write({path.stem: pa.Table.from_batches([batch]).cast(BY_NAME[contract].schema)})
+    (folder / path.name).replace(path)
+    folder.rmdir()

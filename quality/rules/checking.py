@@ -81,7 +81,7 @@ def check_files(
 
 
 class Checker:
-    """Checks a batch while it is being staged: most rules on some records at a time, the rest at the end.
+    """Checks a batch while it is being staged, with the rules that look at one record (others: `check_files`).
 
     Args:
         source_id: of the batch.
@@ -89,34 +89,23 @@ class Checker:
         threads: of DuckDB.
     """
 
-    RECORDS = 10_000  # checked at once; fewer cost more each, and more wait for longer
-
     def __init__(self, source_id: str, batch_id: str, threads: int = 1):
         self._source_id, self._batch_id, self._threads = source_id, batch_id, threads
         self._rules = _in_force([rule for rule in load() if not rule.needs_batch], batch_id)
-        self._formats: frozenset[str] = frozenset()
+        self.formats: frozenset[str] = frozenset()  # of the records so far
         self._bib: list[pa.Table] = []
         self._waiting: dict[Scan, list[pa.Table]] = defaultdict(list)
 
-    def add(self, tables: dict[str, pa.Table]) -> pa.Table:
-        """Take a part, whose records must be whole.
-
-        Returns:
-            Findings, of earlier parts too, when enough records are there.
-        """
+    def add(self, tables: dict[str, pa.Table]) -> None:
+        """Take a part, whose records must be whole."""
         formats = _formats(tables["bib"])
-        self._formats |= formats
+        self.formats |= formats
         self._bib.append(tables["bib"].select(["record_no", "record_id", "format"]))
         for scan, rows in _seen(scans(self._rules, formats), tables):
             self._waiting[scan].append(rows)
-        return self._run() if sum(map(len, self._bib)) >= self.RECORDS else QUALITY_ISSUE.empty()
 
-    def finish(self, folder: Path) -> Iterator[pa.Table]:
-        """The findings that are left, when all tables lie complete in the folder of the batch."""
-        yield self._run()
-        yield from check_files(folder, self._formats, self._source_id, self._batch_id, self._threads)
-
-    def _run(self) -> pa.Table:
+    def found(self) -> pa.Table:
+        """The findings on what came since the last call; of few records at a time they cost more each."""
         bib = pa.concat_tables(self._bib) if self._bib else BY_NAME["staged.bib"].empty()
         year = _year(self._batch_id)
         found = [
