@@ -5,14 +5,16 @@
 
 Each size is a made-up union with its truth (`bench/union.py`), written to disk and matched by
 `transforms.match.cluster` in a process of its own, whose peak memory counts with all that it imports.
-`seconds` and `cpu_seconds` are of the matching alone, after a warm-up.  Precision and recall are of pairs of
-records within clusters, where the largest clusters weigh most; `bcubed_` counts each record alike.  `wrong`
-counts, by kind, the bibs that were put to another bib (the largest of the cluster): other editions, volumes,
-electronic forms …; `unrelated` are of other works; `might` are all bibs of such families.  `missed` is the share
-of records that are not with most of their bib, of all records and of those with a change.
+`seconds` and `cpu_seconds` are of matching, and of keeping what the next run goes on from, after a warm-up.
+Precision and recall are of pairs of records within clusters, where the largest clusters weigh most; `bcubed_`
+counts each record alike.  `wrong` counts, by kind, the bibs that were put to another bib (the largest of the
+cluster): other editions, volumes, electronic forms …; `unrelated` are of other works; `might` are all bibs of
+such families.  `missed` is the share of records that are not with most of their bib, of all records and of
+those with a change.
 
 With `--increment` the same union is matched once more with what was known before 1 % of its records came, changed
-or went, and `same_as_full` tells whether the clusters are the same.  With `--folder` the unions stay there and
+or went, which stand in a batch of their own; all that the full run gives is made and kept, too.  `same_as_full`
+tells whether the clusters are the same.  With `--folder` the unions stay there and
 serve again.  `--splink` has Splink match the collapsed rows beside it; it is left out with a note where it is
 not installed (`pip install splink`; it is no dependency).
 """
@@ -22,11 +24,11 @@ import hashlib
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,7 @@ if sys.path[0] == str(ROOT / "bench"):  # run as a script: its neighbours are fo
 
 CODE = ("vocabulary.py", "union.py", "changes.py", "columns.py")  # what a union depends on
 WARM_UP_RECORDS = 1_000
-# Of 300 records of the union one was not there yet, one said something else, and beside one stood another.
+# Of 300 records of the union one came later, one said something else, and beside one stood another.
 BEFORE = """
     SELECT * FROM '{bib}' WHERE record_no % 300 > 1
     UNION ALL BY NAME
@@ -50,6 +52,12 @@ BEFORE = """
     UNION ALL BY NAME
     SELECT * REPLACE ('before' AS batch_id, record_id || '-gone' AS record_id, pages + 1 AS pages)
     FROM '{bib}' WHERE record_no % 300 = 2
+"""
+# What came and what changed is a batch of its own, as staging has it; and the record index is in order.
+LATER = "SELECT * REPLACE ('later' AS batch_id) FROM '{bib}' WHERE record_no % 300 < 2"
+INDEX = """
+    SELECT source_id, record_id, if(record_no % 300 < 2, 'later', batch_id) AS batch_id, record_no
+    FROM '{bib}' ORDER BY source_id, record_id
 """
 PROBABLY = 0.9  # from which Splink's pairs count as matches
 
@@ -107,31 +115,40 @@ def run_before(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
     from transforms import match
 
     con = _connection(folder, memory_limit, threads)
-    clusters = match.cluster(con, con.sql(BEFORE.format(bib=str(folder / "bib.parquet").replace("'", "''"))))
-    for name, table in clusters.known.tables().items():
-        con.to_parquet(table, folder / f"known-{name}.parquet", compression="zstd")
+    for name, query in (("before", BEFORE), ("later", LATER), ("index", INDEX)):
+        file, bib = (str(folder / one).replace("'", "''") for one in (f"{name}.parquet", "bib.parquet"))
+        con.raw_sql(f"COPY ({query.format(bib=bib)}) TO '{file}' (COMPRESSION zstd)")
+    clusters = match.cluster(con, con.read_parquet(folder / "before.parquet"))
+    shutil.rmtree(folder / "known", ignore_errors=True)
+    clusters.known.save(folder / "known")
     return {}
 
 
 def run_increment(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
     """Match the union with what is known from `run_before`; whether the clusters are those of the full run."""
-    from transforms.rematch import Known
-
     con = _connection(folder, memory_limit, threads)
     full = pq.read_table(folder / "found.parquet")
-    names = [field.name for field in fields(Known)]
-    known = Known(**{name: con.read_parquet(folder / f"known-{name}.parquet") for name in names})
-    took = _matched(con, con.read_parquet(folder / "bib.parquet"), folder, known)
+    bib = con.read_parquet([folder / "before.parquet", folder / "later.parquet"])
+    took = _matched(con, bib, folder, folder / "known")
     return took | {"same_as_full": pq.read_table(folder / "found.parquet").equals(full)}
 
 
-def _matched(con: Any, bib: Any, folder: Path, known: Any) -> dict[str, Any]:
-    from transforms import match
+def _matched(con: Any, bib: Any, folder: Path, before: Path | None) -> dict[str, Any]:
+    """Match, and keep what is then known; with what was known before, only what the record index has as new."""
+    from transforms import known, match
 
-    match.cluster(con, bib.limit(WARM_UP_RECORDS))
+    _warm_up(con, bib)
+    shutil.rmtree(folder / "kept", ignore_errors=True)
     clock = Clock()
     start, cpu = clock.wall, clock.cpu
-    clusters = match.cluster(con, bib, known=known, done=clock.done)
+    given = {}
+    if before:
+        index = pq.read_table(folder / "index.parquet", read_dictionary=["source_id", "batch_id"])
+        given = {"known": known.load(before), "present": index}
+        clock.done("read")
+    clusters = match.cluster(con, bib, **given, done=clock.done)
+    clusters.known.save(folder / "kept")
+    clock.done("keep")
     spent = _spent(start, cpu)
     found = clusters.records.select(["record_no", "cluster"])
     pq.write_table(found.sort_by("record_no"), folder / "found.parquet")
@@ -143,8 +160,19 @@ def _matched(con: Any, bib: Any, folder: Path, known: Any) -> dict[str, Any]:
         "decisions": _counts(pairs["decision"]),
         "rules": _counts(pairs["rule"]),
         "notes": clusters.notes,
-        "groups": int(clusters.known.described.count().execute()),
+        "groups": int((clusters.known.component >= 0).sum()),
     }
+
+
+def _warm_up(con: Any, bib: Any) -> None:
+    """Match a few records, all and then those that changed, so that what is compiled is compiled."""
+    import ibis
+
+    from transforms import match
+
+    some = bib.limit(WARM_UP_RECORDS).to_pyarrow()
+    known = match.cluster(con, ibis.memtable(some)).known
+    match.cluster(con, ibis.memtable(some.slice(WARM_UP_RECORDS // 10)), known=known)
 
 
 def _counts(values: pa.ChunkedArray) -> dict[str, int]:

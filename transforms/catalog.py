@@ -8,7 +8,6 @@ judgements, nor the registry, nor the weights, nor this code.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,9 @@ from harvesters.registry import Registry
 from schemas.catalog import CATALOG_BIB, CATALOG_HOLDING, CATALOG_ITEM, CATALOG_PROVENANCE
 from schemas.columns import Table as Contract
 from schemas.usage import STAGED_FACTS
-from transforms import candidates, identity, judgement, links, match, merge, rematch, review, versions
+from transforms import candidates, identity, judgement, links, match, merge, review, versions
 from transforms.judgement import Judgement, Rulings
+from transforms.known import Known, load
 from transforms.score import WEIGHTS
 from transforms.usage import facts
 from transforms.usage.kinds import OF_FORMAT
@@ -160,7 +160,7 @@ def _staged_as() -> dict[str, list[int]]:
     return {batch: [stat.st_size, stat.st_mtime_ns] for batch, stat in sorted(stats.items())}
 
 
-def _known(where: BaseBackend, matching: dict[str, Any]) -> rematch.Known | None:
+def _known(matching: dict[str, Any]) -> Known | None:
     """What the last build knows of matching; nothing where another code made it, or a batch was staged anew."""
     build_id = next(reversed(lake.catalog_builds()), None)
     before = _told(build_id).get("matching") if build_id else None
@@ -169,11 +169,15 @@ def _known(where: BaseBackend, matching: dict[str, Any]) -> rematch.Known | None
         return None
     if any(matching["files"].get(batch, stat) != stat for batch, stat in before["files"].items()):
         return None
-    folder = lake.known(lake.catalog_build(build_id))
-    names = [field.name for field in fields(rematch.Known)]
-    if not all((folder / f"{name}.parquet").exists() for name in names):
-        return None
-    return rematch.Known(**{name: where.read_parquet(folder / f"{name}.parquet") for name in names})
+    return load(lake.known(lake.catalog_build(build_id)))
+
+
+def _present(files: list[Path]) -> pa.Table:
+    """Every record that is now, from the record indexes of all sources."""
+    columns, coded = [*candidates.POSITION, "deleted"], ["source_id", "batch_id"]
+    tables = [pq.read_table(file, columns=columns, read_dictionary=coded) for file in files]
+    present = pa.concat_tables(tables)
+    return present.filter(pc.invert(present["deleted"])).select(candidates.POSITION)
 
 
 def _write(
@@ -184,12 +188,16 @@ def _write(
     bib = backend.table("current_bib", database="staged")
     judged, rulings = _rulings(bib)
     lake.write_table(folder, "catalog.judgement", judgement.table(judged, rulings.effects))
-    lake.known(folder).mkdir()
     with engine.matching(con) as (where, current):
-        known = _known(where, matching)
-        clusters = match.cluster(where, current, cap=matching["cap"], rulings=rulings, known=known)
-        for name, table in clusters.known.tables().items():
-            where.to_parquet(table, lake.known(folder) / f"{name}.parquet", compression="zstd")
+        clusters = match.cluster(
+            where,
+            current,
+            cap=matching["cap"],
+            rulings=rulings,
+            known=_known(matching),
+            present=_present(lake.current_record_files()),
+        )
+    clusters.known.save(lake.known(folder))
     lake.write_table(folder, "catalog.match", clusters.pairs)
 
     assigned = _identified(backend, clusters.records, folder, build_id)

@@ -1,33 +1,37 @@
 """From scored pairs to clusters: what matches is joined, best first, unless something stands against it."""
 
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms import components, judging
+from transforms import components, judging, known_kernel
+from transforms.candidates import POSITION
 from transforms.judgement import RECORD
-from transforms.score import places
+from transforms.known import Known, codes, names, taken, whole
+from transforms.known_kernel import NONE, Flags
 from transforms.scored import (
     BY_FORCE,
+    DECISIONS,
     FORBIDDEN,
     MATCH,
     REFUSED,
     REVIEW,
     SAME_SOURCE,
     SEPARATE,
+    columns,
     decided_as,
+    from_codes,
     having,
     ruled,
 )
 
 Ints = npt.NDArray[np.int64]
+TEXTS = ("source_id", "batch_id")
 # What is asked of each group here.
-ATTRIBUTES = (
+ATTRIBUTES = [
     "identity", "volume_key", "edition_key", "edition_stated", "carrier", "lang", "orig_lang", "kind",
-)  # fmt: skip
+]  # fmt: skip
 
 
 def _codes(column: pa.ChunkedArray) -> Ints:
@@ -52,44 +56,6 @@ def _attributes(groups: pa.Table) -> Ints:
     return np.stack([_codes(column) for column in columns], axis=1)
 
 
-class InOrder(NamedTuple):
-    """Records, groups and pairs, where groups are numbered in the order of their first records."""
-
-    of_record: Ints  # the group of each record
-    first: Ints  # the first record of each group
-    groups: pa.Table
-    scored: pa.Table  # ordered by left and right, of which left is the smaller
-    decided: pa.Table  # judged pairs, the same
-
-
-def in_order(members: pa.Table, groups: pa.Table, scored: pa.Table, decided: pa.Table) -> InOrder:
-    """Number groups from 0 in the order of their first records, so that no history decides anything.
-
-    Args:
-        members: each record's group, in order of the records.
-        groups: group and ATTRIBUTES, in order of group.
-        scored, decided: pairs of groups.
-    """
-    number = groups["group"].to_numpy()
-    of_record = places(number, members["group"].to_numpy())
-    first = np.empty(len(groups), np.int64)
-    first[of_record[::-1]] = np.arange(len(members))[::-1]
-    order = np.argsort(first)
-    rank = np.empty(len(groups), np.int64)
-    rank[order] = np.arange(len(groups))
-
-    def ordered(pairs: pa.Table) -> pa.Table:
-        one, other = (rank[places(number, pairs[side].to_numpy())] for side in ("left", "right"))
-        both = np.minimum(one, other) << 32 | np.maximum(one, other)  # sorts at once in half the time
-        row = np.argsort(both)
-        both = both[row]
-        ends = {"left": pa.array(both >> 32), "right": pa.array(both & 0xFFFFFFFF)}
-        rest = {name: pairs[name].take(pa.array(row)) for name in pairs.column_names if name not in ends}
-        return pa.table(ends | rest, schema=pairs.schema)
-
-    return InOrder(rank[of_record], first[order], groups.take(order), ordered(scored), ordered(decided))
-
-
 def _apart_in_source(scored: pa.Table, starts: Ints, sources: Ints, identity: Ints) -> pa.Table:
     """Scored pairs, where likely ones of which a source has both, as two different records, are separate."""
     likely = np.flatnonzero(~decided_as(scored, SEPARATE))
@@ -100,16 +66,20 @@ def _apart_in_source(scored: pa.Table, starts: Ints, sources: Ints, identity: In
 
 
 def join(
-    source_ids: pa.ChunkedArray, of_record: Ints, groups: pa.Table, scored: pa.Table, decided: pa.Table
-) -> tuple[Ints, pa.Table]:
-    """The smallest group of each group's cluster, and the scored pairs as they were decided in the end.
+    starts: Ints, sources: Ints, groups: pa.Table, scored: pa.Table, decided: pa.Table
+) -> tuple[Ints, Ints, pa.Table]:
+    """Join groups, which are numbered from 0 in the order of their first records.
 
     Args:
-        source_ids, of_record: source and group of each record.
-        groups, scored: as from `in_order`.
+        starts, sources: `components.sources_of`.
+        groups: ATTRIBUTES.
+        scored: pairs of groups, ordered by left and right, of which left is the smaller.
         decided: `judging.decided`.
+
+    Returns:
+        The smallest group of each group's cluster, `components.reach` of it, and the scored pairs as they were
+        decided in the end.
     """
-    starts, sources = components.sources_of(of_record, _codes(source_ids), len(groups))
     identity, attributes = _codes(groups["identity"]), _attributes(groups)
     scored = judging.decide(_apart_in_source(scored, starts, sources, identity), decided)
     left, right = (scored[side].to_numpy() for side in ("left", "right"))
@@ -118,11 +88,12 @@ def join(
     # what is forced first, then by score; pairs of one score stay in order of left and right
     order = np.argsort(np.where(forced[tried], -2, -scored["score"].to_numpy()[tried]), kind="stable")
     tried, ends = tried[order], np.unique(np.concatenate([left[forced], right[forced]]))
+    reached = components.reach(left[tried], right[tried], len(groups))
     apart = np.flatnonzero(judging.vetoed(scored))
     # what people joined is one, so a veto on a part of it no longer speaks for the whole
     if len(ends):
         apart = apart[~np.isin(left[apart], ends) & ~np.isin(right[apart], ends)]
-    apart = apart[components.within_reach(left[apart], right[apart], left[tried], right[tried], attributes)]
+    apart = apart[components.within_reach(left[apart], right[apart], reached, attributes)]
     apart = np.append(apart, np.flatnonzero(having(scored, lambda rule: rule == FORBIDDEN)))
     cluster, refused = components.join(
         left[tried],
@@ -134,15 +105,117 @@ def join(
         int(forced.sum()),
         (left[apart], right[apart]),
     )
-    return cluster, ruled(scored, tried[refused], REFUSED, REVIEW)
+    return cluster, reached, ruled(scored, tried[refused], REFUSED, REVIEW)
 
 
-def named(scored: pa.Table, records: pa.Table, first: Ints) -> pa.Table:
+def rejoin(known: Known, changed: Flags, dead: Flags, decided: pa.Table, rules: list[str]) -> Ints:
+    """Join anew what is connected with groups that changed or are no more; all else stays as it is known.
+
+    Groups are put in the order of their first records before, so that no history decides anything.
+
+    Args:
+        known: `component`, `cluster`, `rule`, `decision` and `pair_order` of what was touched are set.
+        changed, dead: of each group.
+        decided: `judging.decided`; the groups are among those that changed.
+        rules: `Card.rules`.
+
+    Returns:
+        The row of each group's first record.
+    """
+    first = known_kernel.firsts(known.order, known.group, len(changed))
+    left, right = (whole(known.pair[side]) for side in ("left", "right"))
+    there = known.decision != NONE
+    turned = there & (changed[left] | changed[right])
+    again = _connected(known, changed, dead, left[turned], right[turned], turned)
+    known.component[dead] = known.cluster[dead] = NONE
+
+    at = np.flatnonzero(turned | there & again[left] & again[right])
+    asked = again.copy()
+    asked[left[at]] = asked[right[at]] = True
+    groups = np.flatnonzero(asked)
+    in_order = np.argsort(first[groups])
+    number = np.full(len(changed), NONE)
+    number[groups[in_order]] = np.arange(len(groups))
+    at, ends = _sorted(at, number[left[at]], number[right[at]])
+    scored = pa.table(
+        {
+            "left": ends >> 32,
+            "right": ends & 0xFFFFFFFF,
+            **{name: whole(known.pair[name])[at] for name in ("score", "rule", "decision")},
+        }
+    )
+    one, other = (number[decided[side].to_numpy()] for side in ("left", "right"))
+    decided = pa.table({"left": np.minimum(one, other), "right": np.maximum(one, other), "rule": decided["rule"]})
+    of_record = number[known.group[known.order]]
+    rows = np.flatnonzero(of_record != NONE)
+    source = codes(known.record["source_id"], names(known.record["source_id"]))[known.order[rows]]
+    starts, sources = components.sources_of(of_record[rows], source.astype(np.int64), len(groups))
+    described = taken(known.described.select(ATTRIBUTES), groups).take(in_order)
+    cluster, reached, scored = join(starts, sources, described, from_codes(scored, rules), decided)
+
+    groups = groups[in_order]
+    mine = again[groups]  # others only stand at the end of a pair
+    known.cluster[groups[mine]] = groups[cluster[mine]]
+    known.component[groups[mine]] = groups[reached[mine]]
+    known.rule[at], known.decision[at] = (
+        scored[name].combine_chunks().indices.to_numpy() for name in ("rule", "decision")
+    )
+    stay = known.pair_order[there[known.pair_order]]
+    stay = stay[~turned[stay]]
+    come, keys = _sorted(np.flatnonzero(turned), first[left[turned]], first[right[turned]])
+    known.pair_order = np.insert(stay, np.searchsorted(_key(first[left[stay]], first[right[stay]]), keys), come)
+    return first
+
+
+def _key(one: Ints, other: Ints) -> Ints:
+    """Both ends of pairs as one number, which sorts in half the time."""
+    return np.minimum(one, other) << 32 | np.maximum(one, other)
+
+
+def _sorted(pairs: Ints, one: Ints, other: Ints) -> tuple[Ints, Ints]:
+    """Pairs by their ends, and these."""
+    keys = _key(one, other)
+    order = np.argsort(keys)
+    return pairs[order], keys[order]
+
+
+def _connected(known: Known, changed: Flags, dead: Flags, left: Ints, right: Ints, turned: Flags) -> Flags:
+    """Groups that have to be joined anew: all that matches reach, or did, from those that changed or are no more.
+
+    Args:
+        left, right: ends of the pairs at groups that changed, which are `turned`.
+    """
+    hit = np.zeros(len(changed), bool)
+    matched = (whole(known.pair["decision"]) == DECISIONS.index(MATCH))[turned]
+    for groups in (np.flatnonzero(changed | dead), left[matched], right[matched]):
+        reached = known.component[groups]
+        hit[reached[reached != NONE]] = True
+    return (changed | hit[known.component] & (known.component != NONE)) & ~dead
+
+
+def records(known: Known, first: Ints) -> pa.Table:
+    """POSITION, row and cluster of all records, in order; `first` as `rejoin` tells it."""
+    assert known.present is not None
+    named = [known.present[name].cast(pa.string()) if name in TEXTS else known.present[name] for name in POSITION]
+    cluster = known_kernel.of_cluster(known.order, known.group, known.cluster, first)
+    rows = pa.array(np.arange(len(known.order)))
+    return pa.table([*named, rows, pa.array(cluster)], [*POSITION, "row", "cluster"])
+
+
+def pairs(known: Known, first: Ints, rules: list[str]) -> pa.Table:
     """`catalog.match`: scored pairs under the names of each group's first record."""
-    leaders = records.select(RECORD).take(first)
-    names = {}
-    for side in ("left", "right"):
-        at = scored[side].combine_chunks().cast(pa.int32())
+    assert known.present is not None
+    leading = np.zeros(len(known.order) + 1, bool)
+    leading[first] = True
+    leaders = known.present.select(RECORD).filter(pa.array(leading[:-1]))
+    nth = (np.cumsum(leading) - 1).astype(np.int32)[first]
+    order = known.pair_order
+    ends = [nth[whole(known.pair[side])[order]] for side in ("left", "right")]
+    found = {}
+    for side, at in (("left", np.minimum(*ends)), ("right", np.maximum(*ends))):
         for name in RECORD:  # by dictionary, for a group stands in many pairs
-            names[f"{side}_{name}"] = pa.DictionaryArray.from_arrays(at, leaders[name].combine_chunks())
-    return pa.table(names | {name: scored[name] for name in ("score", "rule", "decision")})
+            texts = leaders[name].cast(pa.string()).combine_chunks()
+            found[f"{side}_{name}"] = pa.DictionaryArray.from_arrays(pa.array(at), texts)
+    decided = (whole(known.pair["score"])[order], known.rule[order], known.decision[order])
+    last = columns(pa.nulls(0), pa.nulls(0), decided, rules)[2:]
+    return pa.table(found | dict(zip(("score", "rule", "decision"), last, strict=True)))

@@ -249,18 +249,24 @@ def join(
 
 
 @numba.njit(cache=True)
-def within_reach(left: Ints, right: Ints, edge_left: Ints, edge_right: Ints, attributes: Ints) -> Flags:
-    """Which pairs the edges could bring into one cluster although their attributes agree.
-
-    Of millions of vetoed pairs only these need to be held apart one by one.
-    """
-    parent = np.arange(attributes.shape[0])
+def reach(edge_left: Ints, edge_right: Ints, groups: int) -> Ints:
+    """For each group the smallest of all that edges could bring into one cluster with it."""
+    parent = np.arange(groups)
     for edge in range(len(edge_left)):
         a, b = _find(parent, edge_left[edge]), _find(parent, edge_right[edge])
         parent[max(a, b)] = min(a, b)
+    return np.array([_find(parent, node) for node in range(groups)])
+
+
+@numba.njit(cache=True)
+def within_reach(left: Ints, right: Ints, reached: Ints, attributes: Ints) -> Flags:
+    """Which pairs edges could bring into one cluster (`reach`) although their attributes agree.
+
+    Of millions of vetoed pairs only these need to be held apart one by one.
+    """
     found = np.zeros(len(left), np.bool_)
     for pair in range(len(left)):
-        if _find(parent, left[pair]) == _find(parent, right[pair]):
+        if reached[left[pair]] == reached[right[pair]]:
             found[pair] = not _attributes_conflict(left[pair], right[pair], attributes)
     return found
 

@@ -1,5 +1,7 @@
 """Judgements brought to bear on matching: groups pulled apart, pairs decided, whatever else was found."""
 
+from collections.abc import Mapping
+
 import ibis
 import numpy as np
 import pyarrow as pa
@@ -40,11 +42,12 @@ def apply(collapsed: Table, rulings: Rulings) -> Table:
     return moved.mutate(said=said_now).select(collapsed.columns)
 
 
-def decided(members: Table, rulings: Rulings) -> pa.Table:
-    """left, right, rule of the judged pairs of groups, each once; records of one group are joined already."""
-    if not rulings.pairs:
-        return DECIDED.empty_table()
-    group = _of_judged(members, rulings, "group")
+def decided(group: Mapping[Record, int], rulings: Rulings) -> pa.Table:
+    """left, right, rule of the judged pairs of groups, each once; records of one group are joined already.
+
+    Args:
+        group: of each judged record.
+    """
     rules: dict[tuple[int, int], str] = {}
     for rule, pairs in ((BY_FORCE, rulings.must_join), (FORBIDDEN, rulings.must_not_join)):
         for one, other in pairs:

@@ -16,19 +16,19 @@ Collapsing and blocking are ibis expressions, written to mean the same on every 
 from dataclasses import dataclass
 from functools import partial
 
-import ibis
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
 from transforms import candidates, clusters, judging, rematch
 from transforms.candidates import BLOCK_CAP, POSITION
-from transforms.judgement import RECORD, Rulings
-from transforms.rematch import Done, Found, Known
+from transforms.judgement import Rulings
+from transforms.known import PAIR, Known, in_order, located, taken, whole
+from transforms.known_kernel import NONE
+from transforms.rematch import Done, Found
 from transforms.score import Card, coded, load_card, score_groups
-from transforms.scored import CODED, as_codes, from_codes
+from transforms.scored import CODED, as_codes
 from warehouse import engine
 
 NOT_JUDGED = Rulings()
@@ -41,47 +41,56 @@ class Clusters:
     records: pa.Table  # POSITION, row, cluster; ordered by (source_id, record_id), row counts from 0
     pairs: pa.Table  # catalog.match
     notes: list[str]  # what was left out or cut, for the outcome
-    known: Known  # for the next run; tables of the connection
+    known: Known  # for the next run
 
 
-def _scored(con: BaseBackend, found: Found, decided: pa.Table, card: Card) -> tuple[pa.Table, Table]:
-    """All pairs, scored; and as they are to be known, without judged pairs that no block has brought together."""
-    asked = ibis.memtable(decided.select(["left", "right"])).anti_join(found.pairs, ["left", "right"])
-    if found.scored is not None:
-        asked = asked.anti_join(found.scored, ["left", "right"])
-    scored, codes = (_in_workers if engine.has_workers(con) else _here)(con, found, asked, card)
-    if found.scored is None:
-        return scored, codes
-    return pa.concat_tables([from_codes(found.scored.to_pyarrow(), card.rules), scored]), ibis.union(
-        found.scored, codes
-    )
+def _all_pairs(con: BaseBackend, found: Found, known: Known, card: Card) -> pa.Table:
+    """All pairs that met, scored, as `CODED`."""
+    if engine.has_workers(con):
+        pairs = candidates.compared(found.pairs, found.described.drop("said"))
+        return engine.mapped(con, pairs, partial(coded, card=card), CODED).to_pyarrow()
+    return _scored(con, known, found.pairs.order_by("left", "right").to_pyarrow(), card)
 
 
-def _in_workers(con: BaseBackend, found: Found, asked: Table, card: Card) -> tuple[pa.Table, Table]:
-    """Scores of pairs that met and that were asked for, and the codes of the former; a pair brings both sides."""
-    groups = found.described.drop("said")
-    codes = [
-        engine.mapped(con, candidates.compared(pairs, groups), partial(coded, card=card), CODED)
-        for pairs in (found.pairs, asked)
-    ]
-    return pa.concat_tables([from_codes(table.to_pyarrow(), card.rules) for table in codes]), codes[0]
+def _scored(con: BaseBackend, known: Known, pairs: pa.Table, card: Card) -> pa.Table:
+    """Some pairs, scored, as `CODED`."""
+    ends = np.zeros(len(known.described), bool)
+    for side in ("left", "right"):
+        ends[pairs[side].to_numpy()] = True
+    groups = np.flatnonzero(ends)
+    described = known.described if ends.all() else taken(known.described, groups)
+    described = described.append_column("group", pa.array(groups))
+    return as_codes(score_groups(described, pairs, card, engine.threads(con)))
 
 
-def _here(con: BaseBackend, found: Found, asked: Table, card: Card) -> tuple[pa.Table, Table]:
-    """The same, of groups in memory."""
-    met, more = (table.order_by("left", "right").to_pyarrow() for table in (found.pairs, asked))
-    both = pa.concat_tables([met, more])
-    groups = found.described
-    if found.scored is not None:
-        ends = pc.unique(pa.chunked_array([*both["left"].chunks, *both["right"].chunks], pa.int64()))
-        groups = groups.semi_join(ibis.memtable(pa.table({"group": ends})), "group")
-    scored = score_groups(groups.order_by("group").to_pyarrow(), both, card, engine.threads(con))
-    return scored, ibis.memtable(as_codes(scored.slice(0, len(met))))
+def _add_pairs(known: Known, scored: pa.Table, asked: bool) -> None:
+    """Add pairs, as the card decides; `asked` are those that met in no block."""
+    added = scored.append_column("asked", pa.array(np.full(len(scored), asked)))
+    known.pair = pa.concat_tables([known.pair, added.cast(PAIR)])
+    known.rule = np.append(known.rule, whole(added["rule"])).astype(np.int16)
+    known.decision = np.append(known.decision, whole(added["decision"])).astype(np.int8)
 
 
-def _notes(large: Table, cap: int) -> list[str]:
+def _judged(con: BaseBackend, known: Known, rulings: Rulings, card: Card) -> pa.Table:
+    """`judging.decided`; pairs that met in no block are scored and added."""
+    if not rulings.pairs:
+        return judging.DECIDED.empty_table()
+    judged = rulings.records
+    group = known.group[located(known, judged)].tolist()
+    decided = judging.decided(dict(zip(judged, group, strict=True)), rulings)
+    there = known.decision != NONE
+    have = (whole(known.pair[side])[there].astype(np.int64) for side in ("left", "right"))
+    wanted = decided["left"].to_numpy() << 32 | decided["right"].to_numpy()
+    left, right = have
+    asked = decided.select(["left", "right"]).filter(pa.array(~np.isin(wanted, left << 32 | right)))
+    _add_pairs(known, _scored(con, known, asked, card), asked=True)
+    return decided
+
+
+def _notes(large: pa.Table, cap: int) -> list[str]:
     """What the outcome says about blocks over the cap; the largest by name."""
-    rows = large.order_by(ibis.desc("size"), "rule", "key").to_pyarrow().to_pylist()
+    order = [("size", "descending"), ("rule", "ascending"), ("key", "ascending")]
+    rows = large.sort_by(order).to_pylist()
     if not rows:
         return []
     members = sum(row["size"] for row in rows)
@@ -99,31 +108,36 @@ def cluster(
     cap: int = BLOCK_CAP,
     rulings: Rulings = NOT_JUDGED,
     known: Known | None = None,
+    present: pa.Table | None = None,
     done: Done = lambda stage: None,
 ) -> Clusters:
     """Match all records of `bib` (columns of `staged.bib`; one row a record), as judged where they are.
 
     The result depends on the records and the judgements alone, not on their order, nor on what is `known`, which
-    only saves work.  `done` is told each stage as it ends.
+    only saves work and is changed by it.  `present` is POSITION of the records, where the caller has it at hand.
+    `done` is told each stage as it ends.
     """
     engine.prepare(con)
     card = card or load_card()
+    touched = None
     if known:
-        found = rematch.again(con, bib, known, cap, rulings, done)
+        rows = in_order(bib.select(*POSITION).to_pyarrow() if present is None else present)
+        touched = rematch.again(con, bib, known, rows, cap, rulings, done)
+    if known and touched:
+        done("pairs")
+        scored = _scored(con, known, touched.pairs, card)
     else:
         found = rematch.anew(con, bib, cap, rulings, done)
-    done("pairs")
-    decided = judging.decided(found.member, rulings)
-    scored, pair = _scored(con, found, decided, card)
+        known = rematch.begun(found, rulings)
+        done("pairs")
+        scored = _all_pairs(con, found, known, card)
+    _add_pairs(known, scored, asked=False)
+    decided = _judged(con, known, rulings, card)
     done("score")
-    records = found.member.order_by(*RECORD).select(*POSITION, "group").to_pyarrow()
-    groups = found.described.select("group", *clusters.ATTRIBUTES).order_by("group").to_pyarrow()
-    of_record, first, groups, scored, decided = clusters.in_order(records, groups, scored, decided)
-    cluster, scored = clusters.join(records["source_id"], of_record, groups, scored, decided)
+    everything = np.ones(len(known.component), bool)
+    changed, dead = (touched.changed, touched.dead) if touched else (everything, ~everything)
+    first = clusters.rejoin(known, changed, dead, decided, card.rules)
     done("components")
-    records_out = records.select(POSITION).append_column("row", pa.array(np.arange(len(records))))
-    records_out = records_out.append_column("cluster", pa.array(first[cluster[of_record]]))
-    pairs = clusters.named(scored, records, first)
+    records, pairs = clusters.records(known, first), clusters.pairs(known, first, card.rules)
     done("records out")
-    known = Known(found.member, found.described, found.placed, pair, found.large)
-    return Clusters(records_out, pairs, _notes(found.large, cap), known)
+    return Clusters(records, pairs, _notes(known.large, cap), known)

@@ -1,55 +1,62 @@
 """What has to be compared: all records, or those that changed since an earlier run and what they touch.
 
-`anew` and `again` find the same; the second takes from what is `Known` all that can't have changed.  A record that
+`anew` and `again` find the same; the second takes from what is `known` all that can't have changed.  A record that
 came or went touches the records that were, or are, equal to it; a group that came touches all that it meets in a
-block; one that came or went touches a block over the cap as a whole, for there the neighbours change.
+block; one that came or went touches a block over the cap as a whole, for there the neighbours change.  The old
+columns are only run over, by compiled code; what is worked out anew goes through the same expressions as all.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import ibis
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 from ibis.util import gen_name
 
-from transforms import candidates, judging
-from transforms.candidates import ALONE, BLOCK_CAP, POSITION
-from transforms.judgement import RECORD, Rulings, listed
+from transforms import candidates, judging, known_kernel
+from transforms.candidates import BLOCK_CAP, ONE_OF_SOURCE, POSITION
+from transforms.judgement import RECORD, Rulings
+from transforms.known import (
+    MOST_ADDED,
+    PAIR,
+    SHARE_ADDED,
+    Known,
+    codes,
+    in_order,
+    located,
+    names,
+    places,
+    taken,
+    whole,
+)
+from transforms.known_kernel import NONE, Flags, Ints
 from warehouse import engine
 
 Done = Callable[[str], None]  # is told each stage as it ends
 
 
 @dataclass(frozen=True)
-class Known:
-    """What matching found, by which the next run compares only what has changed since.
+class Found:
+    """All records in their groups, and the pairs of groups that have to be scored."""
 
-    It follows from the records, the card, the cap and this code alone, but for what judgements single out.
-    Groups have numbers without a meaning.
-    """
-
-    member: Table  # POSITION, content, sharing, title, said, group
+    member: Table  # POSITION, content, sharing, said, group
     described: Table  # group, said, identity, COMPARED
     placed: Table  # block, group
-    pair: Table  # left, right, score, rule, decision by the card, the last two as numbers
-    large: Table  # block, rule, key, size of the blocks over the cap
-
-    def tables(self) -> dict[str, Table]:
-        """By name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
-
-@dataclass(frozen=True)
-class Found:
-    """Records in their groups, and the pairs of groups that have to be scored now."""
-
-    member: Table  # the next four as in `Known`
-    described: Table
-    placed: Table
-    large: Table
+    large: Table  # `Known.large`
     pairs: Table  # left, right
-    scored: Table | None  # the rest of the pairs, as `Known.pair`
+
+
+class Touched(NamedTuple):
+    """What has to be done about groups that are known, and those that were added."""
+
+    pairs: pa.Table  # left, right: to be scored
+    changed: Flags  # of each group: its records, its pairs or what people decided on it changed
+    dead: Flags  # of each group: it has no record any more
 
 
 def kept(con: BaseBackend, name: str, expression: Table) -> Table:
@@ -91,57 +98,13 @@ def anew(con: BaseBackend, bib: Table, cap: int, rulings: Rulings, done: Done) -
     placed = kept(con, "placed", candidates.placed(described))
     pairs, large = worth_comparing(con, placed, described, cap)
     done("blocks")
-    return Found(member, described, placed, large, kept(con, "pair", pairs), None)
-
-
-def again(con: BaseBackend, bib: Table, known: Known, cap: int, rulings: Rulings, done: Done) -> Found:
-    """The records of `bib` that are not known as they are, and what they touch."""
-    came, gone = _moved(con, bib, known.member)
-    new = kept(con, "new", candidates.prepare(bib.semi_join(came, POSITION)))
-    digested = kept(con, "digested", candidates.digests(new))
-    touched = kept(con, "touched", _touched(known, digested, gone, rulings))
-    before = kept(con, "before", known.member.semi_join(touched, "content"))
-    digested = ibis.union(digested, before.anti_join(gone, POSITION).select(digested.columns))
-    digested = kept(con, "numbered", candidates.numbered(digested))
-    said = judging.apply(kept(con, "said", candidates.said(digested)), rulings)
-    firsts = kept(con, "first", _numbered(candidates.firsts(said), known.described))
-    added = _in_groups(con, said, firsts)
-    stay = known.member.anti_join(touched, "content").select(added.columns)
-    dead = kept(con, "dead", before.select("group").distinct().anti_join(added, "group"))
-
-    leaders = kept(con, "leader", _leaders(said, firsts.filter(firsts.fresh)))
-    others = kept(con, "other", leaders.anti_join(new, RECORD))  # singled out by a judgement, or no more
-    records = new
-    if others.count().to_pyarrow().as_py():
-        records = ibis.union(new, candidates.prepare(bib.semi_join(others, RECORD)).select(new.columns))
-    fresh = kept(con, "fresh", candidates.groups(records, leaders))
-    described = kept(con, "described", ibis.union(known.described.anti_join(dead, "group"), fresh))
-    done("collapse")
-    placed_now = kept(con, "placed_now", candidates.placed(fresh))
-    placed = kept(con, "placed", ibis.union(known.placed.anti_join(dead, "group"), placed_now))
-
-    left = known.placed.semi_join(dead, "group")
-    changed = kept(con, "changed", ibis.union(placed_now.select("block"), left.select("block"), distinct=True))
-    cut = _members_of_cut(changed, [placed, known.placed], cap)
-    turned = kept(con, "turned", ibis.union(fresh.select("group"), cut, dead, distinct=True))
-    around = placed.semi_join(turned, "group").select("block").distinct()
-    pairs, large = worth_comparing(con, placed.semi_join(around, "block"), described, cap)
-    large = ibis.union(known.large.anti_join(changed, "block"), large.semi_join(changed, "block"))
-    done("blocks")
-    pairs = kept(con, "met", pairs)
-    ends = [pairs.semi_join(turned.select(**{side: turned.group}), side) for side in ("left", "right")]
-    scored = known.pair
-    for side in ("left", "right"):
-        scored = scored.anti_join(turned.select(**{side: turned.group}), side)
-    member = kept(con, "members", ibis.union(stay, added))
-    pairs = kept(con, "pair", ibis.union(*ends, distinct=True))
-    return Found(member, described, placed, large, pairs, kept(con, "stay", scored))
+    return Found(member, described, placed, large, kept(con, "pair", pairs))
 
 
 def _in_groups(con: BaseBackend, said: Table, firsts: Table) -> Table:
-    """`Known.member` of records whose groups are numbered."""
+    """`Found.member` of records whose groups are numbered."""
     numbered = said.join(firsts.select("said", "group"), "said")
-    return kept(con, "member", numbered.select(*POSITION, "content", "sharing", "title", "said", "group"))
+    return kept(con, "member", numbered.select(*POSITION, "content", "sharing", "said", "group"))
 
 
 def _leaders(said: Table, firsts: Table) -> Table:
@@ -149,36 +112,231 @@ def _leaders(said: Table, firsts: Table) -> Table:
     return said.join(firsts.select("row", "group"), "row").select(*RECORD, "group", "said")
 
 
-def _moved(con: BaseBackend, bib: Table, member: Table) -> tuple[Table, Table]:
-    """Records that are not known as they are; and known ones that are no more, with their content."""
-    there = member.select("content", **{f"known_{name}": member[name] for name in POSITION})
-    same = [bib[name] == there[f"known_{name}"] for name in POSITION]
-    both = bib.select(POSITION).outer_join(there, same)
-    moved = kept(con, "moved", both.filter(both.source_id.isnull() | both.known_source_id.isnull()))
-    came = moved.filter(moved.known_source_id.isnull()).select(POSITION)
-    gone = moved.filter(moved.source_id.isnull())
-    return came, gone.select("content", **{name: gone[f"known_{name}"] for name in POSITION})
+def begun(found: Found, rulings: Rulings) -> Known:
+    """What `anew` found as `Known`, without pairs and clusters."""
+    member = in_order(found.member.order_by(*RECORD).to_pyarrow())
+    described = found.described.order_by("group").drop("group").to_pyarrow()
+    placed = found.placed.to_pyarrow()
+    groups, rows = np.arange(len(described)), np.arange(len(member))
+    known = Known(
+        record=member.select([*POSITION, "content", "sharing"]),
+        said=np.array(whole(member["said"])),
+        group=np.array(whole(member["group"])),
+        order=rows,
+        singled=rows[:0],
+        described=described,
+        component=groups,
+        cluster=groups.copy(),
+        placed=placed.set_column(1, "group", placed["group"].cast(pa.int32())),
+        pair=PAIR.empty_table(),
+        rule=rows[:0],
+        decision=rows[:0],
+        pair_order=rows[:0],
+        large=found.large.to_pyarrow(),
+        present=member.select(POSITION),
+    )
+    known.singled = located(known, rulings.records)
+    return known
 
 
-def _touched(known: Known, came: Table, gone: Table, rulings: Rulings) -> Table:
-    """(content): of records that came or went, and of all that a judgement singles out, or did."""
-    singled = known.member.filter((known.member.sharing != ALONE) & (known.member.said != known.member.content))
-    judged = known.member.semi_join(listed(rulings.records), RECORD)
-    return ibis.union(*(part.select("content") for part in (came, gone, singled, judged)), distinct=True)
+# --- what changed ----------------------------------------------------------------------------------------
 
 
-def _numbered(firsts: Table, described: Table) -> Table:
-    """(said, row, group, fresh): the number that a group has, or the next free one in order of first records."""
-    found = firsts.left_join(described.select("said", "group"), "said").select("said", "row", "group")
-    nth = ibis.row_number().over(order_by=[found.group.notnull(), found.row])
-    free = described.agg(free=described.group.max().fill_null(-1) + 1)
-    numbered = found.mutate(nth=nth).cross_join(free)
-    group = ibis.coalesce(numbered.group, numbered.nth + numbered.free)
-    return numbered.select("said", "row", group=group, fresh=numbered.group.isnull())
+def again(
+    con: BaseBackend, bib: Table, known: Known, present: pa.Table, cap: int, rulings: Rulings, done: Done
+) -> Touched | None:
+    """Bring what is known to the records that are `present`; None, and nothing done, where too much changed.
+
+    The pairs that this removes are marked; those that it finds are for the caller to score and add.
+
+    Args:
+        bib: `staged.bib` with all that are present, and maybe more.
+        present: POSITION, `known.in_order`.
+    """
+    place = places(known, present)
+    came = np.flatnonzero(place == NONE)
+    if known.worn() or len(came) > max(MOST_ADDED, SHARE_ADDED * len(present)):
+        return None
+    judged = known.group[known.singled]
+    new, left = _add_records(con, bib, known, present, place, came)
+    moved = _say(con, known, came=place[came], went=left.rows, rulings=rulings)
+    changed, dead, fresh = _regroup(known, moved, left.groups)
+    added = _describe(con, bib, new, known, fresh)
+    done("collapse")
+    pairs, turned = _meet(con, known, added, dead, cap)
+    changed |= turned
+    changed[judged[judged != NONE]] = changed[known.group[known.singled]] = True
+    ends = turned | dead
+    pair_left, pair_right = whole(known.pair["left"]), whole(known.pair["right"])
+    known.decision[ends[pair_left] | ends[pair_right] | whole(known.pair["asked"])] = NONE
+    done("blocks")
+    return Touched(pairs, changed & ~dead, dead)
 
 
-def _members_of_cut(changed: Table, both: list[Table], cap: int) -> Table:
-    """(group): all who now stand in a changed block that is, or was, over the cap."""
-    sizes = [placed.semi_join(changed, "block").group_by("block").agg(size=lambda t: t.count()) for placed in both]
-    over = ibis.union(*(size.filter(size.size > cap).select("block") for size in sizes), distinct=True)
-    return both[0].semi_join(over, "block").select("group")
+class _Left(NamedTuple):
+    """Records that are no more, and the groups that they were in."""
+
+    rows: Ints
+    groups: Ints
+
+
+def _add_records(
+    con: BaseBackend, bib: Table, known: Known, present: pa.Table, place: Ints, came: Ints
+) -> tuple[Table, _Left]:
+    """Add the records that came, of which `place` is told; returns them as `candidates.prepare`, and who left."""
+    there = np.zeros(len(known.record), bool)
+    there[place[place != NONE]] = True
+    gone = np.flatnonzero((known.group != NONE) & ~there)
+    left = _Left(gone, known.group[gone])
+    known.group[gone] = NONE
+
+    rows = present.take(pa.array(came))
+    new = kept(con, "new", candidates.prepare(_only(bib, rows)))
+    digested = candidates.digests(new).order_by(*RECORD).select("content", "sharing").to_pyarrow()
+    for name in digested.column_names:
+        rows = rows.append_column(name, digested[name])
+    place[came] = len(known.record) + np.arange(len(came))
+    rows = rows.select(known.record.column_names).cast(known.record.schema)
+    known.record = pa.concat_tables([known.record, rows])
+    known.order, known.present = place, present
+    nothing = np.full(len(came), NONE)
+    known.said, known.group = np.append(known.said, nothing), np.append(known.group, nothing)
+    return new, left
+
+
+def _only(bib: Table, rows: pa.Table) -> Table:
+    """Some records, read from their batches alone."""
+    position = ["source_id", "batch_id", "record_no"]
+    wanted = pa.table([rows[name].cast(bib[name].type().to_pyarrow()) for name in position], position)
+    batches = pc.unique(wanted["batch_id"]).to_pylist()
+    return bib.filter(bib.batch_id.isin(batches)).semi_join(ibis.memtable(wanted), position)
+
+
+def _say(con: BaseBackend, known: Known, came: Ints, went: Ints, rulings: Rulings) -> Ints:
+    """Work out `said` of all records for which it may be another now; returns those for which it is."""
+    content, sharing = whole(known.record["content"]), whole(known.record["sharing"])
+    source = codes(known.record["source_id"], names(known.record["source_id"]))
+    there = known.group != NONE
+    there[came] = True
+    judged = located(known, rulings.records)
+    began = np.concatenate([came, went, known.singled, judged])
+    known.singled = judged
+    # one of a source shares a group and the others don't, so they depend on each other
+    one = began[sharing[began] == ONE_OF_SOURCE]
+    like = known_kernel.find(content, np.unique(content[one]))
+    both = source * np.int64(0x9E3779B97F4A7C1) + content
+    like = like[(sharing[like] == ONE_OF_SOURCE) & np.isin(both[like], both[one])]
+    asked = np.unique(np.concatenate([began, like]))
+    asked = asked[there[asked]]
+    records = taken(known.record, asked).append_column("place", pa.array(asked))
+    for name in ("source_id", "batch_id"):
+        records = records.set_column(records.schema.get_field_index(name), name, records[name].cast(pa.string()))
+    told = kept(con, "told", candidates.said(candidates.numbered(ibis.memtable(records))))
+    said = judging.apply(told, rulings).select("place", "said").order_by("place").to_pyarrow()
+    now = said["said"].to_numpy()
+    moved = (now != known.said[asked]) | (known.group[asked] == NONE)
+    known.said[asked] = now
+    return asked[moved]
+
+
+def _regroup(known: Known, moved: Ints, left: Ints) -> tuple[Flags, Flags, Ints]:
+    """Put records that say something else into the groups that say it.
+
+    Returns:
+        Of each group whether its records changed, and whether it has none any more; and a record of each new one.
+    """
+    said, before = known.said[moved], known.group[moved]
+    wanted, first, of_moved = np.unique(said, return_index=True, return_inverse=True)
+    said_by = whole(known.described["said"])
+    there = known_kernel.find(said_by, wanted)
+    there = there[known.component[there] != NONE]
+    number = np.full(len(wanted), NONE)
+    number[np.searchsorted(wanted, said_by[there])] = there
+    fresh = np.flatnonzero(number == NONE)
+    number[fresh] = len(said_by) + np.arange(len(fresh))
+    known.group[moved] = number[of_moved]
+
+    own = len(said_by) + np.arange(len(fresh))
+    known.component, known.cluster = np.append(known.component, own), np.append(known.cluster, own)
+    lost = np.zeros(len(known.component), bool)
+    lost[left] = lost[before[before != NONE]] = True
+    dead = lost & ~known_kernel.still_there(known.group, lost)
+    lost[number] = True
+    return lost, dead, moved[first[fresh]]
+
+
+def _describe(con: BaseBackend, bib: Table, new: Table, known: Known, leaders: Ints) -> Table:
+    """Add the descriptions of new groups, of each of which a record is given; returns them with `group`."""
+    order = np.argsort(leaders)
+    rows = taken(known.record, leaders[order])
+    leading = pa.table(
+        [
+            rows["source_id"].cast(pa.string()),
+            rows["record_id"],
+            known.group[leaders[order]],
+            known.said[leaders[order]],
+        ],
+        [*RECORD, "group", "said"],
+    )
+    records, asked = new, leading.select(RECORD)
+    others = ibis.memtable(asked).anti_join(new, RECORD).to_pyarrow()  # singled out by a judgement, or no more
+    if len(others):
+        at = located(known, list(zip(*(others[name].to_pylist() for name in RECORD), strict=True)))
+        rows = taken(known.record, np.sort(at))
+        records = ibis.union(new, candidates.prepare(_only(bib, rows)).select(new.columns))
+    added = kept(con, "added", candidates.groups(records, ibis.memtable(leading)))
+    described = added.order_by("group").drop("group").to_pyarrow()
+    known.described = pa.concat_tables([known.described, described.cast(known.described.schema)])
+    return added
+
+
+def _meet(con: BaseBackend, known: Known, added: Table, dead: Flags, cap: int) -> tuple[pa.Table, Flags]:
+    """Place new groups in blocks; the pairs of groups that were turned, and which were: new, or in a cut block."""
+    placed_now = candidates.placed(added).to_pyarrow().cast(known.placed.schema)
+    old = len(known.placed)
+    known.placed = pa.concat_tables([known.placed, placed_now])
+    block, group = whole(known.placed["block"]), whole(known.placed["group"])
+    was = known.component != NONE
+    alive = was & ~dead
+    turned = np.zeros(len(dead), bool)
+    turned[added.select("group").to_pyarrow()["group"].to_numpy()] = True
+
+    changed = np.unique(np.append(block[old:], block[np.flatnonzero(dead[group])]))
+    rows = known_kernel.find(block, changed)
+    at = np.searchsorted(changed, block[rows])
+    now, before = (np.bincount(at[who[group[rows]]], minlength=len(changed)) for who in (alive, was & ~turned))
+    cut = np.maximum(now, before) > cap
+    around = changed
+    if cut.any():
+        turned[group[rows[cut[at]]]] = True
+        turned &= alive
+        around = np.unique(np.append(changed, block[np.flatnonzero(turned[group])]))
+        rows = known_kernel.find(block, around)
+    rows = rows[alive[group[rows]]]
+    at = np.searchsorted(around, block[rows])
+    sizes = np.bincount(at, minlength=len(around))
+    small, of_small = group[rows[sizes[at] <= cap]], at[sizes[at] <= cap]
+    starts = np.searchsorted(np.sort(of_small), np.arange(len(around) + 1))
+    met = small[np.argsort(of_small, kind="stable")].astype(np.int64)
+    pairs = known_kernel.meet(starts, met, turned)
+    over = rows[sizes[at] > cap]
+    large = known.large.filter(pc.invert(pc.is_in(known.large["block"], pa.array(changed))))
+    if len(over):
+        near, named = _neighbours(con, known, over, cap)
+        left, right = (near[side].to_numpy().astype(np.int64) for side in ("left", "right"))
+        some = turned[left] | turned[right]
+        pairs = np.append(pairs, left[some] << 32 | right[some])
+        named = named.filter(pc.is_in(named["block"], pa.array(changed)))
+        large = pa.concat_tables([large, named.cast(large.schema)])
+    known.large = large
+    pairs = np.unique(pairs)
+    return pa.table({"left": pairs >> 32, "right": pairs & 0xFFFFFFFF}), turned
+
+
+def _neighbours(con: BaseBackend, known: Known, rows: Ints, cap: int) -> tuple[pa.Table, pa.Table]:
+    """`worth_comparing` of blocks over the cap, of which the rows of `Known.placed` are given."""
+    placed = taken(known.placed, rows)
+    groups = np.unique(whole(placed["group"]))
+    described = taken(known.described, groups).append_column("group", pa.array(groups))
+    pairs, large = worth_comparing(con, ibis.memtable(placed), ibis.memtable(described), cap)
+    return pairs.to_pyarrow(), large.to_pyarrow()

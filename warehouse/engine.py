@@ -142,7 +142,9 @@ def mapped(
 
 
 def threads(con: BaseBackend) -> int:
-    """How many threads work for a backend on this machine."""
+    """How many threads are to work beside a backend on this machine."""
+    if has_workers(con):
+        return os.cpu_count() or 1
     return int(con.raw_sql("SELECT current_setting('threads')").fetchall()[0][0])
 
 

@@ -91,10 +91,12 @@ def test_wrong_and_missed_are_told_by_kind(tmp_path: Path) -> None:
 def test_the_bench_prints_a_row_for_each_size(words: vocabulary.Vocabulary, tmp_path: Path) -> None:
     match.union(tmp_path, 2_000, 4, words)
     command = [sys.executable, ROOT / "bench" / "match.py", "--records", "2000", "--json", "--folder", tmp_path]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    (row,) = json.loads(done.stdout)["rows"]
+    done = subprocess.run([*command, "--increment"], stdout=subprocess.PIPE, text=True, check=True)
+    row, increment = json.loads(done.stdout)["rows"]
     assert row["name"] == "match 2,000" and row["records"] == 2_000
     needed = {"seconds", "cpu_seconds", "records_per_s", "peak_mb", "groups", "pairs", "wrong", "missed"}
     assert needed <= row.keys()
-    assert {"collapse", "blocks", "pairs", "score", "components", "records out"} == row["stages"].keys()
+    assert {"collapse", "blocks", "pairs", "score", "components", "records out", "keep"} == row["stages"].keys()
     assert row["precision"] > 0.95 and row["recall"] > 0.9
+    assert increment["same_as_full"]
+    assert [increment[name] for name in ("groups", "pairs")] == [row[name] for name in ("groups", "pairs")]

@@ -12,7 +12,7 @@ import pytest
 
 from transforms import catalog, match, rematch
 from transforms.judgement import Judgement, Rulings, resolve
-from transforms.rematch import Known
+from transforms.known import Known, load
 from warehouse import lake
 
 from .staged_records import ANALYSIS, HAMLET, bibs, register, stage
@@ -73,24 +73,22 @@ def some_judgements(rng: random.Random, records: Records) -> list[Judgement]:
 
 
 def matched(
-    bib: pa.Table, rulings: Rulings, known: dict[str, pa.Table] | None = None
-) -> tuple[pa.Table, pa.Table, list[str], dict[str, pa.Table]]:
+    bib: pa.Table, rulings: Rulings, known: Known | None = None
+) -> tuple[pa.Table, pa.Table, list[str], Known]:
     """Records, pairs, notes and what is known of a run in a connection of its own."""
     con = ibis.duckdb.connect()
-    before = known and Known(**{name: con.create_table(name, ibis.memtable(rows)) for name, rows in known.items()})
-    found = match.cluster(
-        con, con.create_table("bib", ibis.memtable(bib)), cap=CAP, rulings=rulings, known=before or None
-    )
-    after = {name: rows.to_pyarrow() for name, rows in found.known.tables().items()}
-    return found.records, found.pairs, found.notes, after
+    table = con.create_table("bib", ibis.memtable(bib))
+    found = match.cluster(con, table, cap=CAP, rulings=rulings, known=known)
+    return found.records, found.pairs, found.notes, found.known
 
 
-def sizes(known: dict[str, pa.Table]) -> dict[str, int]:
-    return {name: len(rows) for name, rows in known.items()}
+def sizes(known: Known) -> tuple[int, ...]:
+    """Records, groups, and pairs that are."""
+    return len(known.order), int((known.component >= 0).sum()), int((known.decision >= 0).sum()), len(known.large)
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_any_history_of_changes_ends_where_a_full_run_does(seed: int) -> None:
+def test_any_history_of_changes_ends_where_a_full_run_does(seed: int, tmp_path: Path) -> None:
     rng = random.Random(seed)
     records: Records = {(rng.choice(SOURCES), f"{n:03}"): (some_record(rng), 0) for n in range(60)}
     judgements: list[Judgement] = []
@@ -101,6 +99,8 @@ def test_any_history_of_changes_ends_where_a_full_run_does(seed: int) -> None:
         *whole, afresh = matched(table(records), rulings)
         assert found == whole
         assert sizes(known) == sizes(afresh)
+        known.save(tmp_path / str(now))
+        known = load(tmp_path / str(now))
         for name in rng.sample(
             sorted(records), rng.choice([8, 8, 30])
         ):  # withdrawn, sent again as it was, or changed
@@ -111,6 +111,38 @@ def test_any_history_of_changes_ends_where_a_full_run_does(seed: int) -> None:
             records[rng.choice(SOURCES), f"{now}{n:02}"] = (some_record(rng), now)
         if rng.random() < 0.5:
             judgements = rng.sample(judgements, len(judgements) // 2) + some_judgements(rng, records)
+
+
+def test_files_of_earlier_runs_are_linked_and_not_written_again(tmp_path: Path) -> None:
+    rng = random.Random(1)
+    records: Records = {("a", f"{n:03}"): (some_record(rng), 0) for n in range(40)}
+    known = matched(table(records), Rulings())[-1]
+    known.save(tmp_path / "0")
+    for now in (1, 2):
+        known = load(tmp_path / str(now - 1))
+        records[("b", f"{now}")] = (some_record(rng) | {"title": f"Another {now}"}, now)
+        known = matched(table(records), Rulings(), known)[-1]
+        known.save(tmp_path / str(now))
+    names = [file.name for file in sorted((tmp_path / "2").glob("described-*"))]
+    assert names == [f"described-{number:04}.arrow" for number in range(3)]
+    for number, name in enumerate(names):  # each stands in the folder of its run and of those behind
+        assert (tmp_path / "2" / name).stat().st_nlink == 3 - number
+    assert [len(pa.ipc.open_file(tmp_path / "2" / name).read_all()) for name in names[1:]] == [1, 1]
+
+
+def test_where_much_changed_all_is_matched_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(1)
+    records: Records = {("a", f"{n:03}"): (some_record(rng), 0) for n in range(40)}
+    matched(table(records), Rulings())[-1].save(tmp_path / "0")
+    records |= {("b", f"{n:03}"): (some_record(rng), 1) for n in range(5)}
+    for most, asked in ((4, False), (5, True)):
+        monkeypatch.setattr(rematch, "MOST_ADDED", most)
+        known = load(tmp_path / "0")
+        with monkeypatch.context() as patched:
+            if asked:
+                patched.setattr(rematch, "anew", no_full_run)
+            known = matched(table(records), Rulings(), known)[-1]
+        assert bool(known.files) == asked  # what was matched anew is not in files of an earlier run
 
 
 # --- from build to build ---------------------------------------------------------------------------------

@@ -1,0 +1,210 @@
+"""What matching found, as columns: the next run reads them where they lie, and adds to them.
+
+Rows are only ever added: a record that changed is another row, a group keeps its number.  What becomes of rows
+(the group of a record, the cluster of a group, what was decided on a pair) stands in arrays of their own, which
+are short and written anew by each run.  So a run writes what is new and some bytes for each old row; the files of
+the rows before are linked into its folder.
+"""
+
+import os
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from transforms import known_kernel
+from transforms.judgement import Record
+from transforms.known_kernel import NONE, Ints
+
+ADDED = ("record", "described", "placed", "pair")  # tables that grow
+ARRAYS = (
+    "said", "group", "order", "singled", "component", "cluster", "rule", "decision", "pair_order",
+)  # fmt: skip
+PAIR = pa.schema(
+    [
+        ("left", pa.int32()),
+        ("right", pa.int32()),
+        ("score", pa.float64()),
+        ("rule", pa.int16()),
+        ("decision", pa.int8()),
+        ("asked", pa.bool_()),
+    ]
+)
+MOST_ADDED = 10_000  # rows of a table that may be added to few
+SHARE_ADDED = 0.1  # of the rows of a table; where more were added or left, everything is better matched anew
+
+
+@dataclass
+class Known:
+    """What matching found.  It follows from the records, the judgements, the card, the cap and the code alone.
+
+    Numbers of records, groups and pairs are their rows, and mean nothing.
+    """
+
+    record: pa.Table  # RECORD, batch_id, record_no, content, sharing
+    said: Ints  # of each record; those that have it in common are one group
+    group: Ints  # of each record; NONE where it is no more
+    order: Ints  # the records that are, by source and identifier
+    singled: Ints  # the records that judgements were asked about
+    described: pa.Table  # of each group: said, identity, COMPARED
+    component: Ints  # of each group: one of those that its matches reach; NONE where it is no more
+    cluster: Ints  # of each group: one of its cluster
+    placed: pa.Table  # block, group
+    pair: pa.Table  # left, right, score, rule and decision by the card as numbers, asked: met in no block
+    rule: Ints  # of each pair in the end
+    decision: Ints  # the same; NONE where the pair is no more
+    pair_order: Ints  # the pairs that are, by the first records of their groups
+    large: pa.Table  # block, rule, key, size of the blocks over the cap
+    present: pa.Table | None = None  # POSITION of the records that are, in order; not kept
+    files: dict[str, list[Path]] = field(default_factory=dict)  # in which the rows of tables are, as far as kept
+    rows: dict[str, int] = field(default_factory=dict)  # how many they have
+    base: dict[str, int] = field(default_factory=dict)  # rows of the tables when all was matched anew
+
+    def save(self, folder: Path) -> None:
+        """Keep it in a folder, which is made; that from which it was loaded is on the same disk."""
+        folder.mkdir()
+        for name in ADDED:
+            table, files = getattr(self, name), self.files.get(name, [])
+            for number, file in enumerate(files):
+                os.link(file, folder / f"{name}-{number:04}.arrow")
+            if len(table) > self.rows.get(name, 0) or not files:
+                _write(table.slice(self.rows.get(name, 0)), folder / f"{name}-{len(files):04}.arrow")
+        _write(self.large, folder / "large.arrow")
+        for name in ARRAYS:
+            np.save(folder / f"{name}.npy", getattr(self, name))
+
+    def worn(self) -> bool:
+        """Whether so much was added since all was matched that this should be done again."""
+        return any(
+            len(getattr(self, name)) - base > max(MOST_ADDED, SHARE_ADDED * base)
+            for name, base in self.base.items()
+        )
+
+
+def load(folder: Path) -> Known | None:
+    """What was kept in a folder, in memory only as far as it is read; none if there is nothing."""
+    if not (folder / "large.arrow").exists():
+        return None
+    files = {name: sorted(folder.glob(f"{name}-*.arrow")) for name in ADDED}
+    tables = {name: [_read(file) for file in parts] for name, parts in files.items()}
+    return Known(
+        **{name: pa.concat_tables(parts) for name, parts in tables.items()},
+        **{name: np.load(folder / f"{name}.npy") for name in ARRAYS},
+        large=_read(folder / "large.arrow"),
+        files=files,
+        rows={name: sum(map(len, parts)) for name, parts in tables.items()},
+        base={name: len(parts[0]) for name, parts in tables.items()},
+    )
+
+
+def _write(table: pa.Table, file: Path) -> None:
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table.unify_dictionaries())
+
+
+def _read(file: Path) -> pa.Table:
+    return pa.ipc.open_file(pa.memory_map(str(file))).read_all()
+
+
+# --- columns -------------------------------------------------------------------------------------------
+
+
+def whole(column: pa.ChunkedArray) -> npt.NDArray:
+    """A column of numbers, none of them null; copied only where it is in several pieces."""
+    parts = [chunk.to_numpy(zero_copy_only=False) for chunk in column.chunks]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts or [np.zeros(0, np.int64)])
+
+
+def codes(column: pa.ChunkedArray, names: pa.Array) -> npt.NDArray[np.int32]:
+    """Where each value of a dictionary stands among some names, each of which is there."""
+    found = [
+        pc.index_in(chunk.dictionary, names).to_numpy()[chunk.indices.to_numpy()]
+        for chunk in column.chunks
+        if len(chunk)
+    ]
+    return np.concatenate(found or [np.zeros(0)]).astype(np.int32)
+
+
+def names(*columns: pa.ChunkedArray) -> pa.Array:
+    """All values of some dictionaries, in order of their bytes."""
+    values = {name for column in columns for chunk in column.chunks for name in chunk.dictionary.to_pylist()}
+    return pa.array(sorted(values), pa.string())
+
+
+def taken(table: pa.Table, rows: Ints) -> pa.Table:
+    """Some rows, in ascending order, of a table in several pieces, of which none is copied as a whole."""
+    parts, start = [], 0
+    for batch in table.to_batches():
+        some = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + len(batch))]
+        if len(some):
+            parts.append(batch.take(pa.array(some - start)))
+        start += len(batch)
+    return pa.Table.from_batches(parts, table.schema)
+
+
+def texts(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.uint8], Ints]:
+    """Bytes and offsets of a column of texts, none of them null."""
+    column = column.cast(pa.large_string())
+    one = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    if isinstance(one, pa.ChunkedArray):
+        one = pa.concat_arrays(one.chunks) if one.num_chunks else pa.array([], pa.large_string())
+    _, offsets, data = one.buffers()
+    if not len(one):
+        return np.zeros(1, np.uint8), np.zeros(1, np.int64)
+    at = np.frombuffer(offsets, np.int64)[one.offset : one.offset + len(one) + 1]
+    return (np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)), at
+
+
+# --- records -------------------------------------------------------------------------------------------
+
+
+def in_order(present: pa.Table) -> pa.Table:
+    """Records by source and identifier, sources and batches as dictionaries; sorted only if they aren't yet."""
+    for name in ("source_id", "batch_id"):
+        if not pa.types.is_dictionary(present.schema.field(name).type):
+            at = present.schema.get_field_index(name)
+            present = present.set_column(at, name, present[name].dictionary_encode())
+    present = present.unify_dictionaries()
+    source = codes(present["source_id"], names(present["source_id"]))
+    data, at = texts(present["record_id"])
+    if known_kernel.in_order(source, data, at):
+        return present
+    ranked = pa.table({"source": source, "record_id": present["record_id"]})
+    return present.take(pc.sort_indices(ranked, [("source", "ascending"), ("record_id", "ascending")]))
+
+
+def places(known: Known, present: pa.Table) -> Ints:
+    """The row among the known records of each that is there as it was, NONE for others; `present` is in order."""
+    sources = names(known.record["source_id"], present["source_id"])
+    then, now = (codes(table["source_id"], sources) for table in (known.record, present))
+    place = known_kernel.places(
+        known.order, then, *texts(known.record["record_id"]), now, *texts(present["record_id"])
+    )
+    batches = names(known.record["batch_id"], present["batch_id"])
+    for before, after in (
+        (codes(known.record["batch_id"], batches), codes(present["batch_id"], batches)),
+        (whole(known.record["record_no"]), whole(present["record_no"])),
+    ):
+        place[(place >= 0) & (before[place] != after)] = NONE
+    return place
+
+
+def located(known: Known, records: Sequence[Record]) -> Ints:
+    """The rows of some records; none for one that isn't present."""
+    present = known.present
+    assert present is not None
+    sources = names(present["source_id"])
+    source, ids = codes(present["source_id"], sources), present["record_id"]
+    found = []
+    for source_id, record_id in records:
+        rank = pc.index(sources, source_id).as_py()
+        begin, end = np.searchsorted(source, rank), np.searchsorted(source, rank, side="right")
+        at = begin + bisect_left(range(begin, end), record_id, key=lambda row: ids[row].as_py())
+        if at < end and ids[at].as_py() == record_id:
+            found.append(known.order[at])
+    return np.array(found, np.int64)
