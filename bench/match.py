@@ -47,10 +47,9 @@ WARM_UP_RECORDS = 1_000
 BEFORE = """
     SELECT * FROM '{bib}' WHERE record_no % 300 > 1
     UNION ALL BY NAME
-    SELECT * REPLACE ('before' AS batch_id, pub_year + 1 AS pub_year, [] AS publishers_key)
-    FROM '{bib}' WHERE record_no % 300 = 1
+    SELECT * REPLACE (pub_year + 1 AS pub_year, [] AS publishers_key) FROM '{bib}' WHERE record_no % 300 = 1
     UNION ALL BY NAME
-    SELECT * REPLACE ('before' AS batch_id, record_id || '-gone' AS record_id, pages + 1 AS pages)
+    SELECT * REPLACE (record_no + 1000000000 AS record_no, record_id || '-gone' AS record_id, pages + 1 AS pages)
     FROM '{bib}' WHERE record_no % 300 = 2
 """
 # What came and what changed is a batch of its own, as staging has it; and the record index is in order.

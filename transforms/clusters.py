@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from transforms import components, judging, known_kernel
 from transforms.candidates import POSITION
 from transforms.judgement import RECORD
-from transforms.known import Known, codes, names, taken, whole
+from transforms.known import Known, at, codes, marked, names, taken
 from transforms.known_kernel import NONE, Flags
 from transforms.scored import (
     BY_FORCE,
@@ -123,33 +123,36 @@ def rejoin(known: Known, changed: Flags, dead: Flags, decided: pa.Table, rules: 
         The row of each group's first record.
     """
     first = known_kernel.firsts(known.order, known.group, len(changed))
-    left, right = (whole(known.pair[side]) for side in ("left", "right"))
+    sides = known.pair["left"], known.pair["right"]
     there = known.decision != NONE
-    turned = there & (changed[left] | changed[right])
-    again = _connected(known, changed, dead, left[turned], right[turned], turned)
+    turned = np.flatnonzero(there & (marked(sides[0], changed) | marked(sides[1], changed)))
+    again = _connected(known, changed, dead, turned)
     known.component[dead] = known.cluster[dead] = NONE
 
-    at = np.flatnonzero(turned | there & again[left] & again[right])
+    inside = there & marked(sides[0], again) & marked(sides[1], again)
+    inside[turned] = True
+    rows = np.flatnonzero(inside)
+    left, right = (at(side, rows) for side in sides)
     asked = again.copy()
-    asked[left[at]] = asked[right[at]] = True
+    asked[left] = asked[right] = True
     groups = np.flatnonzero(asked)
     in_order = np.argsort(first[groups])
     number = np.full(len(changed), NONE)
     number[groups[in_order]] = np.arange(len(groups))
-    at, ends = _sorted(at, number[left[at]], number[right[at]])
+    rows, ends = _sorted(rows, number[left], number[right])
     scored = pa.table(
         {
             "left": ends >> 32,
             "right": ends & 0xFFFFFFFF,
-            **{name: whole(known.pair[name])[at] for name in ("score", "rule", "decision")},
+            **{name: at(known.pair[name], rows) for name in ("score", "rule", "decision")},
         }
     )
     one, other = (number[decided[side].to_numpy()] for side in ("left", "right"))
     decided = pa.table({"left": np.minimum(one, other), "right": np.maximum(one, other), "rule": decided["rule"]})
     of_record = number[known.group[known.order]]
-    rows = np.flatnonzero(of_record != NONE)
-    source = codes(known.record["source_id"], names(known.record["source_id"]))[known.order[rows]]
-    starts, sources = components.sources_of(of_record[rows], source.astype(np.int64), len(groups))
+    records = np.flatnonzero(of_record != NONE)
+    source = codes(known.record["source_id"], names(known.record["source_id"]))[known.order[records]]
+    starts, sources = components.sources_of(of_record[records], source.astype(np.int64), len(groups))
     described = taken(known.described.select(ATTRIBUTES), groups).take(in_order)
     cluster, reached, scored = join(starts, sources, described, from_codes(scored, rules), decided)
 
@@ -157,19 +160,20 @@ def rejoin(known: Known, changed: Flags, dead: Flags, decided: pa.Table, rules: 
     mine = again[groups]  # others only stand at the end of a pair
     known.cluster[groups[mine]] = groups[cluster[mine]]
     known.component[groups[mine]] = groups[reached[mine]]
-    known.rule[at], known.decision[at] = (
+    known.rule[rows], known.decision[rows] = (
         scored[name].combine_chunks().indices.to_numpy() for name in ("rule", "decision")
     )
+    there[turned] = False
     stay = known.pair_order[there[known.pair_order]]
-    stay = stay[~turned[stay]]
-    come, keys = _sorted(np.flatnonzero(turned), first[left[turned]], first[right[turned]])
-    known.pair_order = np.insert(stay, np.searchsorted(_key(first[left[stay]], first[right[stay]]), keys), come)
+    keys = _key(*(first[at(side, stay)] for side in sides))
+    come, places = _sorted(turned, *(first[at(side, turned)] for side in sides))
+    known.pair_order = np.insert(stay, np.searchsorted(keys, places), come).astype(np.int32)
     return first
 
 
 def _key(one: Ints, other: Ints) -> Ints:
     """Both ends of pairs as one number, which sorts in half the time."""
-    return np.minimum(one, other) << 32 | np.maximum(one, other)
+    return np.minimum(one, other).astype(np.int64) << 32 | np.maximum(one, other)
 
 
 def _sorted(pairs: Ints, one: Ints, other: Ints) -> tuple[Ints, Ints]:
@@ -179,15 +183,16 @@ def _sorted(pairs: Ints, one: Ints, other: Ints) -> tuple[Ints, Ints]:
     return pairs[order], keys[order]
 
 
-def _connected(known: Known, changed: Flags, dead: Flags, left: Ints, right: Ints, turned: Flags) -> Flags:
+def _connected(known: Known, changed: Flags, dead: Flags, turned: Ints) -> Flags:
     """Groups that have to be joined anew: all that matches reach, or did, from those that changed or are no more.
 
     Args:
-        left, right: ends of the pairs at groups that changed, which are `turned`.
+        turned: the pairs at groups that changed.
     """
     hit = np.zeros(len(changed), bool)
-    matched = (whole(known.pair["decision"]) == DECISIONS.index(MATCH))[turned]
-    for groups in (np.flatnonzero(changed | dead), left[matched], right[matched]):
+    matched = turned[at(known.pair["decision"], turned) == DECISIONS.index(MATCH)]
+    ends = (at(known.pair[side], matched) for side in ("left", "right"))
+    for groups in (np.flatnonzero(changed | dead), *ends):
         reached = known.component[groups]
         hit[reached[reached != NONE]] = True
     return (changed | hit[known.component] & (known.component != NONE)) & ~dead
@@ -210,12 +215,12 @@ def pairs(known: Known, first: Ints, rules: list[str]) -> pa.Table:
     leaders = known.present.select(RECORD).filter(pa.array(leading[:-1]))
     nth = (np.cumsum(leading) - 1).astype(np.int32)[first]
     order = known.pair_order
-    ends = [nth[whole(known.pair[side])[order]] for side in ("left", "right")]
+    ends = [nth[at(known.pair[side], order)] for side in ("left", "right")]
     found = {}
-    for side, at in (("left", np.minimum(*ends)), ("right", np.maximum(*ends))):
+    for side, leader in (("left", np.minimum(*ends)), ("right", np.maximum(*ends))):
         for name in RECORD:  # by dictionary, for a group stands in many pairs
             texts = leaders[name].cast(pa.string()).combine_chunks()
-            found[f"{side}_{name}"] = pa.DictionaryArray.from_arrays(pa.array(at), texts)
-    decided = (whole(known.pair["score"])[order], known.rule[order], known.decision[order])
+            found[f"{side}_{name}"] = pa.DictionaryArray.from_arrays(pa.array(leader), texts)
+    decided = (at(known.pair["score"], order), known.rule[order], known.decision[order])
     last = columns(pa.nulls(0), pa.nulls(0), decided, rules)[2:]
     return pa.table(found | dict(zip(("score", "rule", "decision"), last, strict=True)))

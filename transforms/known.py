@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from transforms import known_kernel
 from transforms.judgement import Record
-from transforms.known_kernel import NONE, Ints
+from transforms.known_kernel import Flags, Ints, Records
 
 ADDED = ("record", "described", "placed", "pair")  # tables that grow
 ARRAYS = (
@@ -104,7 +104,7 @@ def load(folder: Path) -> Known | None:
 
 def _write(table: pa.Table, file: Path) -> None:
     with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table.unify_dictionaries())
+        writer.write_table(table.unify_dictionaries().combine_chunks())
 
 
 def _read(file: Path) -> pa.Table:
@@ -120,6 +120,35 @@ def whole(column: pa.ChunkedArray) -> npt.NDArray:
     return parts[0] if len(parts) == 1 else np.concatenate(parts or [np.zeros(0, np.int64)])
 
 
+def at(column: pa.ChunkedArray, rows: Ints) -> npt.NDArray:
+    """Some values of a column of numbers, rows in any order; it is not copied for a few of them."""
+    parts = [chunk.to_numpy(zero_copy_only=False) for chunk in column.chunks]
+    if len(parts) == 1 or len(rows) > len(column) >> 2:
+        return whole(column)[rows]
+    found, start = np.zeros(len(rows), column.type.to_pandas_dtype()), 0
+    for part in parts:
+        here = (rows >= start) & (rows < start + len(part))
+        found[here] = part[rows[here] - start]
+        start += len(part)
+    return found
+
+
+def marked(column: pa.ChunkedArray, flags: Flags) -> Flags:
+    """The flag of each value of a column of numbers."""
+    return np.concatenate([np.zeros(0, bool), *(flags[chunk.to_numpy()] for chunk in column.chunks)])
+
+
+def find(column: pa.ChunkedArray, wanted: Ints) -> Ints:
+    """Where values are among the wanted ones, which are sorted; in ascending order.  They should be digests."""
+    bits = known_kernel.marks(wanted)
+    found: list[Ints] = [np.zeros(0, np.int64)]
+    start = 0
+    for chunk in column.chunks:
+        found.append(known_kernel.find(chunk.to_numpy(), wanted, bits) + start)
+        start += len(chunk)
+    return np.concatenate(found)
+
+
 def codes(column: pa.ChunkedArray, names: pa.Array) -> npt.NDArray[np.int32]:
     """Where each value of a dictionary stands among some names, each of which is there."""
     found = [
@@ -132,7 +161,8 @@ def codes(column: pa.ChunkedArray, names: pa.Array) -> npt.NDArray[np.int32]:
 
 def names(*columns: pa.ChunkedArray) -> pa.Array:
     """All values of some dictionaries, in order of their bytes."""
-    values = {name for column in columns for chunk in column.chunks for name in chunk.dictionary.to_pylist()}
+    dictionaries = {id(chunk.dictionary): chunk.dictionary for column in columns for chunk in column.chunks}
+    values = {name for dictionary in dictionaries.values() for name in dictionary.to_pylist()}
     return pa.array(sorted(values), pa.string())
 
 
@@ -147,51 +177,62 @@ def taken(table: pa.Table, rows: Ints) -> pa.Table:
     return pa.Table.from_batches(parts, table.schema)
 
 
-def texts(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.uint8], Ints]:
-    """Bytes and offsets of a column of texts, none of them null."""
-    column = column.cast(pa.large_string())
-    one = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-    if isinstance(one, pa.ChunkedArray):
-        one = pa.concat_arrays(one.chunks) if one.num_chunks else pa.array([], pa.large_string())
-    _, offsets, data = one.buffers()
+def texts(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray]:
+    """Bytes and offsets of a column of texts, none of them null; copied only where it is in several pieces."""
+    if column.nbytes >= 1 << 31:
+        column = column.cast(pa.large_string())
+    one = (
+        column.chunk(0)
+        if column.num_chunks == 1
+        else pa.concat_arrays([pa.array([], column.type), *column.chunks])
+    )
+    wide = np.int64 if pa.types.is_large_string(one.type) else np.int32
     if not len(one):
-        return np.zeros(1, np.uint8), np.zeros(1, np.int64)
-    at = np.frombuffer(offsets, np.int64)[one.offset : one.offset + len(one) + 1]
-    return (np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)), at
+        return np.zeros(1, np.uint8), np.zeros(1, wide)
+    _, offsets, data = one.buffers()
+    ends = np.frombuffer(offsets, wide)[one.offset : one.offset + len(one) + 1]
+    return (np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)), ends
 
 
 # --- records -------------------------------------------------------------------------------------------
 
 
 def in_order(present: pa.Table) -> pa.Table:
-    """Records by source and identifier, sources and batches as dictionaries; sorted only if they aren't yet."""
+    """Records by source and identifier."""
+    ranked = pa.table(
+        {"source": codes(present["source_id"], names(present["source_id"])), "id": present["record_id"]}
+    )
+    return present.take(pc.sort_indices(ranked, [("source", "ascending"), ("id", "ascending")]))
+
+
+def coded(present: pa.Table) -> pa.Table:
+    """Records with sources and batches as dictionaries, each with one for all of its values."""
     for name in ("source_id", "batch_id"):
         if not pa.types.is_dictionary(present.schema.field(name).type):
-            at = present.schema.get_field_index(name)
-            present = present.set_column(at, name, present[name].dictionary_encode())
-    present = present.unify_dictionaries()
-    source = codes(present["source_id"], names(present["source_id"]))
-    data, at = texts(present["record_id"])
-    if known_kernel.in_order(source, data, at):
-        return present
-    ranked = pa.table({"source": source, "record_id": present["record_id"]})
-    return present.take(pc.sort_indices(ranked, [("source", "ascending"), ("record_id", "ascending")]))
+            present = present.set_column(
+                present.schema.get_field_index(name), name, present[name].dictionary_encode()
+            )
+    return present.unify_dictionaries()
 
 
-def places(known: Known, present: pa.Table) -> Ints:
-    """The row among the known records of each that is there as it was, NONE for others; `present` is in order."""
-    sources = names(known.record["source_id"], present["source_id"])
-    then, now = (codes(table["source_id"], sources) for table in (known.record, present))
-    place = known_kernel.places(
-        known.order, then, *texts(known.record["record_id"]), now, *texts(present["record_id"])
+def places(known: Known, present: pa.Table) -> Ints | None:
+    """The row among the known records of each that is there as it was, NONE for others.
+
+    None where what is present, which is `coded`, is not `in_order`.
+    """
+    sides = known.record, present
+    sources, batches = (names(*(side[name] for side in sides)) for name in ("source_id", "batch_id"))
+    then, now = (
+        Records(
+            codes(side["source_id"], sources),
+            codes(side["batch_id"], batches),
+            whole(side["record_no"]),
+            *texts(side["record_id"]),
+        )
+        for side in sides
     )
-    batches = names(known.record["batch_id"], present["batch_id"])
-    for before, after in (
-        (codes(known.record["batch_id"], batches), codes(present["batch_id"], batches)),
-        (whole(known.record["record_no"]), whole(present["record_no"])),
-    ):
-        place[(place >= 0) & (before[place] != after)] = NONE
-    return place
+    place, ordered = known_kernel.places(known.order, then, now)
+    return place if ordered else None
 
 
 def located(known: Known, records: Sequence[Record]) -> Ints:

@@ -2,42 +2,41 @@
 # numba infers the types of compiled functions
 # mypy: allow-untyped-defs
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+Ints = NDArray[np.integer]
 Flags = NDArray[np.bool_]
 NONE = -1
 
 
 @njit(cache=True, nogil=True)
-def _find(values, wanted, bits, mask, out):
+def marks(wanted):
+    """A bit for the lower digits of each value; most of those that are not wanted are told by theirs."""
+    size = 1 << 12
+    while size < 16 * len(wanted) and size < 1 << 27:
+        size <<= 1
+    bits = np.zeros(size, np.bool_)
+    for value in wanted:
+        bits[value & (size - 1)] = True
+    return bits
+
+
+@njit(cache=True, nogil=True)
+def find(values, wanted, bits):
+    """Where values are among the wanted ones, which are sorted and have `marks`; in ascending order."""
+    out = np.empty(len(values) if len(wanted) else 0, np.int64)
     count = 0
-    for at in range(len(values)):
-        low = np.uint64(values[at]) & mask
-        if bits[low >> np.uint64(6)] >> (low & np.uint64(63)) & np.uint64(1):
+    for at in range(len(out)):
+        if bits[values[at] & (len(bits) - 1)]:
             place = np.searchsorted(wanted, values[at])
             if place < len(wanted) and wanted[place] == values[at]:
                 out[count] = at
                 count += 1
-    return count
-
-
-def find(values: NDArray[np.int64], wanted: Ints) -> Ints:
-    """Where values are among the wanted ones, which are sorted; in ascending order.
-
-    Most are told by one bit, for their lower digits; so the values should be digests.
-    """
-    if not len(wanted) or not len(values):
-        return np.zeros(0, np.int64)
-    size = 1 << min(max(int(len(wanted) * 16).bit_length(), 12), 27)
-    mask = np.uint64(size - 1)
-    low = wanted.astype(np.uint64) & mask
-    bits = np.zeros(size >> 6, np.uint64)
-    np.bitwise_or.at(bits, (low >> np.uint64(6)).astype(np.int64), np.uint64(1) << (low & np.uint64(63)))
-    out = np.empty(len(values), np.int64)
-    return out[: _find(values, wanted, bits, mask, out)].copy()
+    return out[:count].copy()
 
 
 @njit(cache=True, nogil=True)
@@ -49,43 +48,58 @@ def _order(a, a_start, a_end, b, b_start, b_end):
     return (a_end - a_start) - (b_end - b_start)
 
 
+class Records(NamedTuple):
+    """Records in columns, for compiled functions."""
+
+    source: NDArray[np.int32]  # ranks
+    batch: NDArray[np.int32]  # numbers
+    number: NDArray[np.int32]  # in the batch
+    data: NDArray[np.uint8]  # the bytes of all identifiers
+    at: NDArray[np.integer]  # where each begins
+
+
 @njit(cache=True, nogil=True)
-def places(order, known_source, known_data, known_at, source, data, at):
-    """For each of some records the one that has its source and identifier among the known, or -1.
+def _records_order(a, i, b, j):
+    """Below, at or above 0, as record i of some stands before, at or behind record j of others."""
+    if a.source[i] != b.source[j]:
+        return np.int64(a.source[i]) - np.int64(b.source[j])
+    return _order(
+        a.data, np.int64(a.at[i]), np.int64(a.at[i + 1]), b.data, np.int64(b.at[j]), np.int64(b.at[j + 1])
+    )
+
+
+@njit(cache=True, nogil=True)
+def places(order, known, present):
+    """For each of some records the one among the known that is the same and stands at the same place, or -1.
 
     Args:
         order: the known records by source and identifier.
-        known_source, source: ranks of sources; the latter's records are in order, too.
-        known_data, known_at, data, at: bytes and offsets of identifiers.
+        known, present: `Records`.
+
+    Returns:
+        The rows of known records, and whether those present are in order: if not, the rows mean nothing.
     """
-    out = np.full(len(source), NONE, np.int64)
+    out = np.full(len(present.source), NONE, np.int32)
     k = 0
-    for row in range(len(source)):
-        while k < len(order):
+    for row in range(len(out)):
+        begin, compared = k, np.int64(1)
+        while k < len(order) and compared != 0:
             one = order[k]
-            if known_source[one] != source[row]:
-                compared = np.int64(known_source[one]) - np.int64(source[row])
-            else:
-                compared = _order(known_data, known_at[one], known_at[one + 1], data, at[row], at[row + 1])
-            if compared >= 0:
-                if compared == 0:
-                    out[row] = one
-                    k += 1
+            compared = _records_order(known, one, present, row)
+            if compared > 0:
                 break
             k += 1
-    return out
-
-
-@njit(cache=True, nogil=True)
-def in_order(source, data, at):
-    """Whether records are ordered by rank of source and identifier, none twice."""
-    for row in range(1, len(source)):
-        if source[row] < source[row - 1]:
-            return False
-        same_source = source[row] == source[row - 1]
-        if same_source and _order(data, at[row - 1], at[row], data, at[row], at[row + 1]) >= 0:
-            return False
-    return True
+            if (
+                compared == 0
+                and known.batch[one] == present.batch[row]
+                and known.number[one] == present.number[row]
+            ):
+                out[row] = one
+        # one that is known next behind the one before stands behind that here, too
+        straight = compared == 0 and k == begin + 1 and out[row - 1] != NONE
+        if row > 0 and not straight and _records_order(present, row - 1, present, row) >= 0:
+            return out, False
+    return out, True
 
 
 @njit(cache=True, nogil=True)

@@ -24,7 +24,7 @@ from ibis.expr.types import Table
 from transforms import candidates, clusters, judging, rematch
 from transforms.candidates import BLOCK_CAP, POSITION
 from transforms.judgement import Rulings
-from transforms.known import PAIR, Known, in_order, located, taken, whole
+from transforms.known import PAIR, Known, located, taken, whole
 from transforms.known_kernel import NONE
 from transforms.rematch import Done, Found
 from transforms.score import Card, coded, load_card, score_groups
@@ -121,7 +121,7 @@ def cluster(
     card = card or load_card()
     touched = None
     if known:
-        rows = in_order(bib.select(*POSITION).to_pyarrow() if present is None else present)
+        rows = bib.select(*POSITION).to_pyarrow() if present is None else present
         touched = rematch.again(con, bib, known, rows, cap, rulings, done)
     if known and touched:
         done("pairs")

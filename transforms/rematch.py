@@ -26,9 +26,13 @@ from transforms.known import (
     PAIR,
     SHARE_ADDED,
     Known,
+    at,
+    coded,
     codes,
+    find,
     in_order,
     located,
+    marked,
     names,
     places,
     taken,
@@ -114,14 +118,14 @@ def _leaders(said: Table, firsts: Table) -> Table:
 
 def begun(found: Found, rulings: Rulings) -> Known:
     """What `anew` found as `Known`, without pairs and clusters."""
-    member = in_order(found.member.order_by(*RECORD).to_pyarrow())
+    member = coded(found.member.order_by(*RECORD).to_pyarrow())
     described = found.described.order_by("group").drop("group").to_pyarrow()
     placed = found.placed.to_pyarrow()
-    groups, rows = np.arange(len(described)), np.arange(len(member))
+    groups, rows = np.arange(len(described), dtype=np.int32), np.arange(len(member), dtype=np.int32)
     known = Known(
         record=member.select([*POSITION, "content", "sharing"]),
         said=np.array(whole(member["said"])),
-        group=np.array(whole(member["group"])),
+        group=whole(member["group"]).astype(np.int32),
         order=rows,
         singled=rows[:0],
         described=described,
@@ -151,9 +155,14 @@ def again(
 
     Args:
         bib: `staged.bib` with all that are present, and maybe more.
-        present: POSITION, `known.in_order`.
+        present: POSITION.
     """
+    present = coded(present)
     place = places(known, present)
+    if place is None:
+        present = in_order(present)
+        place = places(known, present)
+    assert place is not None
     came = np.flatnonzero(place == NONE)
     if known.worn() or len(came) > max(MOST_ADDED, SHARE_ADDED * len(present)):
         return None
@@ -167,8 +176,8 @@ def again(
     changed |= turned
     changed[judged[judged != NONE]] = changed[known.group[known.singled]] = True
     ends = turned | dead
-    pair_left, pair_right = whole(known.pair["left"]), whole(known.pair["right"])
-    known.decision[ends[pair_left] | ends[pair_right] | whole(known.pair["asked"])] = NONE
+    out = marked(known.pair["left"], ends) | marked(known.pair["right"], ends) | whole(known.pair["asked"])
+    known.decision[out] = NONE
     done("blocks")
     return Touched(pairs, changed & ~dead, dead)
 
@@ -199,7 +208,7 @@ def _add_records(
     rows = rows.select(known.record.column_names).cast(known.record.schema)
     known.record = pa.concat_tables([known.record, rows])
     known.order, known.present = place, present
-    nothing = np.full(len(came), NONE)
+    nothing = np.full(len(came), NONE, np.int32)
     known.said, known.group = np.append(known.said, nothing), np.append(known.group, nothing)
     return new, left
 
@@ -214,7 +223,7 @@ def _only(bib: Table, rows: pa.Table) -> Table:
 
 def _say(con: BaseBackend, known: Known, came: Ints, went: Ints, rulings: Rulings) -> Ints:
     """Work out `said` of all records for which it may be another now; returns those for which it is."""
-    content, sharing = whole(known.record["content"]), whole(known.record["sharing"])
+    content, sharing = known.record["content"], known.record["sharing"]
     source = codes(known.record["source_id"], names(known.record["source_id"]))
     there = known.group != NONE
     there[came] = True
@@ -222,10 +231,11 @@ def _say(con: BaseBackend, known: Known, came: Ints, went: Ints, rulings: Ruling
     began = np.concatenate([came, went, known.singled, judged])
     known.singled = judged
     # one of a source shares a group and the others don't, so they depend on each other
-    one = began[sharing[began] == ONE_OF_SOURCE]
-    like = known_kernel.find(content, np.unique(content[one]))
-    both = source * np.int64(0x9E3779B97F4A7C1) + content
-    like = like[(sharing[like] == ONE_OF_SOURCE) & np.isin(both[like], both[one])]
+    one = began[at(sharing, began) == ONE_OF_SOURCE]
+    like = find(content, np.unique(at(content, one)))
+    like = like[at(sharing, like) == ONE_OF_SOURCE]
+    keys, wanted = (source[rows] * np.int64(0x9E3779B97F4A7C1) + at(content, rows) for rows in (like, one))
+    like = like[np.isin(keys, wanted)]
     asked = np.unique(np.concatenate([began, like]))
     asked = asked[there[asked]]
     records = taken(known.record, asked).append_column("place", pa.array(asked))
@@ -247,16 +257,15 @@ def _regroup(known: Known, moved: Ints, left: Ints) -> tuple[Flags, Flags, Ints]
     """
     said, before = known.said[moved], known.group[moved]
     wanted, first, of_moved = np.unique(said, return_index=True, return_inverse=True)
-    said_by = whole(known.described["said"])
-    there = known_kernel.find(said_by, wanted)
+    there = find(known.described["said"], wanted)
     there = there[known.component[there] != NONE]
-    number = np.full(len(wanted), NONE)
-    number[np.searchsorted(wanted, said_by[there])] = there
+    number = np.full(len(wanted), NONE, np.int32)
+    number[np.searchsorted(wanted, at(known.described["said"], there))] = there
     fresh = np.flatnonzero(number == NONE)
-    number[fresh] = len(said_by) + np.arange(len(fresh))
+    own = (len(known.described) + np.arange(len(fresh))).astype(np.int32)
+    number[fresh] = own
     known.group[moved] = number[of_moved]
 
-    own = len(said_by) + np.arange(len(fresh))
     known.component, known.cluster = np.append(known.component, own), np.append(known.cluster, own)
     lost = np.zeros(len(known.component), bool)
     lost[left] = lost[before[before != NONE]] = True
@@ -293,36 +302,34 @@ def _describe(con: BaseBackend, bib: Table, new: Table, known: Known, leaders: I
 def _meet(con: BaseBackend, known: Known, added: Table, dead: Flags, cap: int) -> tuple[pa.Table, Flags]:
     """Place new groups in blocks; the pairs of groups that were turned, and which were: new, or in a cut block."""
     placed_now = candidates.placed(added).to_pyarrow().cast(known.placed.schema)
-    old = len(known.placed)
     known.placed = pa.concat_tables([known.placed, placed_now])
-    block, group = whole(known.placed["block"]), whole(known.placed["group"])
+    block, group = known.placed["block"], known.placed["group"]
     was = known.component != NONE
     alive = was & ~dead
     turned = np.zeros(len(dead), bool)
     turned[added.select("group").to_pyarrow()["group"].to_numpy()] = True
 
-    changed = np.unique(np.append(block[old:], block[np.flatnonzero(dead[group])]))
-    rows = known_kernel.find(block, changed)
-    at = np.searchsorted(changed, block[rows])
-    now, before = (np.bincount(at[who[group[rows]]], minlength=len(changed)) for who in (alive, was & ~turned))
+    changed = np.unique(np.append(at(block, np.flatnonzero(marked(group, dead))), whole(placed_now["block"])))
+    rows = find(block, changed)
+    nth, who = np.searchsorted(changed, at(block, rows)), at(group, rows)
+    now, before = (np.bincount(nth[which[who]], minlength=len(changed)) for which in (alive, was & ~turned))
     cut = np.maximum(now, before) > cap
     around = changed
     if cut.any():
-        turned[group[rows[cut[at]]]] = True
+        turned[who[cut[nth]]] = True
         turned &= alive
-        around = np.unique(np.append(changed, block[np.flatnonzero(turned[group])]))
-        rows = known_kernel.find(block, around)
-    rows = rows[alive[group[rows]]]
-    at = np.searchsorted(around, block[rows])
-    sizes = np.bincount(at, minlength=len(around))
-    small, of_small = group[rows[sizes[at] <= cap]], at[sizes[at] <= cap]
-    starts = np.searchsorted(np.sort(of_small), np.arange(len(around) + 1))
-    met = small[np.argsort(of_small, kind="stable")].astype(np.int64)
-    pairs = known_kernel.meet(starts, met, turned)
-    over = rows[sizes[at] > cap]
+        around = np.unique(np.append(changed, at(block, np.flatnonzero(marked(group, turned)))))
+        rows = find(block, around)
+        nth, who = np.searchsorted(around, at(block, rows)), at(group, rows)
+    rows, nth, who = (values[alive[who]] for values in (rows, nth, who))
+    sizes = np.bincount(nth, minlength=len(around))
+    small = sizes[nth] <= cap
+    by_block = np.argsort(nth[small], kind="stable")
+    starts = np.searchsorted(nth[small][by_block], np.arange(len(around) + 1))
+    pairs = known_kernel.meet(starts, who[small][by_block].astype(np.int64), turned)
     large = known.large.filter(pc.invert(pc.is_in(known.large["block"], pa.array(changed))))
-    if len(over):
-        near, named = _neighbours(con, known, over, cap)
+    if not small.all():
+        near, named = _neighbours(con, known, rows[~small], cap)
         left, right = (near[side].to_numpy().astype(np.int64) for side in ("left", "right"))
         some = turned[left] | turned[right]
         pairs = np.append(pairs, left[some] << 32 | right[some])
