@@ -1,8 +1,8 @@
 """COUNTER reports, release 5 and 5.1, as JSON, TSV or Excel: one text row for each count of a metric in a month.
 
 COUNTER Code of Practice 5.1, sections 3.2 (formats) and 4 (reports).  The forms of one report give equal rows.
-Counts of zero say nothing (JSON has no room for them) and are left out; of headers is kept who made the report and
-for which institution, nothing else.
+Counts of zero say nothing (JSON has no room for them) and are left out; of headers is kept who made the report,
+for which institution, and whether it says that it is only a part, nothing else.
 """
 
 import json
@@ -19,9 +19,10 @@ _TEXT = """report_id release institution_id provider platform title item publish
     print_issn online_issn uri parent_ids data_type section_type yop access_type access_method
     metric_type""".split()
 CONVERSIONS = dict.fromkeys(_TEXT, "text") | {"doi": "doi", "month": "month", "count": "count"}
-CONVERSIONS |= dict.fromkeys(("isbn", "print_issn", "online_issn"), "standard_number")
+CONVERSIONS |= dict.fromkeys(("isbn", "print_issn", "online_issn"), "standard_number") | {"partial": "flag"}
 _REPORT = re.compile(r"(PR|DR|TR|IR)(_[A-Z]\d)?")
 _NO_USAGE = (3030,)  # exception: there is none for the dates asked
+PARTIAL = 3040  # exception: not all of what was asked for was ready
 _IDS = {
     "doi": "DOI", "proprietary_id": "Proprietary", "isbn": "ISBN", "print_issn": "Print_ISSN",
     "online_issn": "Online_ISSN", "uri": "URI",
@@ -95,6 +96,7 @@ def _json_rows(report: Any, what: str) -> Iterator[Row]:
             "release": str(head.get("Release") or "").strip(),
             "institution_id": _json_ids(head.get("Institution_ID")),
             "provider": head.get("Created_By"),
+            "partial": "yes" if PARTIAL in codes else None,
         },
         what,
     )
@@ -174,9 +176,9 @@ def _is_report(sheet: tabular.Sheet) -> bool:
 def _sheet_rows(sheet: tabular.Sheet, what: str) -> Iterator[Row]:
     told = {_name(row[0]): row[1] for row in sheet.head[:20] if len(row) > 1 and row[1]}
     at = next((n for n, row in enumerate(sheet.head, 1) if "Metric_Type" in map(_name, row)), 0)
-    if told.get("Exceptions") and not at:
-        codes = re.findall(r"\b\d{4}\b", told["Exceptions"])
-        raise UnreadableError(f"{what}: the provider answered with COUNTER exception {', '.join(codes)}")
+    codes = [int(code) for code in re.findall(r"\b\d{4}\b", told.get("Exceptions", ""))]
+    if codes and not at:
+        raise UnreadableError(f"{what}: the provider answered with COUNTER exception {', '.join(map(str, codes))}")
     if not at:
         raise UnreadableError(f"{what}: no row of the first {tabular.HEAD} names the column Metric_Type")
     ids = sorted(
@@ -189,6 +191,7 @@ def _sheet_rows(sheet: tabular.Sheet, what: str) -> Iterator[Row]:
             "release": told.get("Release", ""),
             "institution_id": ";".join(one.strip() for one in ids if one.strip()),
             "provider": told.get("Created_By"),
+            "partial": "yes" if PARTIAL in codes else None,
         },
         what,
     )

@@ -211,17 +211,11 @@ def _is_held(file: BinaryIO) -> bool:
 
 def _through_the_door(source: Source, path: Path, landed: Landing, size: int, digest: str) -> int:
     """Land what may be kept of a file of usage, or of each file in an archive; returns the records."""
-    before, there = landed.received, {row["file"] for row in landed.rows}
-    try:
+    before = landed.received
+    with usage_door.whole(landed):
         for name, opener in usage_door.contents(path, _name(source, path), source.max_megabytes * 1_000_000):
             with opener() as stream:
                 landed.notes += usage_door.land(source, landed, name, stream.read(), size, digest)
-    except Exception as error:
-        landed.drop(*(row["file"] for row in list(landed.rows) if row["file"] not in there))
-        if isinstance(error, UnreadableError | HarvestError | OSError):
-            raise
-        # the libraries' messages may quote the file
-        raise UnreadableError(f"can't be read ({type(error).__name__}); export it again") from None
     return landed.received - before
 
 

@@ -1,17 +1,21 @@
 """Harvesting COUNTER reports of Release 5 and 5.1 by the COUNTER API (SUSHI), each report month by month.
 
-A report of one month is one file, JSON as received.  Months that came whole, or that the platform gave up (3032),
-are not asked for again; those that it does not have ready, or only in part, are, with the next harvest.
+A report of one month is one file, which lands through the door of usage (`usage_door.py`).  Months that came
+whole, or that the platform gave up (3032), are not asked for again; those that it does not have ready, or only in
+part, are, with the next harvest.
 COUNTER Code of Practice 5.1, section 8 and appendix D (exceptions).
 """
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import Any
 
 import requests
 
-from harvesters import landing
+from harvesters import landing, usage_door
+from harvesters.compressed import UnreadableError
+from harvesters.counter import PARTIAL
 from harvesters.http import USER_AGENT, Session, TransientError, shown_address
 from harvesters.landing import Harvested, HarvestError, Landing
 from harvesters.registry import Source
@@ -22,7 +26,7 @@ from warehouse.progress import Progress
 MONTHS = 12  # back from now, where the row names no month to begin with
 READY_AFTER = 2  # months after which usage has to be ready (it is due four weeks after a month's end)
 BUSY, QUEUED, THROTTLED = (1000, 1010), 1011, 1020
-NOT_READY, GONE, PARTIAL = 3031, 3032, (3040,)  # 3030, no usage, is an empty report that is whole
+NOT_READY, GONE = 3031, 3032  # 3030, no usage, is an empty report that is whole
 LOGIN = range(2000, 3000)
 ADVICE = {
     1030: "the platform wants more than customer_id, requestor_id and api_key; ask it what",
@@ -88,9 +92,17 @@ def _take(platform: "Platform", landed: Landing, told: _Told, report: str, month
         else:
             told.missing.append(f"{name}: {error}")
         return
-    landed.land(f"{report}-{month}.json", content, platform.request(report, month))
-    if part := [code for code in codes if code in PARTIAL]:
-        told.missing.append(f"{name}: only part of it is ready (exception {part[0]}); it is asked for again")
+    try:
+        with usage_door.whole(landed):
+            landed.notes += usage_door.land(
+                platform.source, landed, f"{report}-{month}.json", content, len(content),
+                hashlib.sha256(content).hexdigest(), platform.request(report, month),
+            )  # fmt: skip
+    except UnreadableError as error:
+        told.missing.append(f"{name}: {error}; it is asked for again")
+        return
+    if PARTIAL in codes:
+        told.missing.append(f"{name}: only part of it is ready (exception {PARTIAL}); it is asked for again")
     else:
         told.done.append(name)
 
@@ -127,7 +139,12 @@ def _finish(platform: "Platform", landed: Landing, told: _Told) -> Harvested:
             raise HarvestError(f"{platform.address}: {missing}", resumable=False)
         return Harvested("unchanged", 0, f"{platform.address}: {waiting or 'no month that has not come'}")
     landed.complete(
-        full=False, protocol="sushi", complete=not told.missing, done=told.done, missing=told.missing[:100]
+        full=False,
+        protocol="sushi",
+        complete=not told.missing,
+        done=told.done,
+        missing=told.missing[:100],
+        notes=landed.notes,
     )
     if told.missing:
         return Harvested("partial", landed.received, f"{platform.address}: {missing}; what came is used")

@@ -8,6 +8,7 @@ received but their digest and the cells that remain, as an Arrow stream of text.
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 
 from harvesters import counter, iso18626, personal, tabular
 from harvesters.compressed import UnreadableError, members, open_content, open_disk
-from harvesters.landing import Landing
+from harvesters.landing import HarvestError, Landing
 from harvesters.pseudonyms import Pseudonyms
 from harvesters.registry import Source
 from schemas import usage_profiles
@@ -89,6 +90,8 @@ def _document(kind: str, conversions: dict[str, str], table: pa.Table) -> Clean:
     clean = Clean(kind, "", "", conversions, iter(()))
     columns, fault = _searched(table, conversions)
     clean.tables = iter([_conformed(clean, pa.table({**columns, "row": table["row"], "fault": fault}))])
+    if "partial" in columns and columns["partial"].null_count < len(table):
+        clean.notes.append(f"the provider says that it is only a part (exception {counter.PARTIAL}): figures lack")
     return clean
 
 
@@ -329,7 +332,26 @@ def contents(path: Path, what: str, limit: int) -> list[tuple[str, Callable[[], 
     return [(name or path.name, partial(open_content, opener, name, what, limit)) for name in names]
 
 
-def land(source: Source, landed: Landing, name: str, content: bytes, size: int, digest: str) -> list[str]:
+@contextmanager
+def whole(landed: Landing) -> Iterator[None]:
+    """Within it all tables of a file land, or none.
+
+    Raises:
+        UnreadableError: anything unforeseen, without the libraries' messages, which may quote the file.
+    """
+    there = {row["file"] for row in landed.rows}
+    try:
+        yield
+    except Exception as error:
+        landed.drop(*(row["file"] for row in list(landed.rows) if row["file"] not in there))
+        if isinstance(error, UnreadableError | HarvestError | OSError):
+            raise
+        raise UnreadableError(f"can't be read ({type(error).__name__}); export it again") from None
+
+
+def land(
+    source: Source, landed: Landing, name: str, content: bytes, size: int, digest: str, request: str = ""
+) -> list[str]:
     """Land what may be kept of a file, a raw file for each of its tables; returns what is to be said of it.
 
     Args:
@@ -338,6 +360,7 @@ def land(source: Source, landed: Landing, name: str, content: bytes, size: int, 
         name: the file as it is called.
         content: its content, without compression.
         size, digest: of the bytes as received, for the manifest.
+        request: how it was asked for, where that is not its name.
 
     Raises:
         UnreadableError: as for `read`.
@@ -352,7 +375,8 @@ def land(source: Source, landed: Landing, name: str, content: bytes, size: int, 
         taken = {row["file"] for row in landed.rows}
         again = next(n for n in count(1) if (f"{file}~{n}" if n > 1 else file) + SUFFIX not in taken)
         file = (f"{file}~{again}" if again > 1 else file) + SUFFIX
-        landed.write(file, f"{shown}, {clean.sheet}" if clean.sheet else shown, (size, digest), _writer(clean))
+        asked = ", ".join(part for part in (request or shown, clean.sheet) if part)
+        landed.write(file, asked, (size, digest), _writer(clean))
         told += [f"{shown}: {note}" for note in clean.told()]
     return told
 
@@ -369,15 +393,9 @@ def _writer(clean: Clean) -> Callable[[BinaryIO], int]:
     return write
 
 
-def opened(source: Source, stream: BinaryIO, file: str) -> list[Clean]:
-    """The tables of a landed file: as the door left them; one that was landed as it came goes through it now.
-
-    Raises:
-        UnreadableError: as for `read`.
-    """
-    if not file.endswith(SUFFIX):
-        return read(source, stream.read(), file)
+def opened(stream: BinaryIO) -> Clean:
+    """The table of a landed file, as the door left it."""
     reader = pa.ipc.open_stream(stream)
     told = json.loads(reader.schema.metadata[_MARK])
     tables = (pa.Table.from_batches([batch]) for batch in reader)
-    return [Clean(told["kind"], "", told["profile"], told["conversions"], tables, [], told["role"])]
+    return Clean(told["kind"], "", told["profile"], told["conversions"], tables, [], told["role"])

@@ -6,82 +6,19 @@ count.  A fact (`catalog.*`) is what counts now, with the member and the bib it 
 pseudonyms, and these are never published.
 """
 
-from collections.abc import Iterable
-
-import pyarrow as pa
-
-from schemas.columns import (
-    BATCH_ID,
-    BIGINT,
-    BOOL,
-    DATE,
-    FLOAT,
-    INT,
-    MEMBER,
-    RECORD_NO,
-    SOURCE_ID,
-    STRING,
-    STRINGS,
-    TIME,
-    Column,
-    Table,
-    col,
-    key,
-    private,
+from schemas.columns import BIGINT, BOOL, DATE, FLOAT, INT, SOURCE_ID, STRING, STRINGS, TIME, Table, col, key
+from schemas.usage_columns import (
+    BAD_IDS,
+    BIB_OF,
+    CURRENCY,
+    IDENTIFIERS,
+    ISBN_MENDED,
+    MONTH,
+    READER,
+    READER_KEY,
+    STAGED_USAGE,
+    fact,
 )
-
-ROW_KEY = key("row_key", pa.uint64(), "Digest of what identifies the row at its source", "事件标识摘要")
-STAGED_USAGE = (
-    SOURCE_ID,
-    BATCH_ID,
-    RECORD_NO,
-    key("row_no", INT, "Row of its file that it came from, counted from 1", "文件内行号"),
-    ROW_KEY,
-    key("digest", pa.uint64(), "Digest of what the row says: equal means unchanged", "内容摘要"),
-    col("tenant", STRING, "Member the row speaks of, where the file names one", "所属成员馆（文件注明时）"),
-)
-READER = (
-    col("reader_type", STRING, "Kind of reader, as the library calls it", "读者类型（本馆名称）"),
-    col(
-        "reader_group",
-        STRING,
-        "undergraduate, postgraduate, student (either of them), teacher, staff, external or other",
-        "读者群体：本科生、研究生、学生（未分）、教师、职工、校外、其他",
-    ),
-    col("department", STRING, "Department or school of the reader", "院系"),
-)
-READER_KEY = private("reader_key", BIGINT, "Pseudonym of the reader; not comparable between members", "读者假名")
-BIB_OF = col("bib_id", STRING, "Bib that it belongs to; none for an orphan", "书目号（无法对应时为空）")
-MONTH = key("month", DATE, "First day of the month", "月份（首日）")
-CURRENCY = col("currency", STRING, "Currency (ISO 4217)", "币种")
-IDENTIFIERS = (
-    col("isbn", STRING, "ISBN as 13 digits, where valid", "国际标准书号（13 位）"),
-    col("issn", STRING, "ISSN as NNNN-NNNN, where valid", "国际标准刊号"),
-    col("doi", STRING, "DOI in lower case, without a resolver", "数字对象标识（DOI）"),
-)
-
-
-def _fact(
-    name: str,
-    grain: str,
-    chinese: str,
-    columns: Iterable[Column],
-    facts: Iterable[Column],
-    identity: Column | None = None,
-) -> tuple[Table, Table]:
-    """A staged table and the fact made from it.
-
-    `facts` are columns that only the fact has.  `identity` is the column that names a row at its source, where
-    there is one of its own and the digest of it would be a second.
-    """
-    columns, facts = tuple(columns), tuple(facts)
-    first = () if identity else (ROW_KEY,)
-    key = ("source_id", (identity or ROW_KEY).name)
-    return (
-        Table("staged", name, grain, chinese, (*STAGED_USAGE, *columns), ("source_id", "batch_id", "record_no")),
-        Table("catalog", name, grain, chinese, (MEMBER, SOURCE_ID, *first, *columns, *facts), key),
-    )
-
 
 STAGED_SUPERSEDED = Table(
     "staged",
@@ -99,7 +36,7 @@ STAGED_SUPERSEDED = Table(
 )
 
 EVENT_ID = key("event_id", STRING, "Event identifier at the source", "事件号")
-STAGED_LOAN, CATALOG_LOAN = _fact(
+STAGED_LOAN, CATALOG_LOAN = fact(
     "loan",
     "one circulation event",
     "流通记录",
@@ -126,7 +63,7 @@ STAGED_LOAN, CATALOG_LOAN = _fact(
     identity=EVENT_ID,
 )
 
-STAGED_ITEM_MONTH, CATALOG_ITEM_MONTH = _fact(
+STAGED_ITEM_MONTH, CATALOG_ITEM_MONTH = fact(
     "item_month",
     "one item of a member in one month",
     "单册月度快照",
@@ -152,7 +89,7 @@ STAGED_ITEM_MONTH, CATALOG_ITEM_MONTH = _fact(
     ),
 )
 
-STAGED_POPULATION, CATALOG_POPULATION = _fact(
+STAGED_POPULATION, CATALOG_POPULATION = fact(
     "population",
     "how many people of a group a member served in a month",
     "服务人数",
@@ -173,7 +110,7 @@ _STATUS = (
     CURRENCY,
 )
 
-STAGED_REQUEST, CATALOG_REQUEST = _fact(
+STAGED_REQUEST, CATALOG_REQUEST = fact(
     "request",
     "one interlibrary loan or document delivery request, as one side reported it",
     "馆际互借与文献传递申请",
@@ -192,13 +129,15 @@ STAGED_REQUEST, CATALOG_REQUEST = _fact(
         col("pub_year", INT, "Year of publication", "出版年"),
         col("volume_issue", STRING, "Volume, issue and pages as given", "卷期页"),
         *IDENTIFIERS,
+        BAD_IDS,
+        ISBN_MENDED,
         *READER,
         READER_KEY,
     ),
     (BIB_OF, col("partner_code", STRING, "The other library, where it is a member", "对方馆代码")),
 )
 
-STAGED_ATTEMPT, CATALOG_ATTEMPT = _fact(
+STAGED_ATTEMPT, CATALOG_ATTEMPT = fact(
     "attempt",
     "one supplier asked for one request",
     "申请的一次派送",
@@ -249,11 +188,12 @@ STAGED_ILL_MESSAGE = Table(
         col("pub_year", INT, "Year of publication", "出版年"),
         col("volume_issue", STRING, "Volume, issue and pages as given", "卷期页"),
         *IDENTIFIERS,
+        BAD_IDS,
     ),
     key=("source_id", "batch_id", "record_no"),
 )
 
-STAGED_PPV, CATALOG_PPV = _fact(
+STAGED_PPV, CATALOG_PPV = fact(
     "ppv",
     "one pay-per-view order",
     "单篇付费订单",
@@ -265,6 +205,8 @@ STAGED_PPV, CATALOG_PPV = _fact(
         col("title", STRING, "Title of the book or journal", "书刊题名"),
         col("article_title", STRING, "Title of the article", "篇名"),
         *IDENTIFIERS,
+        BAD_IDS,
+        ISBN_MENDED,
         key("price_cents", BIGINT, "Price in hundredths of the currency", "价格（分）"),
         CURRENCY,
         *READER,
@@ -273,7 +215,7 @@ STAGED_PPV, CATALOG_PPV = _fact(
     (BIB_OF,),
 )
 
-STAGED_EBOOK_LOAN, CATALOG_EBOOK_LOAN = _fact(
+STAGED_EBOOK_LOAN, CATALOG_EBOOK_LOAN = fact(
     "ebook_loan",
     "one copy of an electronic book taken by a reader",
     "电子书借阅",
@@ -286,13 +228,15 @@ STAGED_EBOOK_LOAN, CATALOG_EBOOK_LOAN = _fact(
         col("title_id", STRING, "Identifier of the title at the platform", "平台题名号"),
         col("title", STRING, "Title", "题名"),
         IDENTIFIERS[0],
+        BAD_IDS,
+        ISBN_MENDED,
         *READER,
         READER_KEY,
     ),
     (BIB_OF,),
 )
 
-STAGED_EUSAGE, CATALOG_EUSAGE = _fact(
+STAGED_EUSAGE, CATALOG_EUSAGE = fact(
     "eusage",
     "one COUNTER metric of one title (or platform, database, item) in one month",
     "电子资源使用量",
@@ -300,6 +244,9 @@ STAGED_EUSAGE, CATALOG_EUSAGE = _fact(
         key("report_id", STRING, "COUNTER report, as TR or TR_J1", "报告代码"),
         key("is_view", BOOL, "A view (TR_J1 …): it repeats the master report (TR); never add both", "是否为视图"),
         key("release", STRING, "COUNTER release: 5 or 5.1", "COUNTER 版本"),
+        key(
+            "partial", BOOL, "The report says that it is only a part (exception 3040)", "报告注明数据不全（3040）"
+        ),
         col("institution_id", STRING, "Institution as the report names it", "机构标识"),
         col("provider", STRING, "Who made the report", "报告提供者"),
         key("platform", STRING, "Platform", "平台"),
@@ -313,7 +260,7 @@ STAGED_EUSAGE, CATALOG_EUSAGE = _fact(
         col("online_issn", STRING, "ISSN of the online edition", "电子版刊号"),
         col("uri", STRING, "Address of the title", "地址"),
         col("parent_ids", STRINGS, "Identifiers of the parent of an item, as ISBN:…, sorted", "父级标识"),
-        col("bad_ids", STRINGS, "Identifiers as given that fail their check, as ISBN:…, sorted", "无效标识"),
+        BAD_IDS,
         col("data_type", STRING, "Data type, as Book or Journal", "数据类型"),
         col("section_type", STRING, "Section type (release 5)", "章节类型"),
         col("yop", STRING, "Year of publication as given; 0001 unknown, 9999 in press", "出版年"),
@@ -326,7 +273,7 @@ STAGED_EUSAGE, CATALOG_EUSAGE = _fact(
     (BIB_OF,),
 )
 
-STAGED_SYSTEM_USAGE, CATALOG_SYSTEM_USAGE = _fact(
+STAGED_SYSTEM_USAGE, CATALOG_SYSTEM_USAGE = fact(
     "system_usage",
     "use of one shared system by one tenant in one month",
     "共享系统租用统计",
@@ -342,7 +289,7 @@ STAGED_SYSTEM_USAGE, CATALOG_SYSTEM_USAGE = _fact(
     (),
 )
 
-STAGED_COST, CATALOG_COST = _fact(
+STAGED_COST, CATALOG_COST = fact(
     "cost",
     "what a member paid for one platform, or one package of it, in one year",
     "电子资源费用",
@@ -356,7 +303,7 @@ STAGED_COST, CATALOG_COST = _fact(
     (),
 )
 
-STAGED_TITLE_LIST, CATALOG_TITLE_LIST = _fact(
+STAGED_TITLE_LIST, CATALOG_TITLE_LIST = fact(
     "title_list",
     "one title of a KBART list",
     "电子（或印刷）资源题名清单",

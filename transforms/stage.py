@@ -144,7 +144,6 @@ def stage_batch(source: Source, outcome: Outcome, processes: int = 1) -> None:
         before = 0
         if source.format in OF_FORMAT:
             staging.stage(source, outcome, landed, folder)
-            expected = staging.expected(landed, outcome)
         else:
             before = _stage_records(source, outcome, landed, folder, full, processes)
         outcome.require_balance()

@@ -105,7 +105,7 @@ def rows(name: str, web: str, folder: Path, stack: ExitStack) -> list[dict[str, 
     if name == "z3950":
         return [{"address": f"z3950://{web}/db", "metadata_prefix": "usmarc", "quirks": {"read_timeout": "1"}}]
     prefix = {"sushi": "TR"}.get(name, "marcxml")
-    more = {"quirks": {"begin": "2025-01"}} if name == "sushi" else {}
+    more = {"quirks": {"begin": "2025-01"}, "format": "counter"} if name == "sushi" else {}
     return [{"address": f"http://{web}/{way}", "metadata_prefix": prefix, **more} for way in ("good", "bad")]
 
 

@@ -1,5 +1,6 @@
 """Harvesting COUNTER reports from a server that plays every exception and serves the samples of COUNTER."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,16 +9,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pyarrow.parquet as pq
 import pytest
+import zstandard
 
-from harvesters import credentials, landing
+from harvesters import counter, credentials, landing, usage_door
 from harvesters.harvest import harvest
 from harvesters.registry import Source
 from tests.harvesters.http_server import http_server
 from transforms.stage import stage
-from warehouse import lake
+from warehouse import engine, lake
 
 QUICK = {"allow_private": "yes", "attempts": "3", "first_wait": "0.01", "read_timeout": "5", "begin": "2025-01"}
+ZSTD = b"\x28\xb5\x2f\xfd"
 KEY = "s3cr3t-k3y-of-the-library"
 Answer = tuple[int, object, dict[str, str]]
 Wrong = Callable[[str, str], Answer | None]
@@ -92,18 +96,27 @@ def source(address: str, **changes: Any) -> Source:
     )
 
 
+def kept(batch_id: str, file: str) -> list[dict[str, Any]]:
+    with landing.open_raw("demo", batch_id, file) as stream:
+        return [row for table in usage_door.opened(stream).tables for row in table.to_pylist()]
+
+
 def files() -> list[str]:
     return sorted(row["file"] for b in lake.raw_batches("demo") for row in landing.manifest("demo", b))
 
 
-def test_each_month_comes_once_and_as_received(fake: Fake) -> None:
+def test_each_month_comes_once(fake: Fake) -> None:
     with serving(fake) as address:
         outcome = harvest(source(address, metadata_prefix="TR DR"), "run")
         assert (outcome.verdict, outcome.received, outcome.reason) == ("complete", 8, "")
         months = [f"2025-{n:02d}" for n in (1, 2, 3, 4)]
-        assert files() == [f"{name}-{month}.json" for name in ("DR", "TR") for month in months]
-        with landing.open_raw("demo", outcome.batch_id, "TR-2025-02.json") as kept:
-            assert json.load(kept) == report("TR", "2025-02")
+        assert files() == [f"{name}-{month}.json.arrows" for name in ("DR", "TR") for month in months]
+        (row,) = kept(outcome.batch_id, "TR-2025-02.json.arrows")
+        assert (row["report_id"], row["title"], row["month"], row["count"]) == ("TR", "T", "2025-02", "5")
+        (first, *_) = landing.manifest("demo", outcome.batch_id)
+        assert first["request"].endswith("/counter/r51/reports/tr?begin_date=2025-01&end_date=2025-01")
+        answer = json.dumps(report("TR", "2025-01")).encode()
+        assert (first["bytes"], first["sha256"]) == (len(answer), hashlib.sha256(answer).hexdigest())
         assert {path for path, _ in fake.asked} == {"/counter/r51/reports/tr", "/counter/r51/reports/dr"}
         fake.asked.clear()
         assert harvest(source(address, metadata_prefix="TR DR"), "run-2").verdict == "unchanged" and not fake.asked
@@ -226,17 +239,71 @@ def test_without_credentials_it_is_told_what_to_do(
     assert "customer_id" in outcome.reason or "CALIS_CREDENTIAL_DEMO" in outcome.reason
 
 
-def test_the_samples_of_counter_land_as_they_are(fake: Fake, real: Path) -> None:
+def test_the_samples_of_counter_land_whole(fake: Fake, real: Path) -> None:
     samples = {path.name.split("_")[0]: path for path in (real / "usage/counter-r51-samples").glob("*.json")}
     names = {json.loads(path.read_bytes())["Report_Header"]["Report_ID"]: path for path in samples.values()}
     fake.wrong = lambda name, month: (200, names[name].read_bytes(), {})
     with serving(fake) as address:
         outcome = harvest(source(address, metadata_prefix=" ".join(names), quirks={"begin": "2025-04"}), "run")
-    assert (outcome.verdict, outcome.received) == ("complete", len(names)), outcome.reason
-    for name, path in names.items():
-        with landing.open_raw("demo", outcome.batch_id, f"{name}-2025-04.json") as kept:
-            assert kept.read() == path.read_bytes()
+    counted = {name: sum(map(len, counter.read(path.read_bytes(), name))) for name, path in names.items()}
+    assert (outcome.verdict, outcome.received) == ("complete", sum(counted.values())), outcome.reason
+    assert {row["file"]: row["received"] for row in landing.manifest("demo", outcome.batch_id)} == {
+        f"{name}-2025-04.json.arrows": rows for name, rows in counted.items()
+    }
     (staged,) = stage(source("http://demo.example/counter"), "run")
     assert staged.verdict == "complete" and staged.staged > 100, staged.reason
     rows = lake.read_table("staged.eusage", lake.staged_files("eusage"))
     assert set(rows["report_id"].to_pylist()) == set(names) and rows.num_rows == staged.staged
+
+
+def test_personal_data_of_an_answer_is_never_written(fake: Fake, caplog: pytest.LogCaptureFixture) -> None:
+    planted = ("张三丰", "13812345678", "zhang@example.edu.cn", "110105199001011234")
+    name, phone, mail, identity = planted
+    answer = report("TR", "2025-04")
+    answer["Report_Header"] |= {"Institution_Name": name, "Created_For": {"Contact": mail, "Phone": phone}}
+    answer["Report_Items"][0] |= {"Platform": "P", "Reader": name}
+    answer["Report_Items"].append(answer["Report_Items"][0] | {"Title": f"Ask {mail} or {phone}"})
+    answer["Report_Items"].append(answer["Report_Items"][0] | {"Item_ID": {"Proprietary": identity}})
+    fake.wrong = lambda name, month: (200, answer, {})
+    caplog.set_level("DEBUG")
+    with serving(fake) as address:
+        row = source(address, quirks={"begin": "2025-04"})
+        harvested = harvest(row, "run")
+        (staged,) = stage(row, "run")
+    assert (harvested.received, staged.staged, staged.rejected) == (3, 1, 2)
+    written = [path.read_bytes() for path in lake.home().rglob("*") if path.is_file()]
+    texts = [zstandard.ZstdDecompressor().stream_reader(data).read() for data in written if data[:4] == ZSTD]
+    tables = [repr(pq.read_table(path).to_pydict()).encode() for path in lake.home().rglob("*.parquet")]
+    everything = b"".join([*written, *texts, *tables, caplog.text.encode(), harvested.reason.encode()])
+    assert b"Total_Item_Requests" in everything
+    assert [one for one in planted if one.encode() in everything] == []
+
+
+def test_an_answer_of_another_shape_is_told_without_its_content(fake: Fake) -> None:
+    fake.wrong = lambda name, month: (200, report(name, month) | {"Report_Items": ["secret"]}, {})
+    with serving(fake) as address:
+        outcome = harvest(source(address), "run")
+    assert outcome.verdict == "failed" and "TR 2025-01" in outcome.reason and "secret" not in outcome.reason
+
+
+def test_a_part_of_a_report_is_marked_until_the_whole_has_come(fake: Fake) -> None:
+    def marked() -> set[tuple[str, bool]]:
+        con = engine.open_lake()
+        return set(con.execute("SELECT CAST(month AS VARCHAR), partial FROM staged.current_eusage").fetchall())
+
+    def whole(name: str, month: str, *codes: int) -> Answer:
+        found = report(name, month, *codes)
+        found["Report_Items"][0]["Platform"] = "P"
+        return 200, found, {}
+
+    fake.wrong = lambda name, month: whole(name, month, *[3040] * (month == "2025-02"))
+    row_of = {"quirks": {"begin": "2025-02"}}
+    with serving(fake) as address:
+        assert harvest(source(address, **row_of), "run").verdict == "partial"
+        (staged,) = stage(source(address), "run")
+        assert "only a part (exception 3040)" in staged.reason
+        assert marked() == {("2025-02-01", True), ("2025-03-01", False), ("2025-04-01", False)}
+        fake.wrong = whole
+        assert harvest(source(address, **row_of), "run-2").received == 1
+        stage(source(address), "run-2")
+    assert marked() == {(f"2025-0{n}-01", False) for n in (2, 3, 4)}

@@ -110,16 +110,16 @@ def _events(source: Source) -> pa.Table:
         before = 0
         for entry in landing.manifest(source.source_id, batch_id):
             with landing.open_raw(source.source_id, batch_id, entry["file"]) as stream:
-                for clean in usage_door.opened(source, stream, entry["file"]):
-                    for table in clean.tables:
-                        numbers = _row_numbers(table)
-                        file = entry["file"].removesuffix(usage_door.SUFFIX)
-                        columns = {"batch_id": batch_id, "file": file, "kind": clean.kind}
-                        count = len(numbers)
-                        made = {name: pa.repeat(pa.scalar(text), count) for name, text in columns.items()}
-                        made |= {"row": numbers, "record_no": pa.array(range(before, before + count), pa.int32())}
-                        parts.append(pa.table(made).select(_EVENTS.names).cast(_EVENTS))
-                        before += count
+                clean = usage_door.opened(stream)
+                file = entry["file"].removesuffix(usage_door.SUFFIX)
+                columns = {"batch_id": batch_id, "file": file, "kind": clean.kind}
+                for table in clean.tables:
+                    numbers = _row_numbers(table)
+                    count = len(numbers)
+                    made = {name: pa.repeat(pa.scalar(text), count) for name, text in columns.items()}
+                    made |= {"row": numbers, "record_no": pa.array(range(before, before + count), pa.int32())}
+                    parts.append(pa.table(made).select(_EVENTS.names).cast(_EVENTS))
+                    before += count
     return pa.concat_tables(parts)
 
 

@@ -38,6 +38,8 @@ _TYPES = {
     "number": "DOUBLE", "money": "BIGINT", "year": "INTEGER", "calendar_year": "INTEGER", "flag": "BOOLEAN",
     "reader": "BIGINT",
 }  # fmt: skip
+_UNTOLD = {"returned_given": "false", "isbn_mended": "false"}
+_UNTOLD |= dict.fromkeys(("isbn_bad", "issn_bad"), "CAST(NULL AS VARCHAR)")
 _NEEDLESS = (
     "standard_number",
     "isxn",
@@ -61,6 +63,9 @@ def converted(
 ) -> Iterator[None]:
     """Within it, the view `cells` has the values of text: `row`, `fault`, and every column of the kind.
 
+    Of ISBN and ISSN there is too what was given and fails its check (`isbn_bad`, `issn_bad`), and `isbn_mended`:
+    whether the check digit was worked out.
+
     Args:
         con: with the macros.
         table: `row`, `fault`, `reader_key` and text columns.
@@ -69,7 +74,7 @@ def converted(
         zone: of the clock by which times without an offset are.
     """
     given = {name: table[name].combine_chunks() for name in table.column_names}
-    shown, faults = {"row": "t.row", "returned_given": "false"}, ["t.fault"]
+    shown, faults = {"row": "t.row"} | _UNTOLD, ["t.fault"]
     for name, conversion in conversions.items():
         if name in given:
             _add(name, conversion, given, shown, faults, zone)
@@ -115,6 +120,7 @@ def _add(
         given[f"{name}="] = _looked_up(cells, kind, argument)
         shown[name], what = f't."{name}="', _meant(kind)
         sure = given[f"{name}="].null_count == cells.null_count
+    _add_doubts(name, kind, cells, given, shown)
     if kind == "isxn" and "isbn" not in shown:
         given["isbn of issn="] = _of_each(cells, _isbn_among)
         shown["isbn"] = 't."isbn of issn="'
@@ -129,6 +135,18 @@ def _add(
     if kind not in _NEEDLESS and not sure:
         told = f"'{name} is {what} (its form: ' || shape({cell}) || ')'"
         faults.append(f"CASE WHEN {cell} IS NOT NULL AND {shown[name]} IS NULL THEN {told} END")
+
+
+def _add_doubts(name: str, kind: str, cells: pa.Array, given: dict[str, pa.Array], shown: dict[str, str]) -> None:
+    """Add what is to be told of identifiers: those that fail their check, and an ISBN that was mended."""
+    cell, found = f't."{name}"', shown[name]
+    if kind == "isbn":
+        given["isbn mended="] = _of_each(cells, _is_cut, pa.bool_())
+        shown["isbn_mended"] = f"coalesce(t.\"isbn mended=\" AND {found} <> '', false)"
+        shown["isbn_bad"] = f"CASE WHEN {found} = '' AND regexp_matches({cell}, '[0-9]') THEN {cell} END"
+    elif kind == "isxn":
+        given["issn bad="] = _of_each(cells, _no_number)
+        shown["issn_bad"] = 't."issn bad="'
 
 
 def _plain_times(cells: pa.Array) -> pa.Array | None:
@@ -204,6 +222,11 @@ def _isbn(text: str) -> str | None:
     return _first(identifiers.isbn, [plain]) or ""
 
 
+def _is_cut(text: str) -> bool:
+    """Whether a spreadsheet wrote the number with an exponent, as 9.78750372790E+12."""
+    return bool(_SCIENTIFIC.fullmatch(unicodedata.normalize("NFKC", text).strip()))
+
+
 def _check_digit(digits: str) -> str:
     return str(-sum(int(d) * (3 if n % 2 else 1) for n, d in enumerate(digits[:12])) % 10)
 
@@ -222,3 +245,8 @@ def _issn_among(text: str) -> str | None:
 
 def _isbn_among(text: str) -> str | None:
     return _first(identifiers.isbn, _parts(text))
+
+
+def _no_number(text: str) -> str | None:
+    """A text with digits that has neither an ISSN nor an ISBN; None for others, as N/A."""
+    return text if re.search(r"\d", text) and not _issn_among(text) and not _isbn_among(text) else None

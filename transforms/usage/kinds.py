@@ -5,7 +5,8 @@ from functools import cached_property
 from pathlib import Path
 
 from schemas.columns import Table
-from schemas.usage import STAGED_EUSAGE, STAGED_FACTS, STAGED_USAGE
+from schemas.usage import STAGED_EUSAGE, STAGED_FACTS
+from schemas.usage_columns import STAGED_USAGE
 
 EVENTS = Path(__file__).parent / "events"
 
@@ -32,7 +33,8 @@ class Filled:
         return (EVENTS / f"{self.name}.sql").read_text("utf-8")
 
 
-_EUSAGE = tuple(column.name for column in STAGED_EUSAGE.columns[len(STAGED_USAGE) :] if column.name != "count")
+_TOLD = ("count", "partial")  # what a report says of an event
+_EUSAGE = tuple(column.name for column in STAGED_EUSAGE.columns[len(STAGED_USAGE) :] if column.name not in _TOLD)
 _TITLE = tuple(
     """package title_id title isbn online_isbn issn online_issn first_date volume edition carrier control_number
     notes""".split()

@@ -5,6 +5,7 @@ withdrawn) or unchanged.  `staged.superseded` names the versions from before tha
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from harvesters.usage_door import Clean
 from schemas import usage_profiles
 from schemas.quality import QUALITY_ISSUE
 from schemas.staged import STAGED_REJECTED
-from schemas.usage import STAGED_USAGE
+from schemas.usage_columns import STAGED_USAGE
 from transforms.usage import convert, versions
 from transforms.usage.digests import digests
 from transforms.usage.kinds import KINDS, OF_FORMAT, Filled
@@ -32,6 +33,10 @@ COMMON = frozenset(column.name for column in STAGED_USAGE)
 PIECE = 250_000  # rows at once
 SAMPLE = 10_000  # rows by which a column is known for a repetitive one
 _COUNTED = ("row_key", "digest", "record_no", "withdrawn")
+_DOUBTS = {  # column: what is said of rows that have it, and how many of a piece do
+    "bad_ids": ("rows with identifiers that fail their check", lambda column: len(column) - column.null_count),
+    "isbn_mended": ("ISBNs whose check digit was worked out", lambda column: pc.sum(column).as_py() or 0),
+}
 
 
 class UsageError(Exception):
@@ -46,9 +51,10 @@ def stage(source: Source, outcome: Outcome, landed: list[dict[str, Any]], folder
         convert.connect(con)
         for entry in landed:
             with landing.open_raw(outcome.source_id, outcome.batch_id, entry["file"]) as stream:
-                for clean in usage_door.opened(source, stream, entry["file"]):
-                    _stage_table(con, source, outcome, clean, entry["file"], writers, rejected)
-    outcome.reason = "; ".join(landing.batch(outcome.source_id, outcome.batch_id).details.get("notes", []))
+                _stage_table(con, source, outcome, usage_door.opened(stream), entry["file"], writers, rejected)
+    notes = list(landing.batch(outcome.source_id, outcome.batch_id).details.get("notes", []))
+    notes += [f"{count} {what}" for writer in writers.values() for what, count in writer.doubts.items() if count]
+    outcome.reason = "; ".join(notes)
     full = landing.batch(outcome.source_id, outcome.batch_id).full
     superseded = [writer.finish(full) for writer in writers.values()]
     lake.write_table(folder, "staged.superseded", pa.concat_tables(superseded))
@@ -56,12 +62,6 @@ def stage(source: Source, outcome: Outcome, landed: list[dict[str, Any]], folder
     outcome.rejected += len(tables)
     lake.write_table(folder, "staged.rejected", tables)
     lake.write_table(folder, "quality.issue", QUALITY_ISSUE.empty())
-
-
-def expected(landed: list[dict[str, Any]], outcome: Outcome) -> int:
-    """How many records were counted at landing; a file that was landed as it came has no such count."""
-    counted = sum(row["received"] for row in landed if row["file"].endswith(usage_door.SUFFIX))
-    return counted if all(row["file"].endswith(usage_door.SUFFIX) for row in landed) else outcome.received
 
 
 def _pieces(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
@@ -193,6 +193,7 @@ class _Writer:
         self._file: pq.ParquetWriter | None = None
         self._said = tuple(c.name for c in filled.table.columns if c.name not in COMMON or c.name == "tenant")
         self._seen: list[list[np.ndarray]] = []
+        self.doubts: Counter[str] = Counter()
 
     def write(self, table: pa.Table) -> None:
         """Write rows of the query; withdrawals are only noted."""
@@ -200,6 +201,9 @@ class _Writer:
         for name, values in keys.items():
             table = table.append_column(name, pa.array(values))
         self._seen.append([np.asarray(table[name]) for name in _COUNTED])
+        for name, (what, counted) in _DOUBTS.items():
+            if name in table.column_names:
+                self.doubts[what] += counted(table[name])
         kept = table.filter(pc.invert(table["withdrawn"])) if pc.any(table["withdrawn"]).as_py() else table
         if len(kept):
             ids = {"source_id": self._outcome.source_id, "batch_id": self._outcome.batch_id}

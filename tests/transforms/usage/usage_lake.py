@@ -50,7 +50,7 @@ class Feeds:
         with lake.replacing_folder(lake.staged_batch(source_id, batch_id)) as folder:
             staging.stage(registry.load().source(source_id), outcome, landed, folder)
         outcome.require_balance()
-        assert staging.expected(landed, outcome) == outcome.received
+        assert sum(row["received"] for row in landed) == outcome.received
         return outcome
 
     def take(self, source_id: str, files_: dict[str, bytes | str]) -> Outcome:

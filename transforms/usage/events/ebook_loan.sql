@@ -6,5 +6,6 @@ SELECT row, 1 AS part, tenant, coalesce(withdrawn, false) AS withdrawn,
     coalesce(loan_id, substr(md5(concat_ws('|', borrowed_at, coalesce(platform, ''), coalesce(title_id, ''),
         coalesce(title, ''), coalesce(isbn, ''), coalesce(reader_key, 0))), 1, 16)) AS loan_id,
     borrowed_at, borrowed_date, coalesce(expires_date, CAST(borrowed_date + INTERVAL 1 MONTH AS DATE)) AS expires_date,
-    platform, title_id, title, nullif(isbn, '') AS isbn, reader_type, reader_group, department, reader_key
+    platform, title_id, title, nullif(isbn, '') AS isbn, bad_ids(isbn_bad, NULL) AS bad_ids, isbn_mended,
+    reader_type, reader_group, department, reader_key
 FROM (SELECT *, local_date(borrowed_at, getvariable('zone')) AS borrowed_date FROM cells)

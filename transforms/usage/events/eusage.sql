@@ -1,7 +1,8 @@
 SELECT row, 1 AS part, NULL AS tenant, false AS withdrawn,
     nullif(concat_ws('; ', fault, CASE WHEN metric_type IS NULL THEN 'the metric is missing' END,
         CASE WHEN platform IS NULL THEN 'the platform is missing' END), '') AS fault,
-    report_id, contains(report_id, '_') AS is_view, release, institution_id, provider, platform,
+    report_id, contains(report_id, '_') AS is_view, coalesce(partial, false) AS partial, release, institution_id,
+    provider, platform,
     CASE left(report_id, 2) WHEN 'PR' THEN 'platform' WHEN 'DR' THEN 'database' WHEN 'TR' THEN 'title' ELSE 'item' END
         AS level,
     title, item, publisher, proprietary_id, isbn_isbn AS isbn, doi, print_issn_issn AS print_issn,

@@ -14,6 +14,7 @@ SELECT row, 1 AS part, tenant, coalesce(withdrawn, false) AS withdrawn,
     coalesce(map_extract_value(getvariable('ill_outcome'), lower(status)), 'open') AS outcome,
     unfilled_reason, fee_cents, coalesce(currency, CASE WHEN fee_cents IS NOT NULL THEN 'CNY' END) AS currency,
     title, article_title, pub_year, nullif(concat_ws(' ', volume, '(' || issue || ')', pages), '') AS volume_issue,
-    nullif(isbn, '') AS isbn, issn, doi, reader_type, reader_group, department, reader_key,
+    nullif(isbn, '') AS isbn, issn, doi, bad_ids(isbn_bad, issn_bad) AS bad_ids, isbn_mended,
+    reader_type, reader_group, department, reader_key,
     coalesce(attempt_no, 1) AS attempt_no, returned_at
 FROM cells

@@ -13,7 +13,8 @@ folded AS (
         arg_max(pub_year, sent_at) FILTER (pub_year IS NOT NULL) AS pub_year,
         arg_max(volume_issue, sent_at) FILTER (volume_issue IS NOT NULL) AS volume_issue,
         arg_max(isbn, sent_at) FILTER (isbn IS NOT NULL) AS isbn,
-        arg_max(issn, sent_at) FILTER (issn IS NOT NULL) AS issn, arg_max(doi, sent_at) FILTER (doi IS NOT NULL) AS doi
+        arg_max(issn, sent_at) FILTER (issn IS NOT NULL) AS issn, arg_max(doi, sent_at) FILTER (doi IS NOT NULL) AS doi,
+        arg_max(bad_ids, sent_at) FILTER (bad_ids IS NOT NULL) AS bad_ids, false AS isbn_mended
     FROM staged.current_ill_message GROUP BY source_id, requester, request_id
 ),
 requests AS (
