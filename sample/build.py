@@ -209,13 +209,14 @@ class Sample:
             case "kbart":
                 written = usage.title_list(folder, titles)
             case _:
-                written = usage.costs(folder, member in USAGE["kbart"], rng)
+                written = usage.costs(folder, member == USAGE["costs"][0], rng)
         return {"written": written, "damaged": 0}
 
     def _holders(self) -> dict[str, list[str]]:
-        """The members that hold each book."""
+        """The members that hold items of each book."""
         found: dict[str, list[str]] = {}
-        for row in self.truth:
+        with_items = (self.truth[at] for at, codes in self.items if codes)
+        for row in with_items:
             if row["state"] == "live" and (member := _member(row)) not in (
                 held := found.setdefault(row["book_id"], [])
             ):

@@ -273,8 +273,8 @@ USAGE = {
     "ebook_loans": ("D31001",),
     "ppv": ("D61001",),
     "rental": ("D11001",),
-    "kbart": ("D11001",),
-    "costs": ("D11001", "D44001"),  # of what their COUNTER reports and the title list are of
+    "kbart": ("D11001", "D44001"),  # what they have access to, and their COUNTER reports are of
+    "costs": ("D11001", "D44001"),  # the first pays for a package, the other for the whole platform
 }
 
 

@@ -16,6 +16,8 @@ LOANS_PER_ITEM = 0.8
 BAD_TIMES = 2
 ORPHANS = 0.004  # loans whose barcode no record has
 RETURNS_ONLY = 0.003  # returns of what was lent before the log begins
+INHOUSE = 0.06  # items that are read in the library
+TRIES = 5  # items that a reader looks for, where others have them
 # how busy a month is: two terms, and the holidays between them
 RHYTHM = (0.6, 0.3, 1.3, 1.2, 1.1, 1.0, 0.4, 0.3, 1.6, 1.4, 1.2, 1.0)
 
@@ -49,11 +51,17 @@ def acquired(barcode: str) -> date:
     return date(2005, 1, 1) + timedelta(days=rng.randrange(6900))
 
 
+def loanable(barcode: str) -> bool:
+    """Whether an item may be lent: eleven in twelve may."""
+    return int.from_bytes(barcode.encode()) % 12 != 0
+
+
 def write(folder: Path, member: str, barcodes: list[str], rng: random.Random) -> dict[str, int]:
     """Write one file a year; returns how many events there are and how many have an impossible time.
 
-    Few items are borrowed often and most never, as in real libraries; a few events have a barcode that no
-    record has, and a few returns belong to loans from before the log.
+    Few items are borrowed often and most never, as in real libraries; none while it is out, and only those that
+    may be lent.  A few events have a barcode that no record has, and a few returns belong to loans from before
+    the log.
     """
     folder.mkdir(parents=True)
     if not barcodes:
@@ -88,27 +96,37 @@ def _events(member: str, barcodes: list[str], rng: random.Random) -> list[Event]
     months = [(year, month) for year in (2024, 2025) for month in range(1, 13)]
     weights = [RHYTHM[month - 1] for _, month in months]
     events: list[Event] = []
-    for year, month in rng.choices(months, weights, k=int(len(order) * LOANS_PER_ITEM)):
-        at = datetime(year, month, rng.randrange(1, 29), 8) + timedelta(minutes=rng.randrange(13 * 60))
-        barcode = order[int(len(order) * rng.random() ** 3)]
+    chosen = rng.choices(months, weights, k=int(len(order) * LOANS_PER_ITEM))
+    moments = sorted(
+        datetime(year, month, rng.randrange(1, 29), 8) + timedelta(minutes=rng.randrange(13 * 60))
+        for year, month in chosen
+    )
+    back: dict[str, datetime] = {}  # when an item that was lent is there again
+    for at in moments:
+        drawn = (order[int(len(order) * rng.random() ** 3)] for _ in range(TRIES))
+        barcode = next((code for code in drawn if back.get(code, at) <= at), "")
         number = int(readers * rng.random() ** 2)
         reader_type, reader = READERS[number % len(READERS)], f"{member[1:]}{number:06d}"
+        if not barcode or acquired(barcode) > at.date():
+            continue
         if rng.random() < ORPHANS:
             barcode = f"X{barcode}"
-        elif acquired(barcode) > at.date():
+        elif not loanable(barcode) or rng.random() < INHOUSE:
+            events.append((at, "inhouse", barcode, reader_type, reader))
             continue
-        elif rng.random() < RETURNS_ONLY:
+        elif barcode not in back and rng.random() < RETURNS_ONLY:
             events.append((at, "return", barcode, reader_type, reader))
+            back[barcode] = at
             continue
-        events += _loan(at, barcode, reader_type, reader, rng)
+        lent = _loan(at, barcode, reader_type, reader, rng)
+        back[barcode] = lent[-1][0] if lent[-1][1] == "return" else datetime.max
+        events += lent
     end = BEGIN + timedelta(days=DAYS)
     return sorted(event for event in events if event[0] < end)
 
 
 def _loan(at: datetime, barcode: str, reader_type: str, reader: str, rng: random.Random) -> list[Event]:
-    """A loan with its renewals, holds, and mostly its return; or an item read in the library."""
-    if rng.random() < 0.06:
-        return [(at, "inhouse", barcode, reader_type, reader)]
+    """A loan with its renewals, a hold, and mostly, last, its return."""
     events = [(at, "loan", barcode, reader_type, reader)]
     while rng.random() < 0.15:
         at += timedelta(days=rng.randrange(20, 31))
@@ -132,7 +150,7 @@ def write_items(folder: Path, barcodes: list[str]) -> dict[str, int]:
     for month in SNAPSHOTS:
         last = date(month.year, month.month, 28)
         rows = [
-            (month.strftime("%Y-%m"), barcode, "否" if int.from_bytes(barcode.encode()) % 12 == 0 else "是",
+            (month.strftime("%Y-%m"), barcode, "是" if loanable(barcode) else "否",
              acquired(barcode).isoformat(), f"{15 + int.from_bytes(barcode.encode()) % 80}.00")
             for barcode in barcodes if acquired(barcode) <= last
         ]  # fmt: skip

@@ -93,7 +93,11 @@ def population(folder: Path, items: int) -> int:
 def requests(
     folder: Path, member: str, titles: Sequence[Title], holders: dict[str, list[str]], rng: random.Random
 ) -> int:
-    """Interlibrary loan requests in GB18030: a row for each library asked, holders of the book if there are."""
+    """Interlibrary loan requests in GB18030: a row for each library asked.
+
+    It asks for what it does not hold itself, and asks those that hold it, where there are any.
+    """
+    titles = [book for book in titles if member not in holders.get(book.book_id, [])]
     rows: list[Sequence[object]] = [
         (
             "申请单号",
@@ -112,7 +116,7 @@ def requests(
     ]
     for number in range(min(REQUESTS, 4 * len(titles))):
         book = titles[int(len(titles) * rng.random() ** 2)]
-        asked = [code for code in holders.get(book.book_id, []) if code != member] or ["国家图书馆"]
+        asked = list(holders.get(book.book_id, [])) or ["国家图书馆"]
         rng.shuffle(asked)
         at = datetime(2024, 1, 2, 9) + timedelta(hours=rng.randrange(24 * 720))
         for attempt, supplier in enumerate(asked[:3], 1):
@@ -175,7 +179,7 @@ def ebook_loans(folder: Path, titles: Sequence[Title], rng: random.Random) -> in
     ]
     for number in range(min(LOANS, 5 * len(titles))):
         book = titles[int(min(len(titles), 300) * rng.random() ** 2)]
-        at = datetime(2024, 1, 1, 8) + timedelta(minutes=rng.randrange(731 * 1440))
+        at = datetime(2024, 1, 1) + timedelta(minutes=rng.randrange(731 * 1440))
         reader = f"E{int(90 * rng.random() ** 2):04d}"
         rows.append(
             (f"EL{number:06d}", at.isoformat(" "), "方正", book.book_id, book.title, book.isbn, reader, "本科生")
@@ -224,11 +228,11 @@ def title_list(folder: Path, titles: Sequence[Title]) -> int:
     return _write(folder / "Demo_Books_2025-12-01.txt", rows, delimiter="\t")
 
 
-def costs(folder: Path, listed: bool, rng: random.Random) -> int:
-    """What was paid for the platform of the COUNTER reports in each year: as a package where it has a list."""
+def costs(folder: Path, by_package: bool, rng: random.Random) -> int:
+    """What was paid for the platform of the COUNTER reports in each year, as a whole or as a package of it."""
     rows: list[Sequence[object]] = [("年度", "平台", "资源包", "金额", "币种")]
     for year in (2024, 2025):
-        package = PACKAGE if listed else ""
+        package = PACKAGE if by_package else ""
         rows.append((f"{year}年", PLATFORM, package, f"{rng.randrange(180, 240) * 100:,}.00", "人民币"))
         rows.append((f"{year}年", "Demo Journals", "", f"{rng.randrange(2000, 3000)}.00", "美元"))  # no reports
     return _write(folder / "costs.csv", rows, "gb18030")

@@ -1,6 +1,7 @@
 """What the tables of usage share: their columns, and how a staged table and the fact made from it go together."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -41,6 +42,10 @@ READER = (
         "读者群体：本科生、研究生、学生（未分）、教师、职工、校外、其他",
     ),
     col("department", STRING, "Department or school of the reader", "院系"),
+)
+_SHARED = ("; published where 5 readers of the member or more share it", "（发布时少于 5 人者为空）")
+OF_READER = tuple(
+    replace(column, english=column.english + _SHARED[0], chinese=column.chinese + _SHARED[1]) for column in READER
 )
 READER_KEY = private("reader_key", BIGINT, "Pseudonym of the reader; not comparable between members", "读者假名")
 BIB_OF = col("bib_id", STRING, "Bib that it belongs to; none for an orphan", "书目号（无法对应时为空）")

@@ -10,6 +10,7 @@ from warehouse import lake
 
 GROUND = {
     "schemas",
+    "warehouse.contract",
     "warehouse.lake",
     "warehouse.outcome",
     "warehouse.engine",

@@ -13,7 +13,7 @@ from harvesters.registry import Registry
 from quality import decisions, metrics, score
 from quality.rules import across
 from schemas.tables import BY_NAME, TABLES
-from warehouse import engine, health, lake, marts, views
+from warehouse import engine, health, lake, marts, small_groups, views
 
 CATALOG = [table for table in TABLES if table.layer == "catalog"]
 QUALITY = [
@@ -98,6 +98,9 @@ def fill(con: duckdb.DuckDBPyConnection, file: Path, registry: Registry) -> dict
         "quality.score_history": "history",
         "quality.defect": "defects",
     }
+    made |= {
+        table.full_name: small_groups.hidden(con, table) for table in CATALOG if small_groups.has_readers(table)
+    }
     for table in [*CATALOG, *QUALITY]:
         source = made.get(table.full_name, f"memory.{table.full_name}")
         columns = ", ".join(column.name for column in table.published)
@@ -112,7 +115,7 @@ def fill(con: duckdb.DuckDBPyConnection, file: Path, registry: Registry) -> dict
     for mart in made_here:
         marts.add(con, mart)
     for macro in marts.macros():
-        con.execute(macro.sql)
+        marts.add_macro(con, macro)
     views.add(con, views.of_tables(CATALOG, made_here))
     return {table.full_name: _count(con, table.full_name) for table in [*CATALOG, *QUALITY]}
 

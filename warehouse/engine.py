@@ -44,8 +44,6 @@ def connect(
         config["memory_limit"] = memory_limit
     con = duckdb.connect(str(database) if database else ":memory:", read_only=read_only, config=config)
     con.execute("SET TimeZone = 'UTC'")
-    for function in FUNCTIONS:
-        con.execute(function)
     return con
 
 

@@ -107,6 +107,16 @@ def comment(con: duckdb.DuckDBPyConnection, kind: str, name: str, english: str, 
     con.execute(f"COMMENT ON {kind} {name} IS {text(f'{english} | {chinese}')}")
 
 
+def add_macro(con: duckdb.DuckDBPyConnection, macro: Mart) -> None:
+    """Make a table macro; a line of its comment says what each column means, since these can have none."""
+    con.execute(macro.sql)
+    told = [
+        "\n".join([question, *(f"{name}: {texts[at]}" for name, texts in macro.columns.items())])
+        for at, question in enumerate((macro.english, macro.chinese))
+    ]
+    comment(con, "MACRO TABLE", macro.full_name, *told)
+
+
 def prepare(con: duckdb.DuckDBPyConnection) -> None:
     """Give a connection what the files call: seeds, and what hides small groups."""
     con.execute(f"SET VARIABLE sql_folder = {text(str(SQL))}")

@@ -29,9 +29,25 @@ def _both(comment: str | None) -> Row:
 
 
 def dictionary(published: Published) -> list[Row]:
-    """Every table of the file with its columns, as the comments in the file have them."""
+    """Every table of the file with its columns, and what can be called, as the comments in the file have them."""
     columns = by("table_name", ({**row, **_both(row["comment"])} for row in published.rows("dictionary_columns")))
-    return [
+    tables = [
         {"name": row["name"], "columns": columns[row["name"]], **_both(row["comment"])}
         for row in published.rows("dictionary_tables")
     ]
+    return tables + [_called(row) for row in published.rows("dictionary_macros", optional=True)]
+
+
+def _called(row: Row) -> Row:
+    """A table macro as a table: the first line of its comment is its question, the others are its columns."""
+    said = {language: text.splitlines() for language, text in _both(row["comment"]).items()}
+    pairs = [(line.partition(": ") for line in lines[1:]) for lines in (said["english"], said["chinese"])]
+    columns = [
+        {"name": name, "type": "", "english": english, "chinese": chinese}
+        for (name, _, english), (_, _, chinese) in zip(*pairs, strict=True)
+    ]
+    return {
+        "name": f"{row['name']}({', '.join(row['parameters'])})",
+        "columns": columns,
+        **{language: lines[0] for language, lines in said.items()},
+    }

@@ -12,6 +12,7 @@ from sqlalchemy import create_engine, text
 from operations import local_airflow
 from tests.dags import postgres
 from tests.operations import mailbox
+from tests.transforms.usage.planted import CARD, HEADS, IDENTITY, MORE, NAME, PHONE, leaks, written
 from warehouse import engine, lake
 
 LIGHT = {"typing", "airflow.sdk", "harvesters.pools", "operations", "operations.batches", "operations.notices"}
@@ -47,9 +48,25 @@ def one(sql: str, *values: str):
         return con.execute(sql, list(values)).fetchone()
 
 
-def test_the_dags_build_the_union_of_a_small_consortium(small_consortium):
-    result = run_through_airflow(small_consortium)
+def plant(home: Path) -> None:
+    """Personal data in a log of loans, in its cells and its name."""
+    rows = [f"P{n},loan,2025-03-0{n},B1,{CARD},{MORE}" for n in range(1, 8)]
+    rows += [f"P8,loan,{NAME},{PHONE},{CARD},{MORE}", f"P9,loan,2025-03-09,{IDENTITY},{CARD},{MORE}"]
+    text = "\n".join([f"event_id,event_type,event_time,barcode,reader,{HEADS}", *rows])
+    (home / "sample" / "exports" / "D11001-loans" / f"{NAME}-{PHONE}.csv").write_text(text, "utf-8")
+
+
+def test_the_dags_build_the_union_of_a_small_consortium(small_consortium, tmp_path):
+    plant(small_consortium)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    result = run_through_airflow(small_consortium, TMPDIR=str(scratch))
     assert result.returncode == 0, result.stdout + result.stderr
+    assert one("SELECT count(*) FROM catalog.loan WHERE event_id LIKE 'P_'") == (7,)
+    files = written(small_consortium, scratch, but=small_consortium / "sample" / "exports")
+    files |= {"out": result.stdout.encode(), "err": result.stderr.encode()}
+    assert any("airflow/logs" in name for name in files) and any(name.endswith("airflow.db") for name in files)
+    assert leaks(files) == []
     bibs, records = one("SELECT (SELECT count(*) FROM catalog.bib), (SELECT count(*) FROM catalog.bib_record)")
     assert 0 < bibs < records
     assert one("SELECT count(*) FROM catalog.bib WHERE regexp_matches(title, '[一-鿿]')")[0] > 50

@@ -14,9 +14,7 @@ import pyarrow.parquet as pq
 import zstandard
 
 from harvesters import landing, registry, usage_door
-from harvesters.registry import Source
 from transforms.usage import convert
-from transforms.usage.kinds import OF_FORMAT
 from warehouse import engine, lake
 
 DATES = {"loan": "event_date", "request": "submitted_date", "ppv": "ordered_date", "ebook_loan": "borrowed_date"}
@@ -25,6 +23,8 @@ _TIMES = ("event_time", "borrowed_at", "submitted_at", "ordered_at")
 
 def retain(months: int, today: date | None = None) -> dict[str, int]:
     """Remove pseudonyms of events that are more than `months` months old, or of no known date.
+
+    Also of sources and members that the registry no longer has; of them a month ends by the clock of China.
 
     Returns:
         How many were removed, by layer: raw, staged (with batches that are held), catalog.
@@ -35,16 +35,21 @@ def retain(months: int, today: date | None = None) -> dict[str, int]:
         convert.connect(con)
         row = con.execute("SELECT CAST($1 - to_months($2) AS DATE)", [last.as_py(), months]).fetchone()
         before = row[0] if row else date.min
-        for source in registry.load().sources:
-            if source.format in OF_FORMAT:
-                for batch_id in lake.raw_batches(source.source_id):
-                    counted["raw"] += _of_raw(con, source, batch_id, before)
-                with lake.source_locked(source.source_id):
-                    for folder in _batches(source.source_id):
-                        counted["staged"] += _of_tables(folder, before)
+        zones = {source.source_id: source.quirks.get("timezone") for source in registry.load().sources}
+        for source_id in _sources():
+            for batch_id in lake.raw_batches(source_id):
+                counted["raw"] += _of_raw(con, source_id, zones.get(source_id) or convert.ZONE, batch_id, before)
+            with lake.source_locked(source_id):
+                for folder in _batches(source_id):
+                    counted["staged"] += _of_tables(folder, before)
         for build_id in lake.catalog_builds():
             counted["catalog"] += _of_tables(lake.catalog_build(build_id), before)
     return counted
+
+
+def _sources() -> list[str]:
+    """Every source that has anything in the lake."""
+    return sorted({*lake.raw_sources(), *lake.staged_sources(), *lake.held_sources()})
 
 
 def _batches(source_id: str) -> list[Path]:
@@ -86,14 +91,13 @@ def _old(dates: pa.Array, keys: pa.Array, before: date) -> tuple[pa.Array, int]:
     return kept, kept.null_count - keys.null_count
 
 
-def _of_raw(con: duckdb.DuckDBPyConnection, source: Source, batch_id: str, before: date) -> int:
+def _of_raw(con: duckdb.DuckDBPyConnection, source_id: str, zone: str, batch_id: str, before: date) -> int:
     """Remove them from the raw files of a batch; how many."""
     removed = 0
-    zone = source.quirks.get("timezone", convert.ZONE)
-    for entry in landing.manifest(source.source_id, batch_id):
+    for entry in landing.manifest(source_id, batch_id):
         if not entry["file"].endswith(usage_door.SUFFIX):
             continue
-        with landing.open_raw(source.source_id, batch_id, entry["file"]) as stream:
+        with landing.open_raw(source_id, batch_id, entry["file"]) as stream:
             table = pa.ipc.open_stream(stream).read_all()
         if "reader_key" not in table.column_names or table["reader_key"].null_count == len(table):
             continue
@@ -106,7 +110,7 @@ def _of_raw(con: duckdb.DuckDBPyConnection, source: Source, batch_id: str, befor
         if old:
             place = table.schema.get_field_index("reader_key")
             table = table.set_column(place, table.schema.field(place), kept)
-            _replace(landing.raw_path(source.source_id, batch_id, entry["file"]), table)
+            _replace(landing.raw_path(source_id, batch_id, entry["file"]), table)
         removed += old
     return removed
 

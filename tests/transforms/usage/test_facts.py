@@ -262,6 +262,7 @@ def test_items_of_a_member_without_snapshots_are_as_catalogued_in_the_month_of_i
                "ORDER BY 2") == [
         (date(2024, 5, 1), "B1", "Hamlet", False),
         (date(2024, 5, 1), "B5", "Emma", False),
+        (date(2024, 5, 1), None, "Hamlet", False),
     ]  # fmt: skip
 
 

@@ -1,13 +1,11 @@
 """Personal data planted in every kind of usage file is in no byte of what is written; old pseudonyms go."""
 
-import io
-import zipfile
+import shutil
 from datetime import date
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import zstandard
 
 from quality import expectations
 from quality.feedback import feedback, runs, zipped
@@ -18,12 +16,9 @@ from transforms.usage import retention
 from warehouse import engine, lake
 from warehouse.publish import publish
 
-from .usage_lake import Feeds, rows
+from .planted import CARD, HEADS, IDENTITY, LATIN, MAIL, MORE, NAME, PHONE, leaks, told, unpacked, written
+from .usage_lake import MEMBERS, Feeds, rows
 
-PLANTED = ("张三丰", "Zhang Sanfeng", "13812345678", "110105199001011234", "zhang@example.edu.cn", "RDR20240017")
-NAME, LATIN, PHONE, IDENTITY, MAIL, CARD = PLANTED
-MORE = f"{NAME},{LATIN},{PHONE},{IDENTITY},{MAIL}"
-HEADS = "姓名,Name,手机,身份证号,备注"
 FILES = {
     "loans": f"event_id,event_type,event_time,barcode,reader,{HEADS}\n"
     f"1,loan,2024-01-05,B1,{CARD},{MORE}\n2,fly,bad,B1,{CARD},{MORE}\n3,loan,2024-01-05,{IDENTITY},{CARD},{MORE}\n"
@@ -50,45 +45,6 @@ MESSAGE = f"""<ISO18626Message xmlns="http://illtransactions.org/2013/iso18626">
 <bibliographicInfo><title>T</title></bibliographicInfo><patronInfo><patronId>{CARD}</patronId>
 <surname>{NAME}</surname></patronInfo><requestedDeliveryInfo><address>{MAIL}</address></requestedDeliveryInfo>
 <serviceInfo><note>{LATIN} {PHONE}</note></serviceInfo></request></ISO18626Message>"""
-
-
-def written() -> dict[str, bytes]:
-    """Every file of the lake but what the members delivered: its name and its bytes, decompressed."""
-    found = {}
-    for path in lake.home().rglob("*"):
-        if path.is_file() and (lake.home() / "in") not in path.parents:
-            content = path.read_bytes()
-            if path.suffix == ".zst":
-                content = zstandard.ZstdDecompressor().stream_reader(content).read()
-            if path.suffix == ".parquet":
-                content += repr(pq.read_table(path).to_pydict()).encode()
-            if path.suffix == ".duckdb":
-                content += told(path)
-            if path.suffix == ".zip":
-                content += unpacked(content)
-            found[str(path)] = content
-    return found
-
-
-def told(database: Path) -> bytes:
-    """Every row of every table and view of a DuckDB file, where bytes are packed, and its comments."""
-    parts = []
-    with engine.connect(database, read_only=True) as con:
-        names = con.execute(
-            """SELECT schema_name, table_name FROM duckdb_tables() UNION ALL
-            SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal"""
-        ).fetchall()
-        assert len(names) > 60
-        for schema, name in names:
-            parts.append(repr(con.execute(f'FROM "{schema}"."{name}"').fetchall()))
-        parts.append(repr(con.execute("SELECT sql, comment FROM duckdb_tables()").fetchall()))
-    return "".join(parts).encode()
-
-
-def unpacked(archive: bytes) -> bytes:
-    """The names and contents in a ZIP file."""
-    with zipfile.ZipFile(io.BytesIO(archive)) as file:
-        return b"".join(name.encode() + file.read(name) for name in file.namelist())
 
 
 def released(monkeypatch: pytest.MonkeyPatch) -> bytes:
@@ -130,24 +86,18 @@ def test_personal_data_is_in_no_byte_of_what_is_written(caplog, monkeypatch):
         assert outcome.staged, kind
         outcome.record()
         said += [harvested.reason, outcome.reason]
+    lake.held_batch("a-loans", "b1").parent.mkdir(parents=True)
+    shutil.copytree(lake.staged_batch("a-loans", "b1"), lake.held_batch("a-loans", "b1"))
     archives = released(monkeypatch)
     assert b"usage-personal" in archives, "the member is told of the rows that were set aside"
     assert_no_pseudonym_is_published(archives)
-    files = written() | {"archives": archives}
-    suffixes = {name.rpartition(".")[2] for name in files}
-    assert {"duckdb", "html", "csv", "parquet", "zst"} <= suffixes
+    files = written(lake.home(), but=lake.home() / "in")
+    files |= {"archives": archives, "logs": caplog.text.encode(), "said": "".join(said).encode()}
+    assert {"duckdb", "html", "csv", "parquet", "zst"} <= {name.rpartition(".")[2] for name in files}
+    folders = {Path(name).relative_to(lake.home()).parts[0] for name in files if name.startswith(str(lake.home()))}
+    assert {"raw", "staged", "held", "catalog", "quality", "published", "registry"} <= folders
     assert len(files) > 100
-    leaks = [
-        (name[-60:], planted, data[data.find(planted.encode()) - 30 :][:60])
-        for name, data in files.items()
-        for planted in PLANTED
-        if planted.encode() in data
-    ]
-    assert not leaks
-    everything = b"".join(files.values()) + "".join([*files, *said, caplog.text]).encode()
-    for planted in PLANTED:
-        assert planted.encode() not in everything, planted
-        assert planted.encode("gb18030") not in everything or planted.isascii()
+    assert leaks(files) == []
     assert rows("SELECT count(DISTINCT reader_key) FROM staged.loan") == [(1,)]
     assert any("personal data among them: identity number, name, telephone" in one for one in said)
 
@@ -176,3 +126,15 @@ def test_retention_reaches_batches_that_are_held_and_builds():
     assert retention.retain(1, date(2024, 6, 20)) == {"raw": 1, "staged": 1, "catalog": 1}
     assert pq.read_table(held / "loan.parquet")["reader_key"].null_count == 1
     assert rows("SELECT count(*), count(reader_key) FROM catalog.loan") == [(1, 0)]
+
+
+def test_retention_reaches_sources_and_members_that_the_registry_no_longer_has():
+    header = "event_id,event_type,event_time,barcode,reader\n"
+    feeds = Feeds("a,A,loans,delta,", "b,B,loans,delta,")
+    for source_id in ("a", "b"):
+        feeds.take(source_id, {"loans.csv": header + f"{source_id},loan,2024-01-05,B1,R1\n"})
+    members = lake.registry() / "members.csv"
+    members.write_text("".join(MEMBERS.splitlines(keepends=True)[:2]), "utf-8")
+    Feeds.write_sources("a,A,loans,delta,")
+    assert retention.retain(1, date(2024, 6, 20)) == {"raw": 2, "staged": 2, "catalog": 0}
+    assert rows("SELECT count(*), count(reader_key) FROM staged.loan") == [(2, 0)]

@@ -25,12 +25,17 @@ class Feeds:
     def __init__(self, *sources: str):
         lake.registry().mkdir(parents=True, exist_ok=True)
         (lake.registry() / "members.csv").write_text(MEMBERS, "utf-8")
+        self.write_sources(*sources)
+        self._batches = 0
+
+    @staticmethod
+    def write_sources(*sources: str) -> None:
+        """Write `sources.csv` anew."""
         lines = ["source_id,member_code,format,delivery,quirks,protocol,address"]
         for source in sources:
             lines.append(f"{source},folder,in/{source.split(',')[0]}")
             (lake.home() / "in" / source.split(",")[0]).mkdir(parents=True, exist_ok=True)
         (lake.registry() / "sources.csv").write_text("\n".join(lines) + "\n", "utf-8")
-        self._batches = 0
 
     def harvest(self, source_id: str, files_: dict[str, bytes | str]) -> tuple[str, Harvested]:
         """Put files into the folder of a feed and land them; the batch and how it ended."""

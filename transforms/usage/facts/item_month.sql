@@ -19,4 +19,3 @@ SELECT item.member_code, item.source_id, digest64(concat_ws('|', item.source_id,
 FROM item JOIN last_batch USING (source_id)
 LEFT JOIN last_loan ON last_loan.member_code = item.member_code
 ANTI JOIN snapshots ON snapshots.member_code = item.member_code
-WHERE barcode IS NOT NULL

@@ -13,6 +13,12 @@ WITH known AS (
     UNION ALL SELECT min(month), max(month) FROM catalog.item_month
     UNION ALL SELECT min(month), max(month) FROM catalog.eusage
     UNION ALL SELECT min(submitted_date), max(submitted_date) FROM catalog.request
+    UNION ALL SELECT min(asked_date), max(asked_date) FROM catalog.attempt
+    UNION ALL SELECT min(borrowed_date), max(expires_date) FROM catalog.ebook_loan
+    UNION ALL SELECT min(ordered_date), max(ordered_date) FROM catalog.ppv
+    UNION ALL SELECT min(month), max(month) FROM catalog.population
+    UNION ALL SELECT min(month), max(month) FROM catalog.system_usage
+    UNION ALL SELECT make_date(min(year), 1, 1), make_date(max(year), 12, 31) FROM catalog.cost
 ),
 ends AS (
     SELECT coalesce(min(first), DATE '2020-01-01') AS first, coalesce(max(last), DATE '2020-12-31') AS last FROM known

@@ -3,7 +3,7 @@
 -- name Cost per use | 次均成本
 -- column member_code: Member library code | 成员馆代码
 -- column year: Calendar year | 年
--- column service: print (items added in the year, and loans of the year), ppv, ill (what it borrowed), system (a rented system), platform (all that was paid for a platform), package (what was paid for one package) | 服务：print 当年新增单册与当年借阅，ppv 单篇付费，ill 借入，system 共享系统，platform 平台全部费用，package 资源包费用
+-- column service: print (items added in the year, and loans of the year), ppv, ill (what it borrowed), system (a rented system), platform (all that was paid for a platform, its packages among it), package (what was paid for one package; never add both) | 服务：print 当年新增单册与当年借阅，ppv 单篇付费，ill 借入，system 共享系统，platform 平台全部费用（含其资源包），package 资源包费用（二者不可相加）
 -- column detail: Platform, package or system; none for print and ill | 平台、资源包或系统
 -- column currency: Currency; prices of items are in CNY | 币种，单册价格以人民币计
 -- column spend_cents: Spent, in hundredths of the currency; amounts not given left out | 支出（分），未给出的不计

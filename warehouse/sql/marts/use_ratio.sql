@@ -5,14 +5,14 @@
 -- column year: Calendar year | 年
 -- column scheme: Classification: CLC, LCC, or none | 分类法
 -- column class: Main class | 大类
--- column loans: Loans, renewals apart | 借出次数（不含续借）
+-- column loans: Loans, renewals apart, of items that a record has: what no record has is in no class of the stock | 借出次数（不含续借），仅计有对应单册者
 -- column loan_share: loans / loans of all classes | 借阅占比 = 本类借出次数 / 全部借出次数
 -- column loanable_items: Mean number of loanable items | 平均可外借单册数
 -- column stock_share: loanable_items / those of all classes | 馆藏占比 = 本类可外借单册数 / 全部可外借单册数
 -- column use_ratio: Use ratio: loan_share / stock_share; above 1 the class is used more than its part of the stock | 使用比 = 借阅占比 / 馆藏占比，大于 1 为使用偏高
 WITH lent AS (
     SELECT member_code, year(event_date) AS year, bib_id, count(*) AS loans
-    FROM catalog.loan WHERE event_type = 'loan' GROUP BY ALL
+    FROM catalog.loan WHERE event_type = 'loan' AND item_link <> 'none' GROUP BY ALL
 ),
 loans AS (
     SELECT coalesce(member_code, 'ALL') AS member_code, year, scheme, class, CAST(sum(loans) AS BIGINT) AS loans

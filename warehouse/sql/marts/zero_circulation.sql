@@ -5,7 +5,7 @@
 -- column year: Calendar year that the member's events cover, from February at the latest to December | 年：该馆流通数据至迟自二月起、至十二月止均有
 -- column scheme: Classification: CLC, LCC, or none | 分类法
 -- column class: Main class | 大类
--- column items: Loanable items in the stock all year, at least 12 months old at its end | 可外借旧藏单册数：全年在藏，且年末入藏满 12 个月
+-- column items: Loanable items with a barcode in the stock all year, at least 12 months old at its end | 可外借旧藏单册数：有条码，全年在藏，且年末入藏满 12 个月
 -- column unused_items: Those of them with no loan in the year | 旧藏中全年无借出的单册数
 -- column zero_share: Zero circulation (零借阅率): unused_items / items | 零借阅率 = 旧藏中全年无借出的单册数 / 旧藏单册数
 -- column new_items: Loanable items younger than 12 months at the end of the year, or added during it | 可外借新藏单册数：年末入藏不满 12 个月
@@ -31,7 +31,7 @@ judged AS (
         AND coalesce(in_stock_to, years.last) >= years.last
     LEFT JOIN lent
         ON lent.member_code = item_use.member_code AND lent.barcode = item_use.barcode AND lent.year = years.year
-    WHERE loanable GROUP BY ALL
+    WHERE loanable AND item_use.barcode IS NOT NULL GROUP BY ALL
 )
 SELECT member_code, year, coalesce(scheme, 'none') AS scheme, coalesce(class, '-') AS class,
     CAST(coalesce(sum(items) FILTER (NOT is_new), 0) AS BIGINT) AS items,

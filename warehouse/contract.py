@@ -1,0 +1,48 @@
+"""Tables on disk as their contracts in `schemas/` say: checked when they are written, and read together."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.tables import BY_NAME
+
+PARQUET = {"compression": "zstd", "compression_level": 1}
+
+
+class LakeError(Exception):
+    """Data on disk is not as its contract says, or a name can't be a folder's."""
+
+
+def conform(name: str, table: pa.Table) -> pa.Table:
+    """The table cast to its contract.
+
+    Raises:
+        LakeError: a column is missing or superfluous, has another type, or is null where it may not be.
+    """
+    schema = BY_NAME[name].schema
+    if set(table.column_names) != set(schema.names):
+        missing = sorted(set(schema.names) - set(table.column_names))
+        extra = sorted(set(table.column_names) - set(schema.names))
+        raise LakeError(f"{name}: missing columns {missing}, superfluous columns {extra}")
+    try:
+        table = table.select(schema.names).cast(schema)
+    except (pa.ArrowInvalid, ValueError) as error:
+        raise LakeError(f"{name}: {error}") from error
+    for field in schema:
+        if not field.nullable and table.column(field.name).null_count:
+            raise LakeError(f"{name}.{field.name}: {table.column(field.name).null_count} nulls, none allowed")
+    return table
+
+
+def write_table(folder: Path, name: str, table: pa.Table) -> None:
+    """Write one table of the contract into a folder of a partition, as `<table>.parquet`."""
+    pq.write_table(conform(name, table), folder / f"{BY_NAME[name].name}.parquet", **PARQUET)
+
+
+def read_table(name: str, files: list[Path]) -> pa.Table:
+    """Read files of one table together; no files give an empty table."""
+    if not files:
+        return BY_NAME[name].empty()
+    schema = BY_NAME[name].schema
+    return pa.concat_tables([pq.read_table(file, schema=schema) for file in files])
