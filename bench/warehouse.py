@@ -3,9 +3,10 @@
     bench/warehouse.py [--loans 10000000] [--items 2000000] [--json] [--memory-limit 3GB] [--threads 2]
         [--folder DIR]
 
-Made up are twenty members, a build of the catalogue with so many items, and a CSV file of circulation events for
-each member: nine loans, then a renewal, over two years, most of them of few items.  Then run, each in a process of
-its own, what a real run calls:
+Made up (`made_usage.py`) are twenty members, a build of the catalogue with so many items, and files of usage for
+each member: circulation events of two years, nine loans, then a renewal, most of them of few items; two monthly
+snapshots of all items; a request for interlibrary loan for fifty events, half of them asked of two suppliers; a
+COUNTER report of 250 titles.  Then run, each in a process of its own, what a real run calls:
 
 - `door`: the files are landed, readers become pseudonyms; `stage`: they become staged Parquet, through the gates
 - `facts`: every table of facts, also those that stay empty, for the build
@@ -14,9 +15,8 @@ its own, what a real run calls:
 - `question N`: the median of five runs of a block of COOKBOOK.md on that file
 
 `load` is stage, facts and file together.  What a build does besides (matching, bibs, holdings) is written as it
-would leave it and not measured; nor are requests, COUNTER reports and monthly snapshots of items, of which there
-are none here.  `records_per_s` are circulation events, of a question none.  `peak_mb` counts with all that the
-process imports; of a mart it is the peak while it was made, where the system lets us ask.
+would leave it and not measured.  `records_per_s` are circulation events, of a question none.  `peak_mb` counts
+with all that the process imports; of a mart it is the peak while it was made, where the system lets us ask.
 """
 
 import argparse
@@ -36,117 +36,11 @@ ROOT = Path(__file__).resolve().parents[1]
 if sys.path[0] == str(ROOT / "bench"):  # run as a script: its neighbours are found as `bench.…`
     sys.path[0] = str(ROOT)
 
-PROVINCES = "11 12 13 14 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 50".split()
-MEMBERS = tuple(f"D{province}001" for province in PROVINCES)  # those that the cookbook asks of are among them
-BATCH = "20260101T000000000000Z"
-BUILD = "20260102T000000000000Z"
+from bench.made_usage import BUILD, make  # noqa: E402
+
 RUN = "bench"
 SHOWN_SECONDS = 1.0  # from which a mart has a line of its own
 REPEATS = 5
-# Even numbers of 0 to 1 that are the same for the same row and purpose on any day.
-MACROS = "CREATE TEMP MACRO chance(n, purpose) AS (hash(n, purpose) >> 11) / 9007199254740992.0"
-ITEMS = """CREATE TEMP TABLE made_item AS
-    SELECT i AS item_no, $members[1 + CAST(floor(chance(i, 'member') * len($members)) AS INTEGER)] AS member_code,
-        CAST(floor(pow(chance(i, 'bib'), 2) * greatest($items // 3, 1)) AS BIGINT) AS bib
-    FROM range($items) t(i)"""
-RECORDS = """CREATE TEMP TABLE made_record AS
-    SELECT member_code, bib,
-        CAST(row_number() OVER (PARTITION BY member_code ORDER BY bib) - 1 AS INTEGER) AS record_no
-    FROM made_item GROUP BY member_code, bib"""
-# Columns of the contracts that these tables lack are null.
-TABLES = {
-    "catalog.bib": """SELECT 'b' || bib AS bib_id, count(*) AS records, count(*) AS members,
-        '书名 ' || bib AS title, ['著者 ' || (bib // 3)] AS creators,
-        '出版社 ' || (bib % 500) AS publisher, 1950 + bib % 75 AS pub_year,
-        [chr(65 + CAST(bib % 22 AS INTEGER)) || (bib % 1000)] AS clc,
-        'book' AS kind, 'print' AS carrier, 'chi' AS lang
-        FROM made_record GROUP BY bib ORDER BY bib_id""",
-    "catalog.bib_record": f"""SELECT 'b' || bib AS bib_id, member_code || '-opac' AS source_id,
-        'r' || bib AS record_id, '{BATCH}' AS batch_id, record_no FROM made_record ORDER BY ALL""",
-    "catalog.redirect": """SELECT DISTINCT 'b' || bib AS bib_id, 'living' AS status, bib_id AS living_bib_id
-        FROM made_record""",
-    "catalog.holding": """SELECT 'b' || bib AS bib_id, member_code, member_code || '-opac' AS source_id,
-        'r' || bib AS record_id, 0 AS holding_no FROM made_record ORDER BY ALL""",
-    "catalog.item": """SELECT 'b' || bib AS bib_id, member_code, member_code || '-opac' AS source_id,
-        'r' || bib AS record_id, row_number() OVER (PARTITION BY member_code, bib ORDER BY item_no) - 1 AS item_no,
-        member_code || lpad(CAST(item_no AS VARCHAR), 9, '0') AS barcode, '总馆' AS location
-        FROM made_item ORDER BY ALL""",
-}  # fmt: skip
-STAGED = {
-    "staged.item": f"""SELECT i.* EXCLUDE (bib_id, member_code), '{BATCH}' AS batch_id, record_no
-        FROM made_catalog_item AS i
-        JOIN made_record AS r ON r.member_code = i.member_code AND i.record_id = 'r' || r.bib
-        WHERE i.member_code = $member""",
-    "staged.record": f"""SELECT member_code || '-opac' AS source_id, 'r' || bib AS record_id,
-        '{BATCH}' AS batch_id, record_no, CAST(bib AS UBIGINT) AS digest, false AS deleted
-        FROM made_record WHERE member_code = $member""",
-}  # fmt: skip
-EVENTS = """CREATE TEMP TABLE made_event AS
-    SELECT n, CASE WHEN n % 10 = 9 THEN 'renew' ELSE 'loan' END AS event_type,
-        TIMESTAMP '2024-01-01' + to_seconds(CAST(floor(chance(n, 'time') * 63072000) AS BIGINT)) AS event_time,
-        CAST(floor(pow(chance(n, 'item'), 3) * $items) AS BIGINT) AS item_no,
-        CAST(floor(chance(n, 'reader') * greatest($items // 10, 20)) AS BIGINT) AS reader
-    FROM range($loans) t(n)"""
-FILE = """SELECT 'e' || n AS event_id, event_type, event_time,
-        member_code || lpad(CAST(item_no AS VARCHAR), 9, '0') AS barcode, '总馆' AS location,
-        'R' || reader AS reader,
-        CASE reader % 5 WHEN 0 THEN '教师' WHEN 1 THEN '研究生' ELSE '本科生' END AS reader_type
-    FROM made_event JOIN made_item USING (item_no) WHERE member_code = '{member}' ORDER BY n"""
-
-
-# --- what is made up ------------------------------------------------------------------------------------------
-
-
-def make(home: Path, loans: int, items: int) -> None:
-    """Make a lake: registry, files of events to be landed, staged items and a build of the catalogue."""
-    from schemas.tables import BY_NAME
-    from warehouse import engine, lake
-
-    _registry(home)
-    folder = lake.catalog_build(BUILD)
-    folder.mkdir(parents=True)
-    with engine.connect() as con:
-        con.execute(f"SET temp_directory = '{str(home / 'scratch').replace(chr(39), chr(39) * 2)}'")
-        con.execute(MACROS)
-        con.execute(ITEMS, {"items": items, "members": list(MEMBERS)})
-        con.execute(RECORDS)
-        con.execute(EVENTS, {"items": items, "loans": loans})
-        con.execute(f"CREATE TEMP VIEW made_catalog_item AS {TABLES['catalog.item']}")
-
-        def write(place: Path, name: str, sql: str, given: dict[str, Any] | None = None) -> None:
-            con.register("contract", BY_NAME[name].empty())
-            whole = con.execute(f"FROM contract UNION ALL BY NAME ({sql})", given).to_arrow_table()
-            lake.write_table(place, name, whole)
-
-        for name, sql in TABLES.items():
-            write(folder, name, sql)
-        lake.write_table(folder, "catalog.former_record", BY_NAME["catalog.former_record"].empty())
-        for member in MEMBERS:
-            place = lake.staged_batch(f"{member}-opac", BATCH)
-            place.mkdir(parents=True)
-            for name, sql in STAGED.items():
-                write(place, name, sql, {"member": member})
-            arriving = home / "in" / member
-            arriving.mkdir(parents=True)
-            con.execute(f"COPY ({FILE.format(member=member)}) TO '{arriving / 'loans.csv'}' (HEADER)")
-    from harvesters import registry
-
-    lake.write_table(folder, "catalog.member", registry.load().member_table())
-
-
-def _registry(home: Path) -> None:
-    from warehouse import lake
-
-    lake.registry().mkdir(parents=True)
-    members = ["code,name_zh,name_en,kind,province,valid_from"]
-    sources = ["source_id,member_code,protocol,address,format"]
-    for member in MEMBERS:
-        province = member[1:3]
-        members.append(f"{member},第{province}馆,Library {province},undergraduate,{province},2020-01-01")
-        sources.append(f"{member}-opac,{member},folder,in/{member}-opac,cnmarc")
-        sources.append(f"{member}-loans,{member},folder,in/{member},loans")
-    (lake.registry() / "members.csv").write_text("\n".join(members) + "\n", "utf-8")
-    (lake.registry() / "sources.csv").write_text("\n".join(sources) + "\n", "utf-8")
 
 
 # --- in a process of its own ----------------------------------------------------------------------------------
@@ -199,11 +93,18 @@ def _complete(outcomes: list[Any]) -> None:
         raise SystemExit(f"error: {wrong[0].source_id} is {wrong[0].verdict}: {wrong[0].reason}")
 
 
+def _feeds() -> list[str]:
+    from harvesters import registry
+    from transforms.usage.kinds import OF_FORMAT
+
+    return [source.source_id for source in registry.load().sources if source.format in OF_FORMAT]
+
+
 def run_door(memory_limit: str, threads: int) -> list[dict[str, Any]]:
     from harvesters import harvest
 
     clock = Clock()
-    _complete(harvest.harvest_sources([f"{member}-loans" for member in MEMBERS], RUN, jobs=1))
+    _complete(harvest.harvest_sources(_feeds(), RUN, jobs=1))
     return [clock.row("door")]
 
 
@@ -211,7 +112,7 @@ def run_stage(memory_limit: str, threads: int) -> list[dict[str, Any]]:
     from transforms import stage
 
     clock = Clock()
-    _complete(stage.stage_sources([f"{member}-loans" for member in MEMBERS], RUN))
+    _complete(stage.stage_sources(_feeds(), RUN))
     return [clock.row("stage")]
 
 

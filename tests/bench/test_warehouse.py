@@ -4,11 +4,12 @@ import re
 
 import pytest
 
+from bench import made_usage
 from bench import warehouse as bench
 from warehouse import build, cookbook
 
 LOANS = 4_000
-ALL_MEMBERS = bench.MEMBERS
+ALL_MEMBERS = made_usage.MEMBERS
 QUESTIONS = list(cookbook.questions(cookbook.COOKBOOK.read_text("utf-8")))
 
 
@@ -18,7 +19,8 @@ def rows(tmp_path_factory):
         home = tmp_path_factory.mktemp("lake") / "lake"
         patch.setenv("CALIS_HOME", str(home))
         patch.delenv("CALIS_KEYS", raising=False)
-        patch.setattr(bench, "MEMBERS", bench.MEMBERS[:3])
+        patch.setattr(made_usage, "MEMBERS", ALL_MEMBERS[:3])
+        patch.setattr(made_usage, "TITLES", 5)
         patch.setattr(bench, "SHOWN_SECONDS", 0.0)
         home.mkdir()
         bench.make(home, LOANS, 600)
@@ -50,6 +52,20 @@ def test_every_loan_is_of_an_item_and_in_the_marts(rows):
     assert answer("SELECT CAST(sum(loans + renewals) AS BIGINT) FROM marts.circulation") == [(LOANS,)]
     assert answer("SELECT CAST(sum(loans) AS BIGINT) FROM marts.item_use") == [(LOANS * 9 // 10,)]
     assert answer("SELECT count(*) FROM marts.item_use") == [(600,)]
+
+
+def test_there_are_snapshots_requests_and_reports(rows):
+    def answer(sql):
+        return [tuple(row.values()) for row in build.query(sql).to_pylist()]
+
+    assert answer("SELECT count(*), count(bib_id) FROM catalog.item_month WHERE from_snapshot") == [(1200, 1200)]
+    requests = LOANS // 50 // 3 * 3
+    assert answer("SELECT count(*), count(*) FILTER (outcome = 'filled') FROM catalog.request") == [
+        (requests,) * 2
+    ]
+    assert answer("SELECT count(*) > 60 FROM catalog.request WHERE bib_id IS NOT NULL") == [(True,)]
+    assert answer("SELECT count(*) FROM catalog.attempt WHERE supplier_code IS NOT NULL") == [(requests * 3 // 2,)]
+    assert answer("SELECT count(*), count(bib_id) FROM catalog.eusage") == [(3 * 5 * 4 * 24,) * 2]
 
 
 def test_the_cookbook_asks_of_members_that_are_there(rows):
