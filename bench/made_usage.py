@@ -71,7 +71,8 @@ FILE = """SELECT 'e' || n AS event_id, event_type, event_time,
 SNAPSHOT = """SELECT month, member_code || lpad(CAST(item_no AS VARCHAR), 9, '0') AS barcode,
         CASE WHEN item_no % 12 = 0 THEN 'no' ELSE 'yes' END AS loanable,
         DATE '2010-01-01' + CAST(item_no % 5000 AS INTEGER) AS accession_date
-    FROM made_item, unnest(getvariable('months')) m(month) WHERE member_code = '{member}' ORDER BY item_no, month"""
+    FROM made_item, unnest(getvariable('months')) m(month)
+    WHERE member_code = '{member}' ORDER BY item_no, month"""
 TITLES_HELD = """SELECT '书名 ' || bib, isbn13(bib) FROM made_record WHERE member_code = $1
     ORDER BY bib LIMIT $2"""
 # Each asks one member or two; the last fills it.

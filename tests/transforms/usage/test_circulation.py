@@ -193,6 +193,33 @@ def test_isbns_that_a_spreadsheet_cut(cell, isbn):
     assert convert._isbn(cell) == isbn
 
 
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [("ill", "{n},borrow,T,{isbn},{issn}"), ("ppv", "{n},2024-01-05,P,12,T,{isbn},{issn}"),
+     ("ebook_loans", "{n},2024-01-05,T,{isbn}")],
+)  # fmt: skip
+def test_identifiers_that_fail_their_check_or_were_mended_say_so(kind, line):
+    heads = {
+        "ill": "request_id,role,title,isbn,issn", "ppv": "order_id,order date,platform,price,title,isbn,issn",
+        "ebook_loans": "loan_id,borrowed_at,title,isbn",
+    }  # fmt: skip
+    cells = [
+        ("9.78750372790E+12", ""), ("9787503727901", ""), ("978-7-5037-2790-0", "0303-402X"), ("N/A", "1234-5678"),
+    ]  # fmt: skip
+    lines = [line.format(n=n, isbn=isbn, issn=issn) for n, (isbn, issn) in enumerate(cells)]
+    outcome = Feeds(f"a,A,{kind},delta,").take("a", {"file.csv": "\n".join([heads[kind], *lines]) + "\n"})
+    name = "request" if kind == "ill" else kind.removesuffix("s")
+    of_issn = kind != "ebook_loans"
+    assert rows(f"SELECT isbn, isbn_mended, bad_ids FROM staged.{name} ORDER BY record_no") == [
+        ("9787503727900", True, None),
+        (None, False, ["ISBN:9787503727901"]),
+        ("9787503727900", False, None),
+        (None, False, ["ISSN:1234-5678"] if of_issn else None),
+    ]
+    failing = f"{1 + of_issn} rows with identifiers that fail their check"
+    assert outcome.reason == f"{failing}; 1 ISBNs whose check digit was worked out"
+
+
 def test_the_secret_lies_beside_the_lake_for_its_owner_only():
     Feeds("a,A,loans,delta,").take("a", {"loans.csv": text()})
     (key,) = lake.keys().iterdir()

@@ -105,6 +105,21 @@ def test_what_came_in_one_form_is_unchanged_in_the_others_and_views_are_told():
 
 
 @needs_samples
+@pytest.mark.parametrize("form", ["json", "tsv"])
+def test_a_part_of_a_report_is_marked_and_told(form):
+    text = content("TR", form).decode("utf-8-sig")
+    if form == "json":
+        report = json.loads(text)
+        report["Report_Header"]["Exceptions"] = [{"Code": 3040, "Message": "Partial Data Returned"}]
+        text = json.dumps(report)
+    else:
+        text = re.sub(r"(?m)^Exceptions.*$", "Exceptions\t3040: Partial Data Returned", text, count=1)
+    outcome = Feeds("a,A,counter,delta,").take("a", {f"TR.{form}": text})
+    assert "it is only a part (exception 3040)" in outcome.reason and outcome.staged == 1872
+    assert rows("SELECT DISTINCT partial FROM staged.eusage") == [(True,)]
+
+
+@needs_samples
 def test_a_refused_report_says_the_exception():
     refused = (SAMPLES / "counter-r5" / "not_authorized.json").read_bytes()
     with pytest.raises(UnreadableError, match="exception 2000"):
