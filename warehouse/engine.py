@@ -44,6 +44,8 @@ def connect(
         config["memory_limit"] = memory_limit
     con = duckdb.connect(str(database) if database else ":memory:", read_only=read_only, config=config)
     con.execute("SET TimeZone = 'UTC'")
+    for function in FUNCTIONS:
+        con.execute(function)
     return con
 
 
@@ -111,8 +113,8 @@ def has_workers(con: BaseBackend) -> bool:
 
 
 def prepare(con: BaseBackend) -> None:
-    """Give an ibis backend the functions that the catalogue's expressions call."""
-    for function in cast("Spark", con).functions if has_workers(con) else FUNCTIONS:
+    """Give Spark the functions that the catalogue's expressions call; connections of `connect` have them."""
+    for function in cast("Spark", con).functions if has_workers(con) else ():
         con.raw_sql(function)
 
 
