@@ -117,9 +117,8 @@ def run_before(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
     for name, query in (("before", BEFORE), ("later", LATER), ("index", INDEX)):
         file, bib = (str(folder / one).replace("'", "''") for one in (f"{name}.parquet", "bib.parquet"))
         con.raw_sql(f"COPY ({query.format(bib=bib)}) TO '{file}' (COMPRESSION zstd)")
-    clusters = match.cluster(con, con.read_parquet(folder / "before.parquet"))
     shutil.rmtree(folder / "known", ignore_errors=True)
-    clusters.known.save(folder / "known")
+    match.cluster(con, con.read_parquet(folder / "before.parquet"), folder=folder / "known")
     return {}
 
 
@@ -145,9 +144,7 @@ def _matched(con: Any, bib: Any, folder: Path, before: Path | None) -> dict[str,
         index = pq.read_table(folder / "index.parquet", read_dictionary=["source_id", "batch_id"])
         given = {"known": known.load(before), "present": index}
         clock.done("read")
-    clusters = match.cluster(con, bib, **given, done=clock.done)
-    clusters.known.save(folder / "kept")
-    clock.done("keep")
+    clusters = match.cluster(con, bib, **given, folder=folder / "kept", done=clock.done)
     spent = _spent(start, cpu)
     found = clusters.records.select(["record_no", "cluster"])
     pq.write_table(found.sort_by("record_no"), folder / "found.parquet")

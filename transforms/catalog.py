@@ -196,8 +196,8 @@ def _write(
             rulings=rulings,
             known=_known(matching),
             present=_present(lake.current_record_files()),
+            folder=lake.known(folder),
         )
-    clusters.known.save(lake.known(folder))
     lake.write_table(folder, "catalog.match", clusters.pairs)
 
     assigned = _identified(backend, clusters.records, folder, build_id)

@@ -137,9 +137,10 @@ def rejoin(known: Known, changed: Flags, dead: Flags, decided: pa.Table, rules: 
     asked[left] = asked[right] = True
     groups = np.flatnonzero(asked)
     in_order = np.argsort(first[groups])
-    number = np.full(len(changed), NONE)
+    number = np.full(len(changed), NONE, np.int32)
     number[groups[in_order]] = np.arange(len(groups))
     rows, ends = _sorted(rows, number[left], number[right])
+    del left, right, inside, asked
     scored = pa.table(
         {
             "left": ends >> 32,
@@ -152,7 +153,9 @@ def rejoin(known: Known, changed: Flags, dead: Flags, decided: pa.Table, rules: 
     of_record = number[known.group[known.order]]
     records = np.flatnonzero(of_record != NONE)
     source = codes(known.record["source_id"], names(known.record["source_id"]))[known.order[records]]
-    starts, sources = components.sources_of(of_record[records], source.astype(np.int64), len(groups))
+    starts, sources = components.sources_of(
+        of_record[records].astype(np.int64), source.astype(np.int64), len(groups)
+    )
     described = taken(known.described.select(ATTRIBUTES), groups).take(in_order)
     cluster, reached, scored = join(starts, sources, described, from_codes(scored, rules), decided)
 

@@ -65,15 +65,24 @@ class Known:
     rows: dict[str, int] = field(default_factory=dict)  # how many they have
     base: dict[str, int] = field(default_factory=dict)  # rows of the tables when all was matched anew
 
+    def put_down(self, folder: Path, names: Sequence[str] = ADDED) -> None:
+        """Write tables into a folder, from which they are read from then on; what is in files is linked there."""
+        folder.mkdir(exist_ok=True)
+        for name in names:
+            table, files, rows = getattr(self, name), self.files.get(name, []), self.rows.get(name, 0)
+            for file in files:
+                if file.parent != folder:
+                    os.link(file, folder / file.name)
+            if len(table) > rows or not files:
+                files = [*files, folder / f"{name}-{len(files):04}.arrow"]
+                _write(table.slice(rows), files[-1])
+            self.files[name] = [folder / file.name for file in files]
+            self.rows[name] = len(table)
+            setattr(self, name, pa.concat_tables(_read(file) for file in self.files[name]))
+
     def save(self, folder: Path) -> None:
-        """Keep it in a folder, which is made; that from which it was loaded is on the same disk."""
-        folder.mkdir()
-        for name in ADDED:
-            table, files = getattr(self, name), self.files.get(name, [])
-            for number, file in enumerate(files):
-                os.link(file, folder / f"{name}-{number:04}.arrow")
-            if len(table) > self.rows.get(name, 0) or not files:
-                _write(table.slice(self.rows.get(name, 0)), folder / f"{name}-{len(files):04}.arrow")
+        """Keep it in a folder; that from which it was loaded is on the same disk."""
+        self.put_down(folder)
         _write(self.large, folder / "large.arrow")
         for name in ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, name))

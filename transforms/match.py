@@ -15,6 +15,7 @@ Collapsing and blocking are ibis expressions, written to mean the same on every 
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -57,8 +58,10 @@ def _scored(con: BaseBackend, known: Known, pairs: pa.Table, card: Card) -> pa.T
     ends = np.zeros(len(known.described), bool)
     for side in ("left", "right"):
         ends[pairs[side].to_numpy()] = True
-    groups = np.flatnonzero(ends)
-    described = known.described if ends.all() else taken(known.described, groups)
+    groups, described = np.arange(len(ends)), known.described
+    if ends.sum() < len(ends) // 4:  # as a rule most meet one another
+        groups = np.flatnonzero(ends)
+        described = taken(described, groups)
     described = described.append_column("group", pa.array(groups))
     return as_codes(score_groups(described, pairs, card, engine.threads(con)))
 
@@ -109,12 +112,14 @@ def cluster(
     rulings: Rulings = NOT_JUDGED,
     known: Known | None = None,
     present: pa.Table | None = None,
+    folder: Path | None = None,
     done: Done = lambda stage: None,
 ) -> Clusters:
     """Match all records of `bib` (columns of `staged.bib`; one row a record), as judged where they are.
 
     The result depends on the records and the judgements alone, not on their order, nor on what is `known`, which
     only saves work and is changed by it.  `present` is POSITION of the records, where the caller has it at hand.
+    In a `folder`, which is made, what is known for the next run is kept.
     `done` is told each stage as it ends.
     """
     engine.prepare(con)
@@ -128,7 +133,10 @@ def cluster(
         scored = _scored(con, known, touched.pairs, card)
     else:
         found = rematch.anew(con, bib, cap, rulings, done)
-        known = rematch.begun(found, rulings)
+        known = rematch.begun(con, found, rulings)
+        if folder:
+            known.put_down(folder, ("record", "described", "placed"))
+            known.present = known.record.select(POSITION)
         done("pairs")
         scored = _all_pairs(con, found, known, card)
     _add_pairs(known, scored, asked=False)
@@ -138,6 +146,9 @@ def cluster(
     changed, dead = (touched.changed, touched.dead) if touched else (everything, ~everything)
     first = clusters.rejoin(known, changed, dead, decided, card.rules)
     done("components")
+    if folder:
+        known.save(folder)
+        done("keep")
     records, pairs = clusters.records(known, first), clusters.pairs(known, first, card.rules)
     done("records out")
     return Clusters(records, pairs, _notes(known.large, cap), known)

@@ -116,15 +116,15 @@ def _leaders(said: Table, firsts: Table) -> Table:
     return said.join(firsts.select("row", "group"), "row").select(*RECORD, "group", "said")
 
 
-def begun(found: Found, rulings: Rulings) -> Known:
+def begun(con: BaseBackend, found: Found, rulings: Rulings) -> Known:
     """What `anew` found as `Known`, without pairs and clusters."""
-    member = coded(found.member.order_by(*RECORD).to_pyarrow())
-    described = found.described.order_by("group").drop("group").to_pyarrow()
-    placed = found.placed.to_pyarrow()
+    member = coded(engine.taken_out(con, found.member, RECORD))
+    described = engine.taken_out(con, found.described, ["group"]).drop("group")
+    placed = engine.taken_out(con, found.placed, [])
     groups, rows = np.arange(len(described), dtype=np.int32), np.arange(len(member), dtype=np.int32)
     known = Known(
         record=member.select([*POSITION, "content", "sharing"]),
-        said=np.array(whole(member["said"])),
+        said=whole(member["said"]),
         group=whole(member["group"]).astype(np.int32),
         order=rows,
         singled=rows[:0],

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from schemas.staged import STAGED_BIB, STAGED_RECORD
@@ -125,6 +126,22 @@ def drop(con: BaseBackend, *tables: Table) -> None:
             cast("Spark", con).forget(table.get_name())
         else:
             con.raw_sql(f"DROP TABLE {table.get_name()}")
+
+
+def taken_out(con: BaseBackend, table: Table, order: Sequence[str]) -> pa.Table:
+    """A temporary table in some order, which here is given up: it need not be in memory twice.
+
+    Each column can be let go for itself, which is not so of what DuckDB hands over.
+    """
+    rows = table.order_by(*order) if order else table
+    if has_workers(con):
+        return rows.to_pyarrow()
+    batches = rows.to_pyarrow_batches(chunk_size=1_000_000)
+    found = pa.Table.from_batches(
+        (batch.take(pa.array(np.arange(len(batch)))) for batch in batches), rows.schema().to_pyarrow()
+    )
+    drop(con, table)
+    return found
 
 
 def mapped(
