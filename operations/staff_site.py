@@ -23,6 +23,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Redirect
 
 from operations import onward, staff_decisions
 from operations.staff_decisions import DecisionRefusedError
+from quality import reasons
 from warehouse import lake
 
 SERVED = (b"<html ", b"<html data-served ")  # tells the scripts that somebody is signed in
@@ -157,18 +158,23 @@ def _message(status: int, chinese: str, english: str) -> HTMLResponse:
 @app.exception_handler(DecisionRefusedError)
 def refused(request: Request, error: DecisionRefusedError) -> JSONResponse:
     """A decision that can't be taken: what is wrong with it."""
-    return JSONResponse({"detail": str(error)}, 409)
+    return _said(str(error), 409)
 
 
 @app.exception_handler(RequestValidationError)
 def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
     """Input that is no decision: what is wrong with it, in one line."""
     faults = [f"{'.'.join(map(str, fault['loc'][1:])) or 'body'}: {fault['msg']}" for fault in error.errors()]
-    return JSONResponse({"detail": "; ".join(faults)}, 422)
+    return _said("; ".join(faults), 422)
 
 
 @app.exception_handler(Exception)
 def failed(request: Request, error: Exception) -> JSONResponse:
     """What we did not foresee: logged with its traceback, told without."""
     log.error("staff site: %s %s failed", request.method, request.url.path, exc_info=error)
-    return JSONResponse({"detail": "this failed inside; the log of the api-server says where"}, 500)
+    return _said("this failed inside; the log of the api-server says where", 500)
+
+
+def _said(text: str, status: int) -> JSONResponse:
+    english, chinese = reasons.in_both(text)
+    return JSONResponse({"detail": english, "detail_zh": chinese}, status)

@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from quality import decisions, expectations, openable, rules
+from quality import decisions, expectations, openable, reasons, rules
 from quality.site.words import labels
 from warehouse import engine, lake
 from warehouse.outcome import EVERY_SOURCE, Outcome
@@ -44,7 +44,7 @@ MARK = b"\xef\xbb\xbf"
 LONGEST = 1000  # characters of a value
 TEXTS = ("title_zh", "title_en", "advice_zh", "advice_en")
 COLUMNS = ["source_id", "record_id", "tag", "rule", "severity", *TEXTS, "value", "status", "first_seen"]
-REJECTED = ["source_id", "record_id", "rule", *TEXTS, "reason", "raw_file", "byte_offset"]
+REJECTED = ["source_id", "record_id", "rule", *TEXTS, "reason_zh", "reason_en", "raw_file", "byte_offset"]
 REJECTED += ["package_file", "position", "note_zh", "note_en"]
 # a spreadsheet takes what begins like this for a formula
 _TEXT = rf"CASE WHEN regexp_matches({{0}}, '^[=+@\t\r-]') THEN '''' ELSE '' END || left({{0}}, {LONGEST})"
@@ -274,6 +274,7 @@ def _of_source(folder: Path, source_id: str, found: pa.Table) -> list[dict[str, 
         told = {
             **dict.fromkeys(REJECTED),
             **row,
+            **dict(zip(("reason_en", "reason_zh"), reasons.in_both(row["reason"]), strict=True)),
             "raw_file": row["file"],
             **{name: getattr(explained, name) for name in TEXTS},
         }
@@ -333,7 +334,8 @@ def _template() -> jinja2.Template:
 def _reason(outcome: dict[str, Any]) -> list[str]:
     """Why a delivery was not used, in Chinese and English: what its gates saw, without what staff are to do."""
     failed = outcome["failed"] if outcome["verdict"] == "held" else []
-    english, chinese = expectations.in_both([decisions.failure(row) for row in failed] or [outcome["reason"]])
+    gates = expectations.in_both(decisions.failure(row) for row in failed)
+    english, chinese = gates if failed else reasons.in_both(outcome["reason"])
     return list(dict.fromkeys((chinese, english)))
 
 

@@ -5,6 +5,9 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from quality.site.words import coded
+
+CODED = ("kind", "carrier", "lang", "orig_lang")
 LONG = 600  # characters; longer texts are marked as a whole
 Row = dict[str, Any]
 
@@ -50,5 +53,8 @@ def _of_bibs(row: Row) -> list[Row]:
 
 def _field(field: Row) -> Row:
     left, right = field["left"], field["right"]
-    shown_left, shown_right = marked(left, right) if left and right else (left, right)
+    if field["name"] in CODED:
+        shown_left, shown_right = coded(field["name"], left), coded(field["name"], right)
+    else:
+        shown_left, shown_right = marked(left, right) if left and right else (left, right)
     return {"name": field["name"], "left": shown_left, "right": shown_right, "differs": left != right}

@@ -14,10 +14,10 @@ SOME = 12  # records of a held batch that its page shows
 _HELD = (
     (
         """SELECT rule, severity, count(*) AS findings, count(DISTINCT record_no) AS records,
-            any_value(value) AS value
+            any_value(value) AS value, any_value(reason) AS reason
         FROM (
-            SELECT rule, severity, record_no, value FROM read_parquet(?)
-            UNION ALL SELECT rule, 'fail', record_no, reason FROM read_parquet(?)
+            SELECT rule, severity, record_no, value, NULL AS reason FROM read_parquet(?)
+            UNION ALL SELECT rule, 'fail', record_no, NULL, reason FROM read_parquet(?)
         ) GROUP BY ALL ORDER BY severity, findings DESC, rule""",
         ("issue", "rejected"),
     ),

@@ -27,7 +27,7 @@
   }
   function failed(told) {
     return function (error) {
-      window.site.tell(told, "未记入：" + error.message, "Not recorded: " + error.message, true);
+      window.site.tell(told, "未记入：" + (error.zh || error.message), "Not recorded: " + error.message, true);
     };
   }
 

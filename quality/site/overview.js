@@ -152,7 +152,7 @@
     ["records", "rejected", "fails", "warns"].forEach(function (name) { row.appendChild(n(member[name])); });
     row.appendChild(element("td", "when", when(member.harvested_at)));
     var verdict = element("td", "", verdictTag(member.verdict));
-    if (member.reason) { verdict.title = member.reason; }
+    if (member.reason_en) { verdict.title = window.site.language() === "en" ? member.reason_en : member.reason_zh; }
     row.appendChild(verdict);
     row.appendChild(element("td", "when", when(member.failing_since)));
     window.site.nameCells(row, document.getElementById("member-table"));
@@ -210,7 +210,7 @@
   }
 
   fillChoices();
-  document.addEventListener("language", function () { fillChoices(); });
+  document.addEventListener("language", function () { fillChoices(); show(); });
   new URLSearchParams(location.search).forEach(function (value, name) {
     if (form.elements[name]) { form.elements[name].value = value; }
   });

@@ -4,13 +4,15 @@ import csv
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from .words import SITE, Row, embedded, file_of, group_of_labels, labels
+from quality import reasons
+
+from .words import SITE, Row, cut, embedded, file_of, group_of_labels, labels
 
 # Columns of a row as the script reads them; `site/overview.js` names them in the same order.
 COLUMNS = (
     "member_code", "name_zh", "name_en", "province", "regional_centre", "kind", "score", "history", "records",
-    "rejected", "fails", "warns", "unique_bibs", "harvested_at", "verdict", "failing_since", "reason", "late",
-    "rules", "file",
+    "rejected", "fails", "warns", "unique_bibs", "harvested_at", "verdict", "failing_since", "reason_zh",
+    "reason_en", "late", "rules", "file",
 )  # fmt: skip
 FALL = 5  # points of the score since the run before that call for attention
 REASON = 240  # characters of a reason in the table; the member's page has all of it
@@ -47,11 +49,13 @@ def data(members: Sequence[Row], rule_members: Sequence[Row], found: Sequence[Ro
 
 
 def _row(member: Row, rules: list[int]) -> list[object]:
+    reason_en, reason_zh = (cut(side, REASON) for side in reasons.in_both(member["reason"]))
     shown = {
         **member,
         "score": None if member["score"] is None else round(member["score"], 2),
         "history": [round(score, 1) for score in member["history"]],
-        "reason": member["reason"][:REASON],
+        "reason_zh": reason_zh,
+        "reason_en": reason_en,
         "rules": rules,
         "file": file_of(member["member_code"]),
     }

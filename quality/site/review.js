@@ -63,7 +63,7 @@
     window.site.post("judgement", body).then(function (answer) {
       mark(pair, answer);
     }, function (error) {
-      window.site.tell(told, "未记入：" + error.message, "Not recorded: " + error.message, true);
+      window.site.tell(told, "未记入：" + (error.zh || error.message), "Not recorded: " + error.message, true);
     });
   }
   function mark(pair, judged) {

@@ -41,7 +41,9 @@
     }).then(function (answer) {
       return answer.json().catch(function () { return {}; }).then(function (told) {
         if (!answer.ok) {
-          throw new Error(typeof told.detail === "string" ? told.detail : "HTTP " + answer.status);
+          var error = new Error(typeof told.detail === "string" ? told.detail : "HTTP " + answer.status);
+          error.zh = told.detail_zh || error.message;
+          throw error;
         }
         return told;
       });

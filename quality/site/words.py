@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from quality import decisions, rules, score
+from quality import decisions, reasons, rules, score
 from warehouse import lake
 
 SITE = Path(__file__).resolve().parent
@@ -47,13 +47,26 @@ def label(group: str, code: str) -> Markup:
 
 
 def two_languages(text: str | None, longest: int = 0) -> Markup:
-    """`English | 中文`, as stages write what staff read, one of them shown at a time; other text as it is.
+    """A reason, in English and Chinese where both are known (`reasons.in_both`), one of them shown at a time.
 
     What is longer than `longest` characters is cut, where that is given.
     """
-    parts = (text or "–").split(" | ")
-    sides = [f"{part[:longest]}…" if 0 < longest < len(part) else part for part in parts]
-    return both(sides[1], sides[0]) if len(parts) == 2 else escape(" | ".join(sides))
+    if not text:
+        return Markup("–")
+    english, chinese = (cut(side, longest) for side in reasons.in_both(text))
+    return both(chinese, english) if chinese != english else escape(english)
+
+
+def cut(text: str, longest: int) -> str:
+    """The text up to so many characters; all of it where that is 0."""
+    return f"{text[:longest]}…" if 0 < longest < len(text) else text
+
+
+def coded(field: str, value: str | None) -> Markup:
+    """A value of a field; that of a coded one with what its code means."""
+    group = {"kind": "record-kind", "orig_lang": "lang"}.get(field, field)
+    names = labels().get((group, value or ""))
+    return both(f"{names[0]} {value}", f"{names[1]} {value}") if names else escape(value or "–")
 
 
 def number(value: float | None, digits: int = 0) -> str:

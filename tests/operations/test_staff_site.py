@@ -6,8 +6,10 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import httpx
+import pyarrow.parquet as pq
 import pytest
 
 from operations import local_airflow
@@ -22,6 +24,8 @@ from transforms import stage as staging
 from warehouse import lake
 from warehouse.publish import publish
 
+pytestmark = pytest.mark.xdist_group("airflow")  # or each worker starts one
+
 DOUBTFUL = HAMLET | {"pub_year": 2000, "isbn": [], "publisher": None, "extent": None, "pub_place": "Londres"}
 PAIR = {
     "left_source_id": "a-1",
@@ -33,6 +37,7 @@ PAIR = {
 }
 ROLES = ("viewer", "user", "op", "admin")
 START_SECONDS = 300  # on a machine that does much else; it is up in fifteen
+RUN_SECONDS = 600  # likewise; it takes ten
 
 
 @pytest.fixture(scope="module")
@@ -61,35 +66,44 @@ def airflow(lake_of_pairs):
     """The address of an api-server with a user of each role, and their passwords."""
     local_airflow.prepare()
     local_airflow._airflow("dags", "reserialize")  # as a scheduler does: so Airflow knows what waits for what
-    port = consortium.free_port()
-    address = f"http://127.0.0.1:{port}"
+    address = f"http://127.0.0.1:{consortium.free_port()}"
+
+    def answers():
+        try:
+            return httpx.get(f"{address}/api/v2/version", timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    with component("api-server", address) as process:
+        wait_until(answers, process, START_SECONDS)
+        yield address, json.loads((local_airflow.airflow_home() / "passwords.json").read_text("utf-8"))
+
+
+@contextmanager
+def component(name, address):
+    """One of Airflow's processes beside the api-server at this address."""
     env = os.environ | local_airflow.environment()
     env |= {
-        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__PORT": address.rpartition(":")[2],
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{role}:{role}" for role in ROLES),
     }
-    log = (lake_of_pairs / "api-server.log").open("wb")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "airflow", "api-server"], env=env, stdout=log, stderr=log, start_new_session=True
-    )
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                if httpx.get(f"{address}/api/v2/version", timeout=5).status_code == 200:
-                    break
-            except httpx.HTTPError:
-                pass
-            assert process.poll() is None and time.monotonic() < deadline, (
-                lake_of_pairs / "api-server.log"
-            ).read_text()
-            time.sleep(0.2)
-        passwords = json.loads((local_airflow.airflow_home() / "passwords.json").read_text("utf-8"))
-        yield address, passwords
-    finally:
-        local_airflow._stop([process])
-        log.close()
+    with (lake.home() / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "airflow", name], env=env, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            yield process
+        finally:
+            local_airflow._stop([process])
+
+
+def wait_until(true, process, seconds):
+    deadline = time.monotonic() + seconds
+    while not true():
+        alive = process.poll() is None and time.monotonic() < deadline
+        assert alive, "\n".join(log.read_text("utf-8")[-5000:] for log in lake.home().glob("*.log"))
+        time.sleep(0.2)
 
 
 @pytest.fixture
@@ -382,3 +396,26 @@ def test_the_audit_log_has_the_decision(airflow, as_role):
     ).json()
     last = max(logged["event_logs"], key=lambda entry: entry["event_log_id"])
     assert last["owner"] == "admin" and "两版" in last["extra"]
+
+
+def test_the_catalogue_that_was_queued_is_built_with_the_batch(airflow):
+    """The last of the file, since a scheduler runs what was queued."""
+    address, passwords = airflow
+    headers = bearer(address, passwords)
+    for dag_id in set(local_airflow.DAGS) - {"build_catalog"}:
+        httpx.patch(f"{address}/api/v2/dags/{dag_id}", json={"is_paused": True}, headers=headers, timeout=60)
+    for held in decisions.held(["s"]):  # where it runs alone
+        asked = {"source_id": "s", "batch_id": held.batch_id, "decision": "accept", "why": "全部"}
+        httpx.post(f"{address}/data-quality/api/batch", json=asked, headers=headers, timeout=60)
+
+    def built():
+        answer = httpx.get(f"{address}/api/v2/dags/build_catalog/dagRuns", headers=headers, timeout=60)
+        states = [run["state"] for run in answer.json()["dag_runs"]]
+        assert "failed" not in states
+        return "success" in states
+
+    with component("scheduler", address) as scheduler:
+        wait_until(built, scheduler, RUN_SECONDS)
+    newest = lake.catalog_build(lake.catalog_builds()[-1])
+    records = pq.read_table(newest / "bib_record.parquet", columns=["source_id"])
+    assert records["source_id"].to_pylist().count("s") == 60 + 30
