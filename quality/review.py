@@ -5,9 +5,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from quality.site.words import coded
+from quality.site.words import CODED, coded
 
-CODED = ("kind", "carrier", "lang", "orig_lang")
 LONG = 600  # characters; longer texts are marked as a whole
 Row = dict[str, Any]
 

@@ -124,10 +124,11 @@ CREATE MACRO entered_in(format, coded, general) AS
 -- nobody said.
 CREATE MACRO is_local(format, found) AS found = '9' OR (found = '|' AND format <> 'marc21');
 
--- Is it literature, or a general collection, by its class?  The Library of Congress gives such works no subject.
--- (Languages and literatures stand together in PA to PM; a subject more is never asked for.)
+-- Is it literature, a screenplay (PN1997) or a general collection, by its class?  The Library of Congress gives such
+-- works no subject.  (Languages and literatures stand together in PA to PM; a subject more is never
+-- asked for.)
 CREATE MACRO is_literature(lcc, ddc) AS
-    regexp_matches(coalesce(lcc[1], ''), '^(P[AGHJKLQRSTZ]|AC)[0-9 ]')
+    regexp_matches(coalesce(lcc[1], ''), '^(P[AGHJKLQRSTZ]|AC)[0-9 ]|^PN1997([^0-9]|$)')
     OR regexp_matches(coalesce(ddc[1], ''), '^8[0-9]{2}|\[(Fic|E)\]');
 
 -- The check digit of a citizen identity number (GB 11643): weighted by 2^17 … 2^0 modulo 11 all digits (X is 10) give 1.

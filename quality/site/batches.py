@@ -15,10 +15,9 @@ _HELD = (
     (
         """SELECT rule, severity, count(*) AS findings, count(DISTINCT record_no) AS records,
             any_value(value) AS value, any_value(reason) AS reason
-        FROM (
-            SELECT rule, severity, record_no, value, NULL AS reason FROM read_parquet(?)
-            UNION ALL SELECT rule, 'fail', record_no, NULL, reason FROM read_parquet(?)
-        ) GROUP BY ALL ORDER BY severity, findings DESC, rule""",
+        FROM read_parquet(?)
+        LEFT JOIN (SELECT record_no, rule, reason FROM read_parquet(?)) USING (record_no, rule)
+        GROUP BY ALL ORDER BY severity, findings DESC, rule""",
         ("issue", "rejected"),
     ),
     (
@@ -117,7 +116,7 @@ def _look_into(batch: Batch) -> None:
         found, batch.records, batch.set_aside = (
             con.execute(sql, [files[name] for name in names]).to_arrow_table().to_pylist() for sql, names in _HELD
         )
-    batch.found = explained(found)
+    batch.found, batch.set_aside = explained(found), explained(batch.set_aside)
 
 
 def _by_batch(rows: list[Row]) -> dict[tuple[str, str], list[Row]]:

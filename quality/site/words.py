@@ -18,6 +18,7 @@ from warehouse import lake
 
 SITE = Path(__file__).resolve().parent
 GOOD, FAIR = 95, 85
+CODED = {"kind": "record-kind", "carrier": "carrier", "lang": "lang", "orig_lang": "lang"}  # field: its labels
 Row = dict[str, Any]
 
 
@@ -57,16 +58,24 @@ def two_languages(text: str | None, longest: int = 0) -> Markup:
     return both(chinese, english) if chinese != english else escape(english)
 
 
+def value_of(text: str, rule: rules.Rule, longest: int) -> Markup:
+    """The value of a finding, cut; what a reader says of it, in English and Chinese."""
+    chinese = reasons.in_chinese(text) if rule.table == "reader" else None
+    return both(cut(chinese, longest), cut(text, longest)) if chinese else escape(cut(text, longest))
+
+
 def cut(text: str, longest: int) -> str:
     """The text up to so many characters; all of it where that is 0."""
     return f"{text[:longest]}…" if 0 < longest < len(text) else text
 
 
-def coded(field: str, value: str | None) -> Markup:
-    """A value of a field; that of a coded one with what its code means."""
-    group = {"kind": "record-kind", "orig_lang": "lang"}.get(field, field)
-    names = labels().get((group, value or ""))
-    return both(f"{names[0]} {value}", f"{names[1]} {value}") if names else escape(value or "–")
+def coded(field: str, code: str | None) -> Markup | None:
+    """What a code in a field means; the code of a language stands behind it."""
+    if not code:
+        return None
+    names = labels().get((CODED[field], code))
+    behind = f" {code}" if CODED[field] == "lang" else ""
+    return both(*(name + behind for name in names)) if names else escape(code)
 
 
 def number(value: float | None, digits: int = 0) -> str:
@@ -159,6 +168,7 @@ def environment(**common: object) -> jinja2.Environment:
         file_of=file_of,
         embedded=embedded,
         two_languages=two_languages,
+        value_of=value_of,
     )
     made.globals.update(
         t=both,

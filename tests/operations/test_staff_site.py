@@ -301,7 +301,9 @@ def test_a_held_batch_is_shown_with_its_gates_and_accepted(airflow, page):  # no
         "退回记录的百分比" in failed.inner_text() and "≤ 5" in failed.inner_text() and "25" in failed.inner_text()
     )
     page.get_by_text("A title 100").wait_for()
-    page.get_by_text("缺题名，记录退回").wait_for()
+    found = page.locator("section[aria-labelledby=findings] tr", has_text="缺题名，记录退回")
+    assert found.locator("td.n").all_inner_texts() == ["10", "10"]
+    assert "没有正题名（200$a、245$a 或 title）" in found.inner_text()
     page.get_by_role("button", name="接受", exact=True).click()
     assert page.get_by_text("请先写明理由").is_visible()
     page.get_by_label("理由").fill("已知的学位论文导出")
