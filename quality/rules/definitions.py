@@ -16,6 +16,8 @@ one cell, and where sources differ, the latest stands there.
 
 Sources: MARC 21 Format for Bibliographic Data (Library of Congress); UNIMARC Manual, Bibliographic Format (IFLA);
 CNMARC as GB/T 33286 and cataloguing practice have it.  `bench/definitions.py` took them from published schemas.
+Years since when something is obsolete hardly stand there: those of UNIMARC and of the code lists were written down
+from the editions that made the change.  Where none stands, what is obsolete counts whenever it was entered.
 """
 
 import csv
