@@ -13,6 +13,7 @@ A secret that was handed out is known to this module from then on: `masked` take
 log record of the process goes through it, since libraries log addresses and errors that quote what was sent.
 """
 
+import base64
 import json
 import logging
 import os
@@ -52,7 +53,16 @@ def of(source: Source) -> dict[str, str]:
     for name, value in found.items():
         if name not in OPEN:
             _remember(value)
+    if basic := _basic(found):
+        _remember(basic)
     return found
+
+
+def _basic(given: Mapping[str, str]) -> str:
+    """How HTTP writes user and password (RFC 7617); "" without them."""
+    if not given.get("password"):
+        return ""
+    return base64.b64encode(f"{given.get('user', '')}:{given['password']}".encode()).decode()
 
 
 def _from_environment(source: Source) -> dict[str, str]:
@@ -124,7 +134,7 @@ def refuse_echo(content: bytes, given: Mapping[str, str]) -> None:
     Raises:
         HarvestError: it does.
     """
-    for name, value in given.items():
+    for name, value in {**given, "login": _basic(given)}.items():
         if name not in OPEN and len(value) >= TELLING and value.encode() in content:
             raise HarvestError(
                 f"the answer holds the {name} that was sent, so it was not kept; tell the member that its server "

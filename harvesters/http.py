@@ -267,4 +267,4 @@ def _said(error: Exception) -> str:
     cause = getattr(error.args[0], "reason", error.args[0]) if error.args else type(error).__name__
     text = re.sub(r"<[^>]*>:? ?", "", str(cause))
     text = re.sub(r"^\w+\(.*?\): ", "", text)
-    return re.sub(r"(//)[^/@\s]*@|\?\S*", r"\1", text)[:300]
+    return credentials.masked(re.sub(r"(//)[^/@\s]*@|\?\S*", r"\1", text))[:300]

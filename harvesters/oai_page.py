@@ -22,6 +22,7 @@ from xml.parsers import expat
 
 from lxml import etree
 
+from harvesters import credentials
 from harvesters.containers import BLANK, XML, container
 from harvesters.http import TransientError
 from harvesters.landing import HarvestError, count_records
@@ -218,7 +219,7 @@ def _root(content: bytes) -> Any:
 def _page(root: Any, content: bytes, verb: str, named: list[bytes], records: int, damaged: int = 0) -> Page:
     errors = root.findall(NAMESPACE + "error")
     if errors:
-        said = "; ".join(f"{e.get('code')}: {(e.text or '').strip()[:200]}" for e in errors)
+        said = "; ".join(f"{e.get('code')}: {credentials.masked((e.text or '').strip())[:200]}" for e in errors)
         raise OAIError(errors[0].get("code", ""), f"the source answered {said}")
     body = root.find(NAMESPACE + verb)
     if body is None:

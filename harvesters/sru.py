@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 import requests
 from lxml import etree
 
-from harvesters import searched
+from harvesters import credentials, searched
 from harvesters.http import USER_AGENT, Session, TransientError, shown_address
 from harvesters.landing import Harvested, HarvestError
 from harvesters.registry import Source
@@ -192,7 +192,8 @@ def _surrogate_of(record: Any) -> dict[str, str]:
 
 
 def _diagnostic(told: dict[str, str]) -> HarvestError:
-    code, message, details = _code(told), told.get("message", "")[:200], told.get("details", "")[:200]
+    code = _code(told)
+    message, details = (credentials.masked(told.get(name, ""))[:200] for name in ("message", "details"))
     if code in TEMPORARY:
         return TransientError(f"diagnostic {code}: {message} {details}".strip())
     return Diagnostic(code, message, details)

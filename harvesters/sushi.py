@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from harvesters import landing, usage_door
+from harvesters import credentials, landing, usage_door
 from harvesters.compressed import UnreadableError
 from harvesters.counter import PARTIAL
 from harvesters.http import USER_AGENT, Session, TransientError, shown_address
@@ -262,7 +262,7 @@ def _exceptions(content: bytes) -> list[tuple[int, str]]:
     if not listed and "Code" in found:
         listed = [found]
     return [
-        (int(one["Code"]), f"{one.get('Message', '')} {one.get('Data') or ''}".strip()[:200])
+        (int(one["Code"]), credentials.masked(f"{one.get('Message', '')} {one.get('Data') or ''}".strip())[:200])
         for one in listed
         if isinstance(one, dict) and str(one.get("Code", "")).isdecimal()
     ]
