@@ -246,7 +246,12 @@ ALL = (
         quirks=(
             *ARRIVING,
             SETTLE,
-            Quirk("host_key", "fingerprint of the server's key", "", r"SHA256:[A-Za-z0-9+/]{43}"),
+            Quirk(
+                "host_key",
+                "fingerprint of the server's key, as ssh-keygen -l shows it",
+                "",
+                r"SHA256:[A-Za-z0-9+/]{43}",
+            ),
             Quirk("attempts", "how often to connect before the harvest ends", "3", WHOLE),
             Quirk("first_wait", "seconds before the second attempt; doubled after each", "2", NUMBER),
         ),
