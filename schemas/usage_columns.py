@@ -43,7 +43,7 @@ READER = (
     ),
     col("department", STRING, "Department or school of the reader", "院系"),
 )
-_SHARED = ("; published where 5 readers of the member or more share it", "（发布时少于 5 人者为空）")
+_SHARED = ("; published where 5 readers or more of the member share what is said", "（发布时少于 5 人者为空）")
 OF_READER = tuple(
     replace(column, english=column.english + _SHARED[0], chinese=column.chinese + _SHARED[1]) for column in READER
 )
@@ -63,7 +63,7 @@ ISBN_MENDED = key(
     "isbn_mended",
     BOOL,
     "The ISBN came as 9.78750372790E+12 from a spreadsheet; its check digit was worked out",
-    "书号由科学计数法还原，校验位为推算",
+    "书号校验位为推算（由科学计数法还原）",
 )
 
 
