@@ -34,7 +34,7 @@ ADVICE = {
     "badArgument": "the source refuses the request; check metadata_prefix and set_spec in sources.csv",
     "badVerb": "the source does not understand OAI-PMH 2.0; check the address in sources.csv",
     "badResumptionToken": "its token expired twice; harvest again, or ask the member for longer-lived tokens",
-    "noRecordsMatch": "its list broke off twice where a page was due; tell the member",
+    "noRecordsMatch": "twice there was no page where one was due; tell the member",
 }
 
 

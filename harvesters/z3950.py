@@ -200,5 +200,5 @@ class Target:
         try:
             self._tunnel = tls.Tunnel(host, port, tls.Context(self.source), self.patience.read_timeout)
         except OSError as error:
-            raise ZoomError(zoom.CONNECT, f"no connection over TLS: {error}") from error
+            raise ZoomError(zoom.CONNECT, f"no connection: {error}") from error
         return f"unix:{self._tunnel.path}"
