@@ -183,12 +183,13 @@ def _subfield(buffer, attributes, n, marc):
 
 @compiled()
 def _says_deleted(buffer, attributes, n):
-    """Does an OAI header tell of a deletion?"""
-    deleted = False
+    """Does an OAI header tell of a deletion?  Negative where its status is another word."""
+    deleted = 0
     for k in range(n):
         start, value = attributes[NAMED, k], attributes[VALUE, k]
         if first(buffer, start, min(attributes[NAME_END, k] - start, 8)) == _STATUS_WORD:
-            deleted = first(buffer, value, min(attributes[VALUE_END, k] - value, 8)) == _DELETED_WORD
+            is_word = first(buffer, value, min(attributes[VALUE_END, k] - value, 8)) == _DELETED_WORD
+            deleted = 1 if is_word else -1
     return deleted
 
 
@@ -204,8 +205,11 @@ def _element(buffer, p, parent, n_spaces, known, marc, work):
     if plain:
         kind, fact = _child(parent, _named(buffer, local, name_end), marc[_FACTS])
         marc[_FACTS] |= fact
-    if kind == _HEADER and _says_deleted(buffer, attributes, n):
-        marc[_FACTS] |= _IS_DELETED
+    if kind == _HEADER:
+        deleted = _says_deleted(buffer, attributes, n)
+        plain = deleted >= 0
+        if deleted > 0:
+            marc[_FACTS] |= _IS_DELETED
     elif kind in (_CONTROLFIELD, _DATAFIELD):
         plain = _field(buffer, attributes, n, marc)
     elif kind == _SUBFIELD:

@@ -153,6 +153,11 @@ def _unpacked(text: str | None) -> Any:
         return None
 
 
+def _is_deleted(header: Any) -> bool:
+    """Whether an OAI header tells of a deletion, in whatever case it does."""
+    return bool(header.get("status", "").strip().lower() == "deleted")
+
+
 def _read(record: Any, columns: Columns, row: dict[str, Any], needs_header: bool) -> tuple[str, str]:
     """Add the fields of a record element and complete its row; the rule and reason why it can't be, or ""."""
     header, payload = _payload(record)
@@ -160,7 +165,7 @@ def _read(record: Any, columns: Columns, row: dict[str, Any], needs_header: bool
         return "xml-without-header", "an OAI-PMH record without a header, or a header without a record around it"
     identifier = _child(header, "identifier") if header is not None else None
     row["record_id"] = (identifier.text or "").strip() or None if identifier is not None else None
-    if header is not None and header.get("status") == "deleted":
+    if header is not None and _is_deleted(header):
         row["status"] = "deleted"
         return ("", "") if row["record_id"] else ("xml-without-metadata", "a deleted header has no identifier")
     if payload is None:
@@ -285,7 +290,7 @@ def headers(content: bytes) -> set[str]:
         page = etree.fromstring(content, _parser())
     except etree.XMLSyntaxError:
         page = etree.fromstring(mend(content)[0], _parser())
-    found = (one.find("{*}identifier") for one in page.iter("{*}header") if one.get("status") != "deleted")
+    found = (one.find("{*}identifier") for one in page.iter("{*}header") if not _is_deleted(one))
     return {(one.text or "").strip() for one in found if one is not None}
 
 

@@ -32,7 +32,7 @@ PIECES = """
 """.split()
 ATTRIBUTES = """
     xmlns:a='http://a/' xmlns='' xmlns:m='u' xmlns:m='' xmlns:oai='http://www.w3.org/XML/1998/namespace' id='1'
-    xml:lang='zh' xml:space='x' xml:id='1' code='a' tag='001' tag='690' ind1='1' status='deleted'
+    xml:lang='zh' xml:space='x' xml:id='1' code='a' tag='001' tag='690' ind1='1' status='deleted' status='Deleted'
     xsi:type='q' a:b='1'
 """.split()
 PIECES += ["\r", "\r\n", "\n", " ", "\t", "\x0b", "\x85", "\u2003", "<controlfield tag='001'>z</controlfield>"]

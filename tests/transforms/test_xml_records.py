@@ -54,8 +54,9 @@ def test_a_collection():
     assert not rejected
 
 
-def test_oai_page_with_nested_records_and_a_deletion():
-    content = oai(oai_record(1, MARC.format(id="1", title="x")), oai_record(2, "", ' status="deleted"'))
+@pytest.mark.parametrize("status", ["deleted", "Deleted", " DELETED "])
+def test_oai_page_with_nested_records_and_a_deletion(status):
+    content = oai(oai_record(1, MARC.format(id="1", title="x")), oai_record(2, "", f' status="{status}"'))
     records, _, _ = read(content)
     assert [(row["record_id"], row["control_number"], row["status"]) for row in records] == [
         ("oai:demo:1", "1", "clean"),
