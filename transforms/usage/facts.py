@@ -62,11 +62,18 @@ def _write(con: duckdb.DuckDBPyConnection, table: Table, folder: Path) -> None:
     """Write one fact table piece by piece, so that memory does not grow with it."""
     columns = [column.name for column in table.columns]
     sql = (FACTS / f"{table.name}.sql").read_text("utf-8")
-    reader = con.execute(f"SELECT {', '.join(columns)} FROM ({sql})").to_arrow_reader(PIECE)
+    made = f"({sql})"
+    if (
+        "WITH " in sql
+    ):  # DuckDB 1.5.6 can wait for itself for ever where much of such a query is read piece by piece
+        con.execute(f"CREATE OR REPLACE TEMP TABLE made_fact AS {made}")
+        made = "made_fact"
+    reader = con.execute(f"SELECT {', '.join(columns)} FROM {made}").to_arrow_reader(PIECE)
     with pq.ParquetWriter(folder / f"{table.name}.parquet", table.schema, **lake.PARQUET) as file:
         for batch in reader:
             if len(batch):
                 file.write_table(lake.conform(table.full_name, pa.Table.from_batches([batch])))
+    con.execute("DROP TABLE IF EXISTS made_fact")
 
 
 # --- counting --------------------------------------------------------------------------------------------
