@@ -44,7 +44,7 @@ FALLING = ("year_gap", "coded_gap", "pages_gap", "edition")
 
 def compared(records: list[Path]) -> pa.Table:
     """The columns that matching compares, of all records of some files."""
-    con = ibis.duckdb.connect()
+    con = ibis.duckdb.from_connection(engine.connect())
     bib = con.create_table("bib", ibis.memtable(parse.parse_files(records)))
     return candidates.numbered(candidates.prepare(bib)).order_by("row").to_pyarrow()
 

@@ -35,7 +35,7 @@ def judged(text: str, day: int = 0, who: str = "Li", why: str = "seen on the she
 
 def together(rulings: Rulings, *sources: list[dict]) -> set[frozenset[str]]:
     tables = [bibs(name, records) for name, records in zip("abcdefgh", sources, strict=False)]
-    con = ibis.duckdb.connect()
+    con = ibis.duckdb.from_connection(engine.connect())
     table = con.create_table("bib", ibis.memtable(pa.concat_tables(tables)))
     found: dict[int, set[str]] = {}
     result = match.cluster(con, table, rulings=rulings)
@@ -164,7 +164,7 @@ def test_a_contradicting_must_join_is_not_applied() -> None:
 
 
 def test_match_says_who_decided() -> None:
-    con = ibis.duckdb.connect()
+    con = ibis.duckdb.from_connection(engine.connect())
     tables = [bibs("a", [HAMLET]), bibs("b", [OTHER]), bibs("c", [HAMLET | {"publisher": "Penguin"}])]
     table = con.create_table("bib", ibis.memtable(pa.concat_tables(tables)))
     pairs = match.cluster(con, table, rulings=rule("a = b", "a ! c")).pairs.to_pylist()

@@ -12,6 +12,7 @@ import pytest
 from transforms import candidates, components, match
 from transforms.score import WEIGHTS, load_card, score
 from transforms.scored import SCORED
+from warehouse import engine
 
 from .staged_records import ANALYSIS, HAMLET, bibs
 
@@ -19,7 +20,7 @@ from .staged_records import ANALYSIS, HAMLET, bibs
 def clusters(*sources: list[dict], cap: int = candidates.BLOCK_CAP) -> match.Clusters:
     """Match the records of sources a, b, c …"""
     tables = [bibs(name, records) for name, records in zip("abcdefgh", sources, strict=False)]
-    con = ibis.duckdb.connect()
+    con = ibis.duckdb.from_connection(engine.connect())
     return match.cluster(con, con.create_table("bib", ibis.memtable(pa.concat_tables(tables))), cap=cap)
 
 
@@ -264,7 +265,7 @@ def test_any_shared_isbn_counts() -> None:
 
 def test_no_records() -> None:
     empty = bibs("a", [HAMLET]).slice(0, 0)
-    con = ibis.duckdb.connect()
+    con = ibis.duckdb.from_connection(engine.connect())
     found = match.cluster(con, con.create_table("bib", ibis.memtable(empty)))
     assert (len(found.records), len(found.pairs), found.notes) == (0, 0, [])
 
@@ -300,7 +301,7 @@ def test_pairs_are_distinct_and_ordered() -> None:
 
 
 def test_score_does_not_depend_on_how_pairs_are_cut_into_batches() -> None:
-    con = ibis.duckdb.connect()
+    con = ibis.duckdb.from_connection(engine.connect())
     records = pa.concat_tables([bibs(name, [HAMLET, ANALYSIS, HAMLET | {"publisher": name}]) for name in "abcd"])
     bib = candidates.prepare(con.create_table("bib", ibis.memtable(records)))
     groups = con.create_table("rows", candidates.numbered(bib).rename(group="row"))

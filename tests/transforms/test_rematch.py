@@ -13,7 +13,7 @@ import pytest
 from transforms import catalog, match, rematch
 from transforms.judgement import Judgement, Rulings, resolve
 from transforms.known import Known, load
-from warehouse import lake
+from warehouse import engine, lake
 
 from .staged_records import ANALYSIS, HAMLET, bibs, register, stage
 from .test_judgement import judged
@@ -76,7 +76,7 @@ def matched(
     bib: pa.Table, rulings: Rulings, known: Known | None = None
 ) -> tuple[pa.Table, pa.Table, list[str], Known]:
     """Records, pairs, notes and what is known of a run in a connection of its own."""
-    con = ibis.duckdb.connect()
+    con = ibis.duckdb.from_connection(engine.connect())
     table = con.create_table("bib", ibis.memtable(bib))
     found = match.cluster(con, table, cap=CAP, rulings=rulings, known=known)
     return found.records, found.pairs, found.notes, found.known
