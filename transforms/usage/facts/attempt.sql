@@ -10,7 +10,8 @@ WITH known AS (
     LEFT JOIN named_member AS named ON named.name = lower(regexp_replace(supplier, '^[A-Z]+:', ''))
 )
 -- numbers of requests are a library's own: only with the same borrower are two rows one attempt
-SELECT known.*, known.role = 'lend' AND own.request_id IS NOT NULL AS told_twice
+-- (a condition on one side alone would make each row be compared with each)
+SELECT known.*, own.request_id IS NOT NULL AS told_twice
 FROM known LEFT JOIN (SELECT DISTINCT member_code, request_id, supplier_code FROM known WHERE role = 'borrow') AS own
-    ON known.role = 'lend' AND own.member_code = known.partner_code AND own.request_id = known.request_id
-        AND own.supplier_code = known.supplier_code
+    ON own.member_code = CASE WHEN known.role = 'lend' THEN known.partner_code END
+        AND own.request_id = known.request_id AND own.supplier_code = known.supplier_code
