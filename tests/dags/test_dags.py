@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 from operations import local_airflow
 from tests.dags import postgres
 from tests.operations import mailbox
-from tests.transforms.usage.planted import CARD, HEADS, IDENTITY, MORE, NAME, PHONE, leaks, written
+from tests.transforms.usage.planted import CARD, HEADS, IDENTITY, MAIL, MORE, NAME, PHONE, leaks, written
 from warehouse import engine, lake
 
 LIGHT = {"typing", "airflow.sdk", "harvesters.pools", "operations", "operations.batches", "operations.notices"}
@@ -51,7 +51,7 @@ def one(sql: str, *values: str):
 def plant(home: Path) -> None:
     """Personal data in a log of loans, in its cells and its name."""
     rows = [f"P{n},loan,2025-03-0{n},B1,{CARD},{MORE}" for n in range(1, 8)]
-    rows += [f"P8,loan,{NAME},{PHONE},{CARD},{MORE}", f"P9,loan,2025-03-09,{IDENTITY},{CARD},{MORE}"]
+    rows += [f"P8,loan,{NAME},{MAIL},{CARD},{MORE}", f"P9,loan,2025-03-09,{IDENTITY},{CARD},{MORE}"]
     text = "\n".join([f"event_id,event_type,event_time,barcode,reader,{HEADS}", *rows])
     (home / "sample" / "exports" / "D11001-loans" / f"{NAME}-{PHONE}.csv").write_text(text, "utf-8")
 
@@ -65,7 +65,7 @@ def test_the_dags_build_the_union_of_a_small_consortium(small_consortium, tmp_pa
     assert one("SELECT count(*) FROM catalog.loan WHERE event_id LIKE 'P_'") == (7,)
     files = written(small_consortium, scratch, but=small_consortium / "sample" / "exports")
     files |= {"out": result.stdout.encode(), "err": result.stderr.encode()}
-    assert any("airflow/logs" in name for name in files) and any(name.endswith("airflow.db") for name in files)
+    assert any(name.endswith("airflow.db") for name in files)  # its logs went to the output
     assert leaks(files) == []
     bibs, records = one("SELECT (SELECT count(*) FROM catalog.bib), (SELECT count(*) FROM catalog.bib_record)")
     assert 0 < bibs < records
