@@ -12,6 +12,7 @@ import pytest
 
 from bench import match, union, vocabulary
 from bench.changes import CHANGE_BITS
+from bench.truth import against_truth
 from schemas.columns import MATCH_KEYS
 from schemas.staged import STAGED_BIB
 from transforms import keys
@@ -82,7 +83,7 @@ def test_wrong_and_missed_are_told_by_kind(tmp_path: Path) -> None:
     pq.write_table(truth, tmp_path / "truth.parquet")
     found = pa.table({"record_no": range(7), "cluster": [5, 5, 5, 5, 8, 8, 9]})
     pq.write_table(found, tmp_path / "found.parquet")
-    figures = match.against_truth(tmp_path)
+    figures = against_truth(tmp_path)
     assert figures["wrong"] == figures["might"] == {"volume": 1}
     assert figures["missed"] == {"title_typo": 1.0, "all": round(1 / 7, 4)}
     assert (figures["precision"], figures["recall"]) == (3 / 7, 3 / 5)

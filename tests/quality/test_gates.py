@@ -150,8 +150,8 @@ def test_a_batch_like_those_before_passes_every_gate():
 def test_a_file_that_breaks_its_contract_is_held(monkeypatch):
     """No writer of ours makes such a file; one that did would be found."""
 
-    def spoilt(source, outcome, landed, folder, full):
-        before = original(source, outcome, landed, folder, full)
+    def spoilt(source, outcome, landed, folder, *rest):
+        before = original(source, outcome, landed, folder, *rest)
         bib = pq.read_table(folder / "bib.parquet")
         pq.write_table(pa_twice(bib), folder / "bib.parquet")
         return before
