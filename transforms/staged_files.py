@@ -2,12 +2,13 @@
 
 import gc
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -28,13 +29,13 @@ class PartsLostError(Exception):
     """Not every part of a batch came back; its files changed while they were read, or a reader differs."""
 
 
-@dataclass
-class Counted:
-    """What a process saw of a batch, its own parts or not; and the formats of its own."""
+class Done(NamedTuple):
+    """A part that was staged: its number, how many records it has, their formats so far, what is told of it."""
 
-    parts: int = 0
-    records: int = 0
-    formats: frozenset[str] = frozenset()
+    number: int
+    records: int
+    formats: frozenset[str]
+    told: Any
 
 
 @dataclass(frozen=True)
@@ -57,32 +58,39 @@ class Batch:
     look: Callable[[Part], tuple[dict[str, pa.Table], Any]]
     part_records: int = PART_RECORDS
 
-    def staged(self, folder: Path, pieces: Iterator[int], seen: Counted) -> Iterator[tuple[int, Any]]:
-        """Stage some pieces into the files of a folder: the number of each part, and what is told of it.
+    def staged(self, folder: Path, pieces: Iterator[int], sizes: list[int] | None = None) -> Iterator[Done]:
+        """Stage some pieces into the files of a folder.
 
-        All is read, since only then it is known where a piece begins; that is a twelfth of the work.
+        All before them is read, since only then it is known where a piece begins; that is a twelfth of the work.
+        `sizes` gets the number of records of each part that was read, staged or not.
         """
         with _Files(folder, self.source_id, self.batch_id) as files:
             wanted = next(pieces, CLOSED)
-            for chunks in chunked(self.contents, self.hints, self.part_records):
-                number = seen.parts
-                seen.parts += 1
-                seen.records += sum(len(chunk.records) for _, chunk in chunks)
-                if CLOSED < wanted < number // PIECE_PARTS:
+            for number, chunks in enumerate(chunked(self.contents, self.hints, self.part_records)):
+                records = sum(len(chunk.records) for _, chunk in chunks)
+                if sizes is not None:
+                    sizes.append(records)
+                if number // PIECE_PARTS > wanted:
                     files.end_piece()
                     wanted = next(pieces, CLOSED)
-                if wanted == number // PIECE_PARTS:
+                    if wanted == CLOSED:
+                        return
+                if number // PIECE_PARTS == wanted:
                     tables, told = self.look(part(chunks, self.hints, self.source_id, self.batch_id))
                     files.write(tables)
-                    yield number, told
+                    yield Done(number, records, files.checker.formats, told)
             files.end_piece()
-            seen.formats |= files.checker.formats
 
-    def helped(self, folder: Path, pieces: Iterator[int]) -> Iterator[tuple[int, Any] | Counted]:
-        """As `staged`, with what was seen at the end."""
-        seen = Counted()
-        yield from self.staged(folder, pieces, seen)
-        yield seen
+    def rehearse(self) -> None:
+        """Stage the first records for nothing: compiled code is loaded, and the rules are planned."""
+        with tempfile.TemporaryDirectory() as folder:
+            few = replace(self, part_records=1, look=_whole)
+            for _ in few.staged(Path(folder), iter([0])):
+                pass
+
+
+def _whole(part: Part) -> tuple[dict[str, pa.Table], None]:
+    return part.tables, None
 
 
 class _Files:
@@ -129,7 +137,7 @@ class StagedFiles:
         self._formats: frozenset[str] = frozenset()
         self._side = folder / SIDE
         self._side.mkdir()
-        self._team = Team(batch.helped, self._side, processes - 1)
+        self._team = Team(batch.staged, batch.rehearse, self._side, processes - 1)
 
     def __enter__(self) -> "StagedFiles":
         self._team.__enter__()
@@ -144,35 +152,33 @@ class StagedFiles:
         Raises:
             PartsLostError: not every part came back.  What fails in a helper is raised too.
         """
-        own = Counted()
-        all_seen, waiting, turn = [own], dict[int, Any](), 0
+        sizes: list[int] = []
+        waiting: dict[int, Any] = {}
+        came: dict[int, int] = {}
 
-        def take(message: tuple[int, Any] | Counted) -> None:
-            if isinstance(message, Counted):
-                all_seen.append(message)
-            else:
-                waiting[message[0]] = message[1]
+        def take(done: Done) -> None:
+            waiting[done.number], came[done.number] = done.told, done.records
+            self._formats |= done.formats
 
-        for number, told in self._batch.staged(self._folder, iter(self._team.claims, CLOSED), own):
-            waiting[number] = told
-            if number >= PIECE_PARTS:  # more than a helper takes to start
+        turn = 0
+        for own in self._batch.staged(self._folder, iter(self._team.claims, CLOSED), sizes):
+            take(own)
+            if own.number >= PIECE_PARTS:  # more than a helper takes to start
                 self._team.ask()
-            for message in self._team.received():
-                take(message)
+            for done in self._team.received():
+                take(done)
             while turn in waiting:
                 yield waiting.pop(turn)
                 turn += 1
-        for message in self._team.rest():
-            take(message)
+        for done in self._team.rest():
+            take(done)
         for number in sorted(waiting):
             yield waiting[number]
-        seen = {(one.parts, one.records) for one in all_seen}
-        if seen != {(turn + len(waiting), own.records)}:
+        if came != dict(enumerate(sizes)):
             raise PartsLostError(
-                f"{self._batch.source_id}, batch {self._batch.batch_id}: {turn + len(waiting)} parts of "
-                f"{sorted(seen)} (parts, records) came back; stage the batch again"
+                f"{self._batch.source_id}, batch {self._batch.batch_id}: {len(came)} parts of {len(sizes)} came "
+                f"back, with {sum(came.values())} records of {sum(sizes)}; stage the batch again"
             )
-        self._formats = frozenset[str]().union(*(one.formats for one in all_seen))
 
     def finish(self, issues: pa.Table | None = None) -> None:
         """Put the files together and add findings: those given, and of rules that compare records of the batch."""

@@ -22,6 +22,7 @@ from typing import Any
 CLOSED = -1
 MOST = 4  # processes that share a work; all read all of it, so more would bring little
 Work = Callable[[Path, Iterator[int]], Iterator[Any]]  # folder to write to, pieces to do; messages
+Asked = tuple[Work, Callable[[], None], Path, Path, int]  # work, what readies for it, folder, claims, who helps
 
 
 def processes() -> int:
@@ -77,13 +78,13 @@ class _Helper:
         self._process = context.Process(target=_serve, args=(theirs, os.getpid()), daemon=True)
         self._process.start()
         theirs.close()
-        self._works: SimpleQueue[tuple[tuple[Work, Path, Path, int], SimpleQueue[Any]] | None] = SimpleQueue()
+        self._works: SimpleQueue[tuple[Asked, SimpleQueue[Any]] | None] = SimpleQueue()
         threading.Thread(target=self._speak, daemon=True).start()
 
-    def begin(self, work: Work, folder: Path, claims: Path) -> "SimpleQueue[Any]":
+    def begin(self, work: Work, ready: Callable[[], None], folder: Path, claims: Path) -> "SimpleQueue[Any]":
         """Ask for help; messages come into the queue, the last of them None or an error."""
         inbox: SimpleQueue[Any] = SimpleQueue()
-        self._works.put(((work, folder, claims, self.who), inbox))
+        self._works.put(((work, ready, folder, claims, self.who), inbox))
         return inbox
 
     def dismiss(self) -> None:
@@ -112,11 +113,16 @@ class _Helper:
 def _serve(connection: Connection, parent: int) -> None:
     """Help with each work that is sent, until the process that wants help is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who has the work
+    is_ready = False
     while True:
         try:
-            work, folder, path, who = connection.recv()
+            work, ready, folder, path, who = connection.recv()
         except EOFError:
             return
+        if not is_ready:  # before a piece is claimed, since then it is waited for
+            with suppress(Exception):
+                ready()
+            is_ready = True
         claims = Claims(path, who)
         pieces = iter(lambda claims=claims: claims() if os.getppid() == parent else CLOSED, CLOSED)  # type: ignore[misc]
         try:
@@ -153,12 +159,13 @@ class Team:
 
     Args:
         work: what a helper does, from a module that it can import; of its pieces it does those that it is told.
+        ready: what a new helper does first, to be as fast as those that have done such work before.
         folder: that is there for this work; each helper that takes part has `folder/<n>` to write to.
         helpers: how many at most; none if another work of this process has them, or the process may have none.
     """
 
-    def __init__(self, work: Work, folder: Path, helpers: int):
-        self._work, self._folder = work, folder
+    def __init__(self, work: Work, ready: Callable[[], None], folder: Path, helpers: int):
+        self._work, self._ready, self._folder = work, ready, folder
         self._wanted = 0 if multiprocessing.current_process().daemon else helpers
         self._inboxes: dict[int, SimpleQueue[Any]] = {}
         self._has = self._asked = False
@@ -186,7 +193,7 @@ class Team:
             _team.append(_Helper(len(_team) + 1))
         for helper in _team[: self._wanted]:
             folder = self._folder / str(helper.who)
-            self._inboxes[helper.who] = helper.begin(self._work, folder, self.claims.path)
+            self._inboxes[helper.who] = helper.begin(self._work, self._ready, folder, self.claims.path)
 
     def received(self) -> Iterator[Any]:
         """The messages that are there.
