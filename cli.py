@@ -9,7 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from operations import airflow_commands, quality_commands
+from operations import airflow_commands, judge_commands, quality_commands
+from operations.judge_commands import Rec
+from operations.quality_commands import AsJson
 
 app = typer.Typer(
     help="Harvest, match, check and publish the records of a library consortium.",
@@ -20,7 +22,6 @@ app = typer.Typer(
 )
 Sources = Annotated[list[str] | None, typer.Argument(help="Source ids; none means all.", show_default=False)]
 Full = Annotated[bool, typer.Option("--full", help="Harvest everything, not only what changed.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Processes = Annotated[
     int | None, typer.Option(help="May work on a large file, 0.5 GB each; else one a core, 4 at most.", min=1)
 ]
@@ -254,69 +255,7 @@ def evaluate(
         evaluated.print_evaluation(found.figures, found.counts, told, most)
 
 
-# --- judgements ------------------------------------------------------------------------------------------
-
-judge = typer.Typer(no_args_is_help=True)
-app.add_typer(
-    judge,
-    name="judge",
-    help="Decide whether two records are one book; decisions win over every score and outlast rebuilds.",
-    epilog="Example: calis judge separate D11001-marc21:b1 D31001-cnmarc:c2 --why 'two printings'",
-)
-Rec = Annotated[str, typer.Argument(help="A record: SOURCE:RECORD.", metavar="REC")]
-Why = Annotated[str, typer.Option(help="The reason, for those who come after.")]
-Who = Annotated[str, typer.Option(help="Who decides.", envvar=["CALIS_WHO", "USER"])]
-
-
-@judge.command("import", epilog="Example: calis judge import judgements.csv")
-def judge_import(
-    file: Annotated[Path, typer.Argument(help="CSV, as the review page writes it.", exists=True)],
-) -> None:
-    """Take in decisions: left_source_id,left_record_id,right_source_id,right_record_id,verdict,who,when,why."""
-    from operations import judgements
-    from transforms.judgement_csv import take_file
-
-    taken = take_file(file)
-    judgements.print_taken(taken)
-    if taken.refused:
-        raise typer.Exit(1)
-
-
-def _judge(left: str, right: str, verdict: str, who: str, why: str) -> None:
-    from operations import judgements
-    from transforms.judgement_csv import record, take_pair
-
-    judgements.print_taken(take_pair(record(left), record(right), verdict, who, why))
-
-
-@judge.command("join", epilog="Example: calis judge join D11001-marc21:b1 D31001-cnmarc:c2 --why 'same printing'")
-def judge_join(left: Rec, right: Rec, why: Why, who: Who) -> None:
-    """Decide that two records are one book."""
-    _judge(left, right, "must_join", who, why)
-
-
-@judge.command("separate", epilog="Example: calis judge separate a:b1 b:c2 --why 'volume 1 and volume 2'")
-def judge_separate(left: Rec, right: Rec, why: Why, who: Who) -> None:
-    """Decide that two records are two books."""
-    _judge(left, right, "must_not_join", who, why)
-
-
-@judge.command("list", epilog="Example: calis judge list --json")
-def judge_list(as_json: AsJson = False) -> None:
-    """List all decisions, newest first, and whether they are in force."""
-    from operations import judgements
-    from transforms import judgement
-    from transforms.judgement_csv import present
-
-    everything = judgement.load()
-    there = present({end for one in everything for end in one.pair})
-    listed = judgements.rows(everything, judgement.resolve(everything, there).effects)
-    if as_json:
-        typer.echo(json.dumps(listed, ensure_ascii=False, indent=1))
-    else:
-        judgements.print_list(listed)
-
-
+app.add_typer(judge_commands.judge, name="judge")
 app.command(**airflow_commands.HEALTH)(airflow_commands.health)
 app.command(**airflow_commands.AIRFLOW)(airflow_commands.airflow)
 app.add_typer(quality_commands.gate, name="gate")
