@@ -140,11 +140,9 @@ def _elements(encoded: NDArray[np.uint8]) -> list[bytes]:
     """The elements of a list of structs."""
     if not len(encoded):
         return []
-    count, at = int(encoded[0]) >> 4, 1
-    if count == 15:
-        count, at = thrift.number(encoded, at)
+    count, _, at = thrift.elements(encoded, 0)
     found = []
-    for _ in range(count):
+    for _ in range(int(count)):
         end = _end(encoded, at, thrift.STRUCT)
         found.append(encoded[at:end].tobytes())
         at = end

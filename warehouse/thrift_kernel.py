@@ -60,7 +60,7 @@ def _field(encoded, at, before):
 
 
 @njit(cache=True, nogil=True)
-def _elements(encoded, at):
+def elements(encoded, at):
     """How many elements a list has, their type, and where they start."""
     if at >= len(encoded):
         return np.uint64(0), np.int64(0), len(encoded) + 1
@@ -92,7 +92,7 @@ def end(encoded, at, kind, inside, found):
         length, at = number(encoded, at)
         return at + np.int64(min(length, np.uint64(size + 1)))
     if kind == LIST:
-        count, kind, at = _elements(encoded, at)
+        count, kind, at = elements(encoded, at)
         element = COLUMN if inside == COLUMNS else OTHER
         while count > 0 and at < size:
             at = at + 1 if kind < I16 else end(encoded, at, kind, element, found)
