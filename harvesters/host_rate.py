@@ -6,6 +6,7 @@ Retry-After that one source was given is kept by all.
 """
 
 import fcntl
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -41,8 +42,7 @@ class Host:
         """
         fcntl.flock(self._file, fcntl.LOCK_EX)
         try:
-            self._file.seek(0)
-            wait = _until(self._file.read(32)) - time.time()
+            wait = _until(os.pread(self._file.fileno(), 32, 0)) - time.time()
             if wait > 0:
                 time.sleep(min(wait, longest))
             now = Turn(pause)

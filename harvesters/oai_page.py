@@ -199,7 +199,7 @@ def _listed(content: bytes, verb: str) -> tuple[int, int]:
 
 def _frame(content: bytes, start: int, end: int) -> Any:
     """The root element of a well-formed page without the records of its list."""
-    if b"esumption" not in content[start:end]:  # no token in whatever spelling between the records
+    if content.find(b"esumption", start, end) < 0:  # no token in whatever spelling between the records
         with suppress(etree.XMLSyntaxError):  # a comment looked like a record
             return _root(content[:start] + content[end:])
     try:
@@ -217,30 +217,30 @@ def _root(content: bytes) -> Any:
 
 
 def _page(root: Any, content: bytes, verb: str, named: list[bytes], records: int, damaged: int = 0) -> Page:
-    errors = root.findall(NAMESPACE + "error")
-    if errors:
+    children = list(root)
+    if errors := [child for child in children if child.tag == NAMESPACE + "error"]:
         said = "; ".join(f"{e.get('code')}: {credentials.masked((e.text or '').strip())[:200]}" for e in errors)
         raise OAIError(errors[0].get("code", ""), f"the source answered {said}")
-    body = root.find(NAMESPACE + verb)
-    if body is None:
+    bodies = [child for child in children if child.tag == NAMESPACE + verb]
+    if not bodies:
         raise TransientError(f"the answer has no {verb} element")
-    tokens = [child for parent in (root, *root.findall(NAMESPACE + verb)) for child in parent if _is_token(child)]
+    tokens = [child for parent in (root, *bodies) for child in parent if _is_token(child)]
     sizes = [size for one in tokens if re.fullmatch(r"\d{1,18}", size := one.get("completeListSize", "").strip())]
     return Page(
         content=content,
         response_date=(root.findtext(NAMESPACE + "responseDate") or "").strip(),
-        token=next((text for one in tokens if (text := str(one.xpath("string()")).strip())), ""),
+        token=next((text for one in tokens if (text := "".join(one.itertext()).strip())), ""),
         complete_list_size=max(map(int, sizes), default=None),
         records=records,
         identifiers=named,
-        facts={} if verb in LISTED else {name: (body.findtext(NAMESPACE + name) or "").strip() for name in FACTS},
+        facts={} if verb in LISTED else {n: (bodies[0].findtext(NAMESPACE + n) or "").strip() for n in FACTS},
         damaged=damaged,
     )
 
 
 def _is_token(element: Any) -> bool:
     """Whether it is a resumptionToken; one that stands in a wrong place or namespace is meant as one, too."""
-    return isinstance(element.tag, str) and etree.QName(element).localname.lower() == "resumptiontoken"
+    return isinstance(element.tag, str) and element.tag.rpartition("}")[2].lower() == "resumptiontoken"
 
 
 # --- damaged, but whole ----------------------------------------------------------------------------------
