@@ -18,8 +18,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
+import zstandard
 
 CHUNK = 1 << 20
+FRAME = 1 << 15  # bytes read at a time of a frame, most of which are small
 LAYERS = 3  # how often content may be compressed again
 IN_MEMORY = 16 << 20  # a zip archive larger than this is unpacked by way of a temporary file
 _GZIP, _ZSTD, _ZIP = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PK\x03\x04"
@@ -102,6 +104,25 @@ def _unwrap(stream: io.BufferedReader) -> io.BufferedReader:
 def open_kept(path: Path) -> io.BufferedReader:
     """The bytes as received, of a file that the lake keeps as `.zst`."""
     return _unzstd(open_disk(path))
+
+
+def open_frame(path: Path, position: int) -> io.BufferedReader:
+    """The bytes as received, of one of the frames that a file of the lake holds.
+
+    Raises:
+        OSError: it is cut or damaged.
+    """
+    opened, pieces = zstandard.ZstdDecompressor().decompressobj(), []
+    with path.open("rb", buffering=0) as file:
+        file.seek(position)
+        while not opened.eof:
+            if not (piece := file.read(FRAME)):
+                raise OSError(f"{path.name} ends within the frame at byte {position}")
+            try:
+                pieces.append(opened.decompress(piece))
+            except zstandard.ZstdError as error:
+                raise OSError(f"the frame at byte {position} of {path.name} is damaged: {error}") from error
+    return io.BufferedReader(io.BytesIO(b"".join(pieces)))
 
 
 def open_disk(path: Path) -> io.BufferedReader:

@@ -1,37 +1,40 @@
 """Landing: keep bytes as received, with a manifest row each, and make a batch visible when it is whole.
 
 A batch in progress lies in `raw/<source>/.<batch>`; it is renamed when it is complete.  Each file is kept as
-`<name>.zst`; `file.parquet` is the manifest (`raw.file`).  `batch.json` says how the batch is to be read:
-`full` (it replaces all that the source sent before), the response date to go on from, and the format hints.
+`<name>.zst`; the pages of lists, of which there may be a hundred thousand, stand behind each other in `pages.zst`,
+a frame each, and the manifest says where.  `file.parquet` is the manifest (`raw.file`).  `batch.json` says how the
+batch is to be read: `full` (it replaces all that the source sent before), the response date to go on from, and the
+format hints.
 
 A file that the source compressed is kept compressed; a zip archive has one manifest row for each file inside,
 named `archive.zip!file` with the digest and size of the archive.  Read content through `open_raw`, which
 takes all compression off and streams, so that memory does not grow with the file.
 
-While a batch is in progress, `progress.jsonl` has its plan and, for each landed file, its manifest row and
+While a batch is in progress, `progress.jsonl` has its plan and, for each landed page, its manifest row and
 where to go on, so that a killed harvest need not begin again.
 """
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
 import zstandard
 
-from harvesters.compressed import CHUNK, UnreadableError, members, open_content, open_kept
+from harvesters.compressed import CHUNK, UnreadableError, members, open_content, open_frame, open_kept
 from harvesters.containers import utf16 as utf16  # where readers have it from
 from harvesters.record_count import count_records as count_records  # and this
 from schemas.staged import RAW_FILE
 from warehouse import lake
 
-JOURNAL = "progress.jsonl"
+JOURNAL, PAGES = "progress.jsonl", "pages.zst"
 
 
 class HarvestError(Exception):
@@ -79,6 +82,7 @@ class Landing:
         self.rows: list[dict[str, Any]] = []
         self.plan: dict[str, Any] = {}
         self._open_journal: BinaryIO | None = None
+        self._open_pages: BinaryIO | None = None
         self._packer = zstandard.ZstdCompressor(level=1)
         self.notes: list[str] = []  # what is to be said of files that were landed
 
@@ -88,14 +92,12 @@ class Landing:
         content: bytes | BinaryIO,
         request: str,
         received: int | None = None,
-        progress: dict[str, Any] | None = None,
         limit: int | None = None,
     ) -> int:
-        """Keep one file or page, and return how many records it holds.
+        """Keep one file, and return how many records it holds.
 
         `request` must hold no credentials.  Without `received`, the records are counted on the content,
-        which may open to at most `limit` bytes.  `progress` says where a harvest that is killed after this
-        file goes on; with it the file survives a kill.
+        which may open to at most `limit` bytes.
 
         Raises:
             UnreadableError: the content can't be opened whole; it is then not kept.
@@ -108,20 +110,30 @@ class Landing:
             path.unlink()
             raise
         for member, count in counts.items():
-            row = {
-                "source_id": self.source_id,
-                "batch_id": self.batch_id,
-                "file": f"{name}!{member}" if member else name,
-                "request": f"{request}, {member}" if member else request,
-                "landed_at": lake.now(),
-                "sha256": digest,
-                "bytes": size,
-                "received": count,
-            }
-            self.rows.append(row)
-            if progress is not None:
-                self._journal(row=row, progress=progress)
+            file, asked = (f"{name}!{member}", f"{request}, {member}") if member else (name, request)
+            self.rows.append(self._row(file, asked, (size, digest), count))
         return sum(counts.values())
+
+    def land_page(self, name: str, content: bytes, request: str, received: int, progress: dict[str, Any]) -> None:
+        """Keep one page of a list, that then survives a kill; `progress` says where a harvest goes on."""
+        if not self._open_pages:
+            self._open_pages = (self.folder / PAGES).open("ab")
+        position = self._open_pages.tell()
+        self._open_pages.write(self._packer.compress(content))
+        self._open_pages.flush()
+        original = len(content), hashlib.sha256(content).hexdigest()
+        row = self._row(name, request, original, received, position)
+        self.rows.append(row)
+        self._journal(row=row, progress=progress, end=self._open_pages.tell())
+
+    def _row(
+        self, file: str, request: str, original: tuple[int, str], received: int, position: int | None = None
+    ) -> dict[str, Any]:
+        return {
+            "source_id": self.source_id, "batch_id": self.batch_id, "file": file, "request": request,
+            "landed_at": lake.now(), "sha256": original[1], "bytes": original[0], "received": received,
+            "position": position,
+        }  # fmt: skip
 
     def write(self, name: str, request: str, original: tuple[int, str], writer: Callable[[BinaryIO], int]) -> int:
         """Keep what `writer` writes in place of a file of which not every byte may be kept.
@@ -135,12 +147,7 @@ class Landing:
         except BaseException:
             path.unlink()
             raise
-        self.rows.append(
-            {
-                "source_id": self.source_id, "batch_id": self.batch_id, "file": name, "request": request,
-                "landed_at": lake.now(), "sha256": original[1], "bytes": original[0], "received": received,
-            }
-        )  # fmt: skip
+        self.rows.append(self._row(name, request, original, received))
         return received
 
     def drop(self, *names: str) -> None:
@@ -148,12 +155,21 @@ class Landing:
         gone = {
             row["file"] for row in self.rows for n in names if row["file"] == n or row["file"].startswith(f"{n}!")
         }
+        pages = {row["file"]: row["position"] for row in self.rows if row["file"] in gone and _is_page(row)}
         self.rows = [row for row in self.rows if row["file"] not in gone]
         lines = _journal_lines(self.folder / JOURNAL)
         if any(line.get("row", {}).get("file") in gone for line in lines):
             self._rewrite_journal([line for line in lines if line.get("row", {}).get("file") not in gone])
-        for name in names:
+        for name in set(names) - pages.keys():
             (self.folder / f"{name}.zst").unlink()
+        if pages and all((row.get("position") or 0) < min(pages.values()) for row in self.rows):
+            self._cut_pages(min(pages.values()))
+
+    def _cut_pages(self, size: int) -> None:
+        """Leave so many bytes of the pages; those behind are not, or no longer, in the manifest."""
+        self._close()
+        if (path := self.folder / PAGES).exists():
+            os.truncate(path, size)
 
     def begin(self, plan: dict[str, Any]) -> None:
         """Begin a list that can be taken up again, forgetting what was landed of it before."""
@@ -168,15 +184,21 @@ class Landing:
         text = json.dumps(line, ensure_ascii=False, default=datetime.isoformat)
         self._open_journal.write(f"{text}\n".encode())
 
-    def _close_journal(self) -> None:
-        if self._open_journal:
-            self._open_journal.close()
-        self._open_journal = None
+    def _close(self) -> None:
+        for stream in (self._open_journal, self._open_pages):
+            if stream:
+                stream.close()
+        self._open_journal = self._open_pages = None
 
     def _rewrite_journal(self, lines: list[dict[str, Any]]) -> None:
-        self._close_journal()
+        self._close()
         with lake.replacing_file(self.folder / JOURNAL) as scratch:
             scratch.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
+
+    def kept(self, row: dict[str, Any]) -> bytes:
+        """The bytes of a page or file that has landed."""
+        with _open_landed(self.folder, row) as stream:
+            return stream.read()
 
     @property
     def received(self) -> int:
@@ -185,7 +207,7 @@ class Landing:
 
     def complete(self, full: bool, response_date: str = "", **details: object) -> None:
         """Write the manifest and make the batch visible."""
-        self._close_journal()
+        self._close()
         batch = Batch(self.source_id, self.batch_id, full, response_date, dict(details))
         lake.write_table(self.folder, RAW_FILE.full_name, pa.Table.from_pylist(self.rows, schema=RAW_FILE.schema))
         text = json.dumps(asdict(batch), ensure_ascii=False, indent=1)
@@ -195,7 +217,7 @@ class Landing:
 
     def abandon(self) -> None:
         """Remove what was landed; the batch never was."""
-        self._close_journal()
+        self._close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -269,16 +291,18 @@ def _taken_up(
     folder.rename(folder.parent / f".{batch_id}")
     landing, steps = Landing(source_id, batch_id), []
     landing.plan = lines[0]["plan"]
-    whole = [lines[0]]
+    whole, end = [lines[0]], 0
     for line in lines[1:]:
         row = line["row"]
         if not _intact(landing.folder, row):
             break
+        end = line.get("end", end)
         landed_at = datetime.fromisoformat(row["landed_at"])
         landing.rows.append(row | {"batch_id": batch_id, "landed_at": landed_at})
         steps.append(line["progress"])
         whole.append(line)
     landing._rewrite_journal(whole)
+    landing._cut_pages(end)
     return landing, steps
 
 
@@ -297,7 +321,7 @@ def _journal_lines(path: Path) -> list[dict[str, Any]]:
 def _intact(folder: Path, row: dict[str, Any]) -> bool:
     digest = hashlib.sha256()
     try:
-        with open_kept(folder / f"{row['file']}.zst") as kept:
+        with _open_landed(folder, row) as kept:
             while chunk := kept.read(CHUNK):
                 digest.update(chunk)
     except (OSError, EOFError):
@@ -305,10 +329,14 @@ def _intact(folder: Path, row: dict[str, Any]) -> bool:
     return digest.hexdigest() == row["sha256"]
 
 
-def kept(folder: Path, file: str) -> bytes:
-    """The bytes of a file that landed in a folder."""
-    with open_kept(folder / f"{file}.zst") as stream:
-        return stream.read()
+def _is_page(row: dict[str, Any]) -> bool:
+    return row.get("position") is not None
+
+
+def _open_landed(folder: Path, row: dict[str, Any]) -> BinaryIO:
+    if _is_page(row):
+        return open_frame(folder / PAGES, row["position"])
+    return open_kept(folder / f"{row['file']}.zst")
 
 
 # --- reading ---------------------------------------------------------------------------------------------
@@ -326,27 +354,40 @@ def manifest(source_id: str, batch_id: str) -> list[dict[str, Any]]:
     return lake.read_table(RAW_FILE.full_name, files).to_pylist()
 
 
-def _located(source_id: str, batch_id: str, file: str) -> tuple[Path, str]:
-    """Where a manifest's file lies, and its name within an archive (or "")."""
+@lru_cache(maxsize=16)
+def _positions(manifest: Path, _: int) -> dict[str, int]:
+    """Where the pages of a batch begin; by its manifest and when that was written."""
+    rows = lake.read_table(RAW_FILE.full_name, [manifest]).select(["file", "position"]).to_pylist()
+    return {row["file"]: row["position"] for row in rows if _is_page(row)}
+
+
+def _located(source_id: str, batch_id: str, file: str) -> tuple[Path, str, int | None]:
+    """Where a file of the manifest lies; its name within an archive (or ""), or where its page begins."""
     folder = lake.raw_batch(source_id, batch_id)
+    if (pages := folder / PAGES).exists():
+        manifest = folder / "file.parquet"
+        position = _positions(manifest, manifest.stat().st_mtime_ns).get(file)
+        if position is not None:
+            return pages, "", position
     parts = file.split("!")
     for cut in range(len(parts), 0, -1):
         path = folder / f"{'!'.join(parts[:cut])}.zst"
         if path.exists():
-            return path, "!".join(parts[cut:])
+            return path, "!".join(parts[cut:]), None
     raise FileNotFoundError(f"{folder / file}.zst: named in the manifest but not in the lake")
 
 
 def raw_path(source_id: str, batch_id: str, file: str) -> Path:
-    """Where one landed file lies (of a file in an archive, the archive); zstd-compressed."""
+    """Where one landed file lies (of a file in an archive, the archive; of a page, all pages); zstd-compressed."""
     return _located(source_id, batch_id, file)[0]
 
 
 def open_raw(source_id: str, batch_id: str, file: str) -> BinaryIO:
-    """The content of one file of the manifest, as a buffered stream with all compression taken off.
+    """The content of one file or page of the manifest, as a buffered stream with all compression taken off.
 
     Raises:
-        UnreadableError: while reading, when the lake's file is damaged.
+        UnreadableError: while reading, when the lake's file is damaged; a page's, when it is opened.
     """
-    path, member = _located(source_id, batch_id, file)
-    return open_content(partial(open_kept, path), member, f"source {source_id}, batch {batch_id}, file {file}")
+    path, member, position = _located(source_id, batch_id, file)
+    opener = partial(open_kept, path) if position is None else partial(open_frame, path, position)
+    return open_content(opener, member, f"source {source_id}, batch {batch_id}, file {file}")

@@ -78,8 +78,7 @@ def _reconcile(client: Client, landed: Landing, steps: Steps, progress: Progress
         if announced > listed:
             raise HarvestError(f"it announced {announced} identifiers, but listed {listed}")
     except HarvestError as error:
-        for row in [row for row in landed.rows if row["file"].startswith(FILES[IDENTIFIERS])]:
-            landed.drop(row["file"])
+        landed.drop(*(row["file"] for row in landed.rows if row["file"].startswith(FILES[IDENTIFIERS])))
         steps = [step for step in steps if step["list"] == RECORDS]
         return steps, f"its records could not be compared with ours, so nothing is withdrawn: {error}"
     return steps, ""
@@ -221,7 +220,7 @@ def _finish(source: Source, landed: Landing, steps: Steps, different: int, misse
     plan, address = landed.plan, shown_address(source.address)
     announced = _announced(steps, RECORDS)
     missing = 0 if source.quirks.get("list_size") == "ignore" else max(0, announced - different)
-    listed = [row["file"] for row in landed.rows if row["file"].startswith(FILES[IDENTIFIERS])]
+    listed = [row for row in landed.rows if row["file"].startswith(FILES[IDENTIFIERS])]
     if not landed.received and not listed:
         landed.abandon()
         return _nothing(source, plan, missing, missed)
@@ -236,7 +235,7 @@ def _finish(source: Source, landed: Landing, steps: Steps, different: int, misse
         complete=complete,
         complete_list_size=announced or None,
         pages=sum(step["list"] == RECORDS for step in steps),
-        identifiers=listed,
+        identifiers=[row["file"] for row in listed],
         **plan,
     )
     faults = [missed] if missed else []
@@ -300,15 +299,12 @@ def _nothing(source: Source, plan: dict[str, Any], missing: int, missed: str) ->
     return Harvested("unchanged", 0, "; ".join(said))
 
 
-def _unknown(source: Source, landed: Landing, listed: list[str]) -> list[str]:
-    """Identifiers that the source lists, but whose records never landed."""
-    known: set[bytes] = set()
+def _unknown(source: Source, landed: Landing, listed: list[dict[str, Any]]) -> list[str]:
+    """Identifiers on the pages listed, whose records never landed."""
+    wanted = {one for row in listed for one in oai_page.identifiers(landed.kept(row), IDENTIFIERS)}
     for row in landed.rows:
-        if row["file"] not in listed:
-            known.update(oai_page.identifiers(landing.kept(landed.folder, row["file"]), RECORDS))
-    wanted = {
-        one for file in listed for one in oai_page.identifiers(landing.kept(landed.folder, file), IDENTIFIERS)
-    } - known
+        if row["file"].startswith(FILES[RECORDS]):
+            wanted.difference_update(oai_page.identifiers(landed.kept(row), RECORDS))
     for batch_id in reversed(lake.raw_batches(source.source_id)):
         if not wanted:
             break

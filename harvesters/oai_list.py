@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 
-from harvesters import landing, oai_page
+from harvesters import oai_page
 from harvesters.http import shown_address
 from harvesters.landing import HarvestError, Landing
 from harvesters.oai_client import Client
@@ -96,8 +96,7 @@ def whole_list(client: Client, landed: Landing, steps: Steps, verb: str, progres
                 landed.begin(plan)
                 steps = []
             else:
-                for row in [row for row in landed.rows if row["file"].startswith(FILES[verb])]:
-                    landed.drop(row["file"])
+                landed.drop(*(row["file"] for row in landed.rows if row["file"].startswith(FILES[verb])))
                 steps = [step for step in steps if step["list"] != verb]
 
 
@@ -146,7 +145,7 @@ def _pages(client: Client, landed: Landing, steps: Steps, verb: str, progress: P
         }
         name = f"{FILES[verb]}-{len(own) + 1:05d}.xml"
         received = page.records if verb == RECORDS else 0
-        landed.land(name, page.content, request, received=received, progress=step)
+        landed.land_page(name, page.content, request, received, step)
         own.append(step)
         steps.append(step)
         progress.advance(page.records)
@@ -172,7 +171,7 @@ def _seen_before(landed: Landing, verb: str) -> Seen:
     seen = Seen()
     for row in landed.rows:
         if row["file"].startswith(FILES[verb]):
-            content = landing.kept(landed.folder, row["file"])
+            content = landed.kept(row)
             found = oai_page.identifiers(content, verb)
             seen.add(found, row["received"] or len(found))
     return seen

@@ -309,7 +309,7 @@ class _Reading:
         found = landing.count_records(page.content)
         if found != page.records:
             state.notes.append(f"{name}: the server says {page.records} records, its bytes hold {found}")
-        self.landed.land(name, page.content, request, received=found, progress=state.kept())
+        self.landed.land_page(name, page.content, request, found, state.kept())
         if sum(row["bytes"] for row in self.landed.rows) > self.most_bytes:
             raise HarvestError(
                 f"{self.server.address}: more than max_megabytes of the source came; raise it", resumable=False

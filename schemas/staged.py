@@ -29,12 +29,13 @@ RAW_FILE = Table(
     (
         SOURCE_ID,
         BATCH_ID,
-        key("file", STRING, "Name within the batch, without the .zst that it is kept under", "文件名"),
+        key("file", STRING, "Name within the batch; a file is kept under it with .zst", "文件名"),
         key("request", STRING, "What was asked: an address without credentials, or a file name", "请求"),
         key("landed_at", TIME, "When it was kept", "落地时间"),
         key("sha256", STRING, "Digest of the bytes as received", "摘要"),
         key("bytes", BIGINT, "Size as received", "字节数"),
         key("received", BIGINT, "Records counted on the bytes, apart from any parser", "收到记录数"),
+        col("position", BIGINT, "Of a page, the byte of pages.zst where it begins", "页面位置"),
     ),
     key=("source_id", "batch_id", "file"),
 )

@@ -3,7 +3,8 @@
 Below `$CALIS_HOME` (default: `var/` in the checkout)::
 
     registry/members.csv, sources.csv
-    raw/<source>/<batch>/<file>.zst + file.parquet         what a source sent (written last: file.parquet)
+    raw/<source>/<batch>/<file>.zst, pages.zst             what a source sent
+    raw/<source>/<batch>/file.parquet, batch.json          where it stands, and how to read it
     staged/<source>/<batch>/<table>.parquet                parsed, one folder a batch
     held/<source>/<batch>/                                 the same, before its gates, or until staff decide
     catalog/<build>/<table>.parquet                        the union; the newest folder is current

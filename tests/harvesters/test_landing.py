@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from harvesters import landing
@@ -98,3 +99,64 @@ def test_damaged_lake_file_is_never_read_as_shorter(tmp_path: Path, monkeypatch:
         landing.open_raw("demo", "b1", "a.mrc") as raw,
     ):
         raw.read()
+
+
+@pytest.mark.usefixtures("lake_home")
+def test_pages_stand_behind_each_other() -> None:
+    landed = Landing("demo", "b1")
+    landed.begin({})
+    for number in range(4):
+        landed.land_page(f"page-{number}.xml", OAI * (number + 1), "asked", number, {"at": number})
+    size = (landed.folder / landing.PAGES).stat().st_size
+    landed.drop("page-2.xml", "page-3.xml")
+    assert (landed.folder / landing.PAGES).stat().st_size < size  # nothing stays of what is dropped
+    landed.land_page("page-2.xml", MARC, "asked", 1, {"at": 2})
+    taken = landing.take_up("demo", "b2", lambda plan: True, lambda plan: False)
+    assert taken and taken[1] == [{"at": 0}, {"at": 1}, {"at": 2}]
+    taken[0].complete(full=True)
+    for name, content in (("page-0.xml", OAI), ("page-1.xml", OAI * 2), ("page-2.xml", MARC)):
+        with landing.open_raw("demo", "b2", name) as page:
+            assert page.read() == content
+
+
+@pytest.mark.usefixtures("lake_home")
+def test_page_whose_journal_line_a_kill_cut_leaves_no_bytes() -> None:
+    landed = Landing("demo", "b1")
+    landed.begin({})
+    landed.land_page("page-1.xml", OAI, "asked", 1, {})
+    size = (landed.folder / landing.PAGES).stat().st_size
+    landed.land_page("page-2.xml", OAI, "asked", 1, {})
+    journal = landed.folder / landing.JOURNAL
+    journal.write_bytes(journal.read_bytes()[:-5])
+    taken = landing.take_up("demo", "b2", lambda plan: True, lambda plan: False)
+    assert taken and (taken[0].folder / landing.PAGES).stat().st_size == size
+    assert [row["file"] for row in taken[0].rows] == ["page-1.xml"]
+
+
+@pytest.mark.usefixtures("lake_home")
+@pytest.mark.parametrize("damage", [b"", b"\0" * 9, b"\x28\xb5\x2f\xfd"], ids=["cut", "other bytes", "cut in it"])
+def test_damaged_page_is_never_read_as_shorter(damage: bytes) -> None:
+    landed = Landing("demo", "b1")
+    landed.begin({})
+    for number in range(2):
+        landed.land_page(f"page-{number}.xml", OAI * 100, "asked", 1, {})
+    position = landed.rows[1]["position"]
+    landed.complete(full=True)
+    path = landing.raw_path("demo", "b1", "page-1.xml")
+    path.write_bytes(path.read_bytes()[:position] + damage)
+    with landing.open_raw("demo", "b1", "page-0.xml") as page:
+        assert page.read() == OAI * 100
+    with pytest.raises(landing.UnreadableError, match=r"demo.*b1.*page-1\.xml"):
+        landing.open_raw("demo", "b1", "page-1.xml")
+
+
+@pytest.mark.usefixtures("lake_home")
+def test_pages_of_a_lake_that_kept_each_in_a_file_are_read() -> None:
+    landed = Landing("demo", "b1")
+    landed.land("page-1.xml", OAI, "asked", received=1)
+    landed.complete(full=True)
+    manifest = lake.raw_batch("demo", "b1") / "file.parquet"
+    pq.write_table(pq.read_table(manifest).drop_columns("position"), manifest)
+    assert landing.manifest("demo", "b1")[0]["position"] is None
+    with landing.open_raw("demo", "b1", "page-1.xml") as page:
+        assert page.read() == OAI

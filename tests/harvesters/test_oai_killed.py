@@ -1,5 +1,6 @@
 """A harvest over OAI-PMH that was killed goes on where it was."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -46,7 +47,10 @@ def test_cut_journal_and_damaged_page_are_fetched_again() -> None:
     with serving(provider) as address:
         harvest(source_at(address), "run-1")
         [folder] = landing.in_progress("demo")
-        (folder / "page-00003.xml.zst").write_bytes(b"")
+        third = json.loads((folder / landing.JOURNAL).read_text().splitlines()[3])["row"]
+        with (folder / landing.PAGES).open("r+b") as pages:
+            pages.seek(third["position"])
+            pages.write(bytes(20))
         with (folder / landing.JOURNAL).open("a") as journal:
             journal.write('{"row": {"sou')
         outcome = harvest(source_at(address), "run-2")
