@@ -112,7 +112,7 @@ def run_stage(memory_limit: str, threads: int) -> list[dict[str, Any]]:
     from transforms import stage
 
     clock = Clock()
-    _complete(stage.stage_sources(_feeds(), RUN))
+    _complete(stage.stage_sources(_feeds(), RUN, processes=threads))
     return [clock.row("stage")]
 
 

@@ -35,6 +35,23 @@ def conform(name: str, table: pa.Table) -> pa.Table:
     return table
 
 
+def check_file(name: str, file: Path) -> None:
+    """Check a Parquet file that DuckDB wrote as `conform` does a table; of lists not whether they are null.
+
+    Raises:
+        LakeError: its columns or their types are not those of the contract, or one is null where it may not be.
+    """
+    schema, told = BY_NAME[name].schema, pq.read_metadata(file)
+    written = told.schema.to_arrow_schema()
+    if [(field.name, field.type) for field in written] != [(field.name, field.type) for field in schema]:
+        raise LakeError(f"{name}: the columns {[f'{field.name} {field.type}' for field in written]} were written")
+    required = {field.name for field in schema if not field.nullable}
+    for group in map(told.row_group, range(told.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            if column.path_in_schema in required and (nulls := column.statistics.null_count):
+                raise LakeError(f"{name}.{column.path_in_schema}: {nulls} nulls, none allowed")
+
+
 def write_table(folder: Path, name: str, table: pa.Table) -> None:
     """Write one table of the contract into a folder of a partition, as `<table>.parquet`."""
     pq.write_table(conform(name, table), folder / f"{BY_NAME[name].name}.parquet", **PARQUET)

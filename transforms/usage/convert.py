@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from itertools import chain, islice
 from pathlib import Path
 
 import duckdb
@@ -121,9 +121,8 @@ def _add(
         shown[name], what = f't."{name}="', _meant(kind)
         sure = given[f"{name}="].null_count == cells.null_count
     _add_doubts(name, kind, cells, given, shown)
-    if kind == "isxn" and "isbn" not in shown:
-        given["isbn of issn="] = _of_each(cells, _isbn_among)
-        shown["isbn"] = 't."isbn of issn="'
+    if kind == "isxn":
+        shown.setdefault("isbn", 't."isbn of issn="')
     if kind == "standard_number":
         for part, function in (("isbn", identifiers.isbn), ("issn", identifiers.issn)):
             given[f"{name}_{part}="] = function(cells)
@@ -145,7 +144,11 @@ def _add_doubts(name: str, kind: str, cells: pa.Array, given: dict[str, pa.Array
         shown["isbn_mended"] = f"coalesce(t.\"isbn mended=\" AND {found} <> '', false)"
         shown["isbn_bad"] = f"CASE WHEN {found} = '' AND regexp_matches({cell}, '[0-9]') THEN {cell} END"
     elif kind == "isxn":
-        given["issn bad="] = _of_each(cells, _no_number)
+        isbn = given["isbn of issn="] = _among(cells, identifiers.isbn)
+        lost = pc.and_(
+            pc.and_(pc.is_null(given[f"{name}="]), pc.is_null(isbn)), pc.match_substring_regex(cells, r"\p{Nd}")
+        )
+        given["issn bad="] = pc.if_else(lost, cells, pa.scalar(None, pa.string()))  # others say nothing, as N/A
         shown["issn_bad"] = 't."issn bad="'
 
 
@@ -193,9 +196,9 @@ def _looked_up(cells: pa.Array, kind: str, argument: str) -> pa.Array:
         truth = {"true": True, "false": False}
         return _of_each(cells, lambda text: truth.get(known.get(folded(text), "")), pa.bool_())
     if kind == "isbn":
-        return _of_each(cells, _isbn)
+        return _isbns(cells)
     if kind == "isxn":
-        return _of_each(cells, _issn_among)
+        return _among(cells, identifiers.issn)
     if kind == "doi":
         return identifiers.doi(cells)
     if kind == "id":
@@ -210,16 +213,21 @@ def _of_each(cells: pa.Array, function, kind: pa.DataType | None = None) -> pa.A
     return pa.array(values, kind or pa.string()).take(coded.indices)
 
 
-@cache
-def _isbn(text: str) -> str | None:
+def _isbns(cells: pa.Array) -> pa.Array:
     """A valid ISBN as 13 digits; "" for one that is not valid; None for digits that a spreadsheet cut."""
+    coded = cells.dictionary_encode()
+    whole = pa.array(map(_whole, coded.dictionary.to_pylist()), pa.string())
+    valid = pc.if_else(pc.is_valid(whole), pc.fill_null(identifiers.isbn(whole), ""), pa.scalar(None, pa.string()))
+    return valid.take(coded.indices)
+
+
+def _whole(text: str) -> str | None:
+    """A number as given, its check digit added where a spreadsheet left the other twelve; None where fewer."""
     plain = unicodedata.normalize("NFKC", text).strip()
     if cut := _SCIENTIFIC.fullmatch(plain):
         digits = cut[1] + (cut[2] or "")
-        if int(cut[3]) != 12 or len(digits) < 12:
-            return None
-        plain = digits[:12] + _check_digit(digits)  # with 12 digits all but the check is there
-    return _first(identifiers.isbn, [plain]) or ""
+        return digits[:12] + _check_digit(digits) if int(cut[3]) == 12 and len(digits) >= 12 else None
+    return plain
 
 
 def _is_cut(text: str) -> bool:
@@ -231,22 +239,14 @@ def _check_digit(digits: str) -> str:
     return str(-sum(int(d) * (3 if n % 2 else 1) for n, d in enumerate(digits[:12])) % 10)
 
 
-def _first(function, parts: list[str]) -> str | None:  # type: ignore[no-untyped-def]
-    return next((value for value in function(pa.array(parts, pa.string())).to_pylist() if value), None)
+def _among(cells: pa.Array, function) -> pa.Array:  # type: ignore[no-untyped-def]
+    """The first valid number of each cell that has some: the cell may be one, or a list of them."""
+    coded = cells.dictionary_encode()
+    parts = [_parts(text) for text in coded.dictionary.to_pylist()]
+    found = iter(function(pa.array(chain.from_iterable(parts), pa.string())).to_pylist())
+    firsts = [next(filter(None, list(islice(found, len(each)))), None) for each in parts]
+    return pa.array(firsts, pa.string()).take(coded.indices)
 
 
 def _parts(text: str) -> list[str]:
     return [text, *re.split(r"[\s,;，；/|]+", unicodedata.normalize("NFKC", text))]
-
-
-def _issn_among(text: str) -> str | None:
-    return _first(identifiers.issn, _parts(text))
-
-
-def _isbn_among(text: str) -> str | None:
-    return _first(identifiers.isbn, _parts(text))
-
-
-def _no_number(text: str) -> str | None:
-    """A text with digits that has neither an ISSN nor an ISBN; None for others, as N/A."""
-    return text if re.search(r"\d", text) and not _issn_among(text) and not _isbn_among(text) else None

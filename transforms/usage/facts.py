@@ -8,17 +8,15 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from harvesters.registry import Registry
 from schemas.columns import Table
 from schemas.usage import CATALOG_FACTS
 from transforms.usage import convert
-from warehouse import lake
+from warehouse import contract
 
 FACTS = Path(__file__).parent / "facts"
 READ = ("bib", "item", "bib_record", "redirect", "former_record", "member")
-PIECE = 200_000
 
 
 def write(con: duckdb.DuckDBPyConnection, registry: Registry, folder: Path) -> None:
@@ -59,21 +57,17 @@ def _text(path: Path) -> str:
 
 
 def _write(con: duckdb.DuckDBPyConnection, table: Table, folder: Path) -> None:
-    """Write one fact table piece by piece, so that memory does not grow with it."""
-    columns = [column.name for column in table.columns]
+    """Write one fact table; DuckDB does, so that memory does not grow with it."""
+    columns = ", ".join(column.name for column in table.columns)
     sql = (FACTS / f"{table.name}.sql").read_text("utf-8")
-    made = f"({sql})"
-    if (
-        "WITH " in sql
-    ):  # DuckDB 1.5.6 can wait for itself for ever where much of such a query is read piece by piece
-        con.execute(f"CREATE OR REPLACE TEMP TABLE made_fact AS {made}")
-        made = "made_fact"
-    reader = con.execute(f"SELECT {', '.join(columns)} FROM {made}").to_arrow_reader(PIECE)
-    with pq.ParquetWriter(folder / f"{table.name}.parquet", table.schema, **lake.PARQUET) as file:
-        for batch in reader:
-            if len(batch):
-                file.write_table(lake.conform(table.full_name, pa.Table.from_batches([batch])))
-    con.execute("DROP TABLE IF EXISTS made_fact")
+    file = folder / f"{table.name}.parquet"
+    con.execute(f"COPY (SELECT {columns} FROM ({sql})) TO {_text(file)} (FORMAT parquet, {_options()})")
+    contract.check_file(table.full_name, file)
+
+
+def _options() -> str:
+    """The options with which all our Parquet is written, as COPY names them."""
+    return ", ".join(f"{name} {value}" for name, value in contract.PARQUET.items())
 
 
 # --- counting --------------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ def stage(source: Source, outcome: Outcome, landed: list[dict[str, Any]], folder
     rejected: list[pa.Table] = []
     with engine.connect() as con:
         convert.connect(con)
+        con.execute("SET threads = 1")  # a piece is one task; a second thread would only wait for it, busily
         for entry in landed:
             with landing.open_raw(outcome.source_id, outcome.batch_id, entry["file"]) as stream:
                 _stage_table(con, source, outcome, usage_door.opened(stream), entry["file"], writers, rejected)

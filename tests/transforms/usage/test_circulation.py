@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harvesters import row_count, tabular
+from harvesters import registry, row_count, tabular
 from harvesters.compressed import UnreadableError
 from harvesters.landing import HarvestError
 from harvesters.pseudonyms import Pseudonyms
+from transforms import stage
 from transforms.usage import convert
 from warehouse import lake
 
@@ -182,15 +183,24 @@ def test_staging_again_gives_the_same_rows():
     assert rows("SELECT * FROM staged.loan ORDER BY ALL") == before
 
 
-@pytest.mark.parametrize(
-    ("cell", "isbn"),
-    [
-        ("978-7-5037-2790-0", "9787503727900"), ("7-5037-2790-X", "9787503727900"), ("9.78E+12", None),
-        ("9.787503727900E+12", "9787503727900"), ("9.78750372790E+12", "9787503727900"), ("12", ""),
-    ],
-)  # fmt: skip
-def test_isbns_that_a_spreadsheet_cut(cell, isbn):
-    assert convert._isbn(cell) == isbn
+def test_feeds_are_staged_side_by_side():
+    names = ("a", "b", "c", "d")
+    feeds = Feeds(*(f"{name},A,loans,delta," for name in names))
+    for name in names:
+        feeds.harvest(name, {"loans.csv": text(events=[[name, "loan", "2024-02-01", "B1", "R1", "x"]])})
+    told = stage._prepared(registry.load().sources, "run", False, 3)
+    assert [(each.source_id, each.staged, each.rejected) for [each] in told] == [(name, 1, 0) for name in names]
+    held = [pq.read_table(lake.held_batch(each.source_id, each.batch_id) / "loan.parquet") for [each] in told]
+    assert [table["event_id"].to_pylist() for table in held] == [[name] for name in names]
+
+
+def test_isbns_that_a_spreadsheet_cut():
+    isbns = {
+        "978-7-5037-2790-0": "9787503727900", "7-5037-2790-X": "9787503727900", "9.78E+12": None, None: None,
+        "9.787503727900E+12": "9787503727900", "9.78750372790E+12": "9787503727900", "12": "",
+    }  # fmt: skip
+    cells = [*isbns, *reversed(isbns)]
+    assert convert._isbns(pa.array(cells)).to_pylist() == [isbns[cell] for cell in cells]
 
 
 @pytest.mark.parametrize(
