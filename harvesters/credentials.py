@@ -48,8 +48,11 @@ def of(source: Source) -> dict[str, str]:
     Raises:
         HarvestError: the connection is not to be had, or the variable is not readable.  Neither's value is told.
     """
-    connection = source.quirks.get("connection", "")
-    found = _from_airflow(connection, source) if connection else _from_environment(source)
+    named = source.quirks.get("connection", "")
+    if named:
+        found = connection(named, source.source_id, "take it out of quirks in sources.csv")
+    else:
+        found = _from_environment(source)
     for name, value in found.items():
         if name not in OPEN:
             _remember(value)
@@ -82,16 +85,26 @@ def _from_environment(source: Source) -> dict[str, str]:
     raise HarvestError(message, resumable=False)  # outside, so that no context quotes the text
 
 
-def _from_airflow(connection: str, source: Source) -> dict[str, str]:
+def connection(name: str, asking: str, otherwise: str) -> dict[str, str]:
+    """What an Airflow connection holds: user, password and the rest by name.
+
+    Args:
+        name: of the connection.
+        asking: the source or member that wants it.
+        otherwise: what to do where it is not to be had and is not to be added.
+
+    Raises:
+        HarvestError: it is not to be had.
+    """
     try:
         from airflow.sdk import BaseHook
 
-        found = BaseHook.get_connection(connection)
+        found = BaseHook.get_connection(name)
         extra = found.extra_dejson
     except Exception as error:
         message = (
-            f"{source.source_id} wants the Airflow connection {connection!r}, which is not to be had "
-            f"({type(error).__name__}); add it in Airflow, or take it out of quirks in sources.csv"
+            f"{asking} wants the Airflow connection {name!r}, which is not to be had ({type(error).__name__}); "
+            f"add it in Airflow, or {otherwise}"
         )
     else:
         return _texts({"user": found.login, "password": found.password, **extra})

@@ -1,8 +1,9 @@
 """Readers as pseudonyms: HMAC-SHA256 with a secret of the member, before anything is written.
 
-The secret is never stored with the data.  It comes from the environment (`CALIS_READER_SECRET_<MEMBER>`), or from
-the member's key file of mode 600 in `lake.keys()`, which lies beside the lake, not in it; a member that has none
-gets one when it is first needed.  Whoever removes a key file, or changes the variable, begins anew: pseudonyms
+The secret is never stored with the data.  It comes from the environment (`CALIS_READER_SECRET_<MEMBER>`); or,
+where `CALIS_READER_SECRETS` is `airflow`, it is the password of Airflow's connection `calis_reader_<MEMBER>`; else
+from the member's key file of mode 600 in `lake.keys()`, which lies beside the lake, not in it; a member that has
+none gets one when it is first needed.  Whoever changes a secret, or where it comes from, begins anew: pseudonyms
 from before can't be compared with those after.
 """
 
@@ -15,6 +16,7 @@ import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
+from harvesters import credentials
 from harvesters.landing import HarvestError
 from warehouse import lake
 
@@ -26,11 +28,13 @@ def secret(member_code: str) -> bytes:
     """The secret of a member.
 
     Raises:
-        HarvestError: the key file is empty, or others than its owner may read it.
+        HarvestError: the connection is not to be had, the key file is empty, or others than its owner may read it.
     """
     variable = "CALIS_READER_SECRET_" + re.sub(r"\W", "_", member_code).upper()
     if given := os.environ.get(variable):
         return given.encode()
+    if place := os.environ.get("CALIS_READER_SECRETS"):
+        return _from(place, member_code).encode()
     path = lake.keys() / f"{member_code}.key"
     if not path.exists():
         _make(path)
@@ -39,6 +43,16 @@ def secret(member_code: str) -> bytes:
     if len(key := path.read_bytes().strip()) < LENGTH // 2:
         raise HarvestError(f"{path}: no key of {LENGTH // 2} bytes or more; remove it for a new one", False)
     return key
+
+
+def _from(place: str, member_code: str) -> str:
+    if place != "airflow":
+        raise HarvestError(f"CALIS_READER_SECRETS is {place!r}: say airflow, or unset it for key files", False)
+    name = f"calis_reader_{member_code}"
+    found = credentials.connection(name, member_code, "unset CALIS_READER_SECRETS for key files")
+    if password := found.get("password"):
+        return password
+    raise HarvestError(f"the Airflow connection {name!r} has no password; give it one of {LENGTH} letters", False)
 
 
 def _make(path: Path) -> None:

@@ -35,6 +35,12 @@ _MARK = b"calis"  # key of what a stream says of itself
 _CLOCK = ("time", "date", "month", "partial_date")  # conversions of times
 _SAMPLE = 2_000  # cells by which a column is known for a repetitive one
 _ONE_LINE = "returned_at"  # of a loan whose return stands in the same row: two events in one
+# As versions did before SUSHI answers came through the door.
+_AS_IT_CAME = (
+    "landed as it came, not searched for personal data, so it is not staged: harvest the source again with --full "
+    "(begin=2024-01 in quirks asks for months more than a year back), then remove the folders of this batch in "
+    "raw/ and staged/"
+)
 
 
 @dataclass
@@ -394,8 +400,15 @@ def _writer(clean: Clean) -> Callable[[BinaryIO], int]:
 
 
 def opened(stream: BinaryIO) -> Clean:
-    """The table of a landed file, as the door left it."""
-    reader = pa.ipc.open_stream(stream)
+    """The table of a landed file, as the door left it.
+
+    Raises:
+        UnreadableError: it did not come through the door.
+    """
+    try:
+        reader = pa.ipc.open_stream(stream)
+    except pa.ArrowInvalid:
+        raise UnreadableError(_AS_IT_CAME) from None
     told = json.loads(reader.schema.metadata[_MARK])
     tables = (pa.Table.from_batches([batch]) for batch in reader)
     return Clean(told["kind"], "", told["profile"], told["conversions"], tables, [], told["role"])

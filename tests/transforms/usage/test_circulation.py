@@ -1,6 +1,7 @@
 """Circulation events as libraries send them: every form, every bad row with its reason, corrections."""
 
 import hmac
+import json
 from dataclasses import replace
 from datetime import date, datetime
 from io import BytesIO
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harvesters import registry, row_count, tabular
+from harvesters import pseudonyms, registry, row_count, tabular
 from harvesters.compressed import UnreadableError
 from harvesters.landing import HarvestError
 from harvesters.pseudonyms import Pseudonyms
@@ -245,6 +246,18 @@ def test_a_pseudonym_is_of_hmac_sha256(monkeypatch, secret):
     monkeypatch.setenv("CALIS_READER_SECRET_A", secret)
     whole = hmac.digest(secret.encode(), "读者1".encode(), "sha256")
     assert Pseudonyms("A").of(["读者 １", "", " "]) == [int.from_bytes(whole[:8]) >> 1, None, None]
+
+
+def test_the_secret_may_be_an_airflow_connection(monkeypatch):
+    monkeypatch.setenv("CALIS_READER_SECRETS", "airflow")
+    monkeypatch.setenv("AIRFLOW_CONN_CALIS_READER_A", json.dumps({"conn_type": "generic", "password": "of A"}))
+    assert pseudonyms.secret("A") == b"of A"
+    with pytest.raises(HarvestError, match="B wants the Airflow connection 'calis_reader_B'"):
+        pseudonyms.secret("B")
+    monkeypatch.setenv("CALIS_READER_SECRETS", "vault")
+    with pytest.raises(HarvestError, match="say airflow, or unset it"):
+        pseudonyms.secret("A")
+    assert not lake.keys().exists()
 
 
 def lost(reader):

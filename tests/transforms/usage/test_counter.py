@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
-from harvesters import counter
+from harvesters import counter, registry
 from harvesters.compressed import UnreadableError
+from harvesters.landing import Landing
+from quality import reasons
+from transforms import stage
 
 from .usage_lake import Feeds, counts, rows, workbook
 
@@ -124,3 +127,14 @@ def test_a_refused_report_says_the_exception():
     refused = (SAMPLES / "counter-r5" / "not_authorized.json").read_bytes()
     with pytest.raises(UnreadableError, match="exception 2000"):
         list(counter.read(refused, "x"))
+
+
+def test_an_answer_that_was_landed_as_it_came_says_what_to_do():
+    """SUSHI's did before they came through the door of usage."""
+    Feeds("a,A,counter,delta,")
+    landed = Landing("a", "b1")
+    landed.land("TR-2024-01.json", b'{"Report_Header": {}, "Report_Items": [{}]}', "TR 2024-01", 1)
+    landed.complete(full=False)
+    (outcome,) = stage.prepare(registry.load().source("a"), "run")
+    assert outcome.verdict == "failed" and "harvest the source again with --full" in outcome.reason
+    assert "请用 --full 重新采集该数据源" in str(reasons.in_chinese(outcome.reason))
