@@ -7,6 +7,7 @@ which resolves to another address a moment later changes nothing.
 """
 
 import socket
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from harvesters.landing import HarvestError
 from harvesters.private import ALLOW, allows_private, is_private
 from harvesters.registry import Source
 from harvesters.tls import pinned
+from harvesters.watchdog import limited
 
 
 def check_host(host: str, source: Source) -> None:
@@ -49,8 +51,9 @@ def check_resolved(host: str, source: Source) -> None:
 class Guarded(HTTPAdapter):
     """Sends a session's requests, each hop of a redirect included, to allowed addresses only."""
 
-    def __init__(self, source: Source):
-        self.source = source
+    def __init__(self, source: Source, head_timeout: float):
+        """`head_timeout`: seconds that the head of an answer may take, however its bytes trickle."""
+        self.source, self.head_timeout = source, head_timeout
         self._last: tuple[str, Any] = ("", None)  # host, and the connections to it
         self._allowed = ""  # the host that was checked last
         super().__init__()
@@ -60,7 +63,7 @@ class Guarded(HTTPAdapter):
         if wanted := pinned(self.source):
             kwargs["assert_fingerprint"] = wanted
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _pools(self.source)
+        self.poolmanager.pool_classes_by_scheme = _pools(self.source, self.head_timeout)
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
         """Path and query; what a proxy is asked, as requests has it."""
@@ -96,7 +99,7 @@ def _site(request: requests.PreparedRequest) -> str:
     return "/".join((request.url or "").split("/", 3)[:3])
 
 
-def _pools(source: Source) -> dict[str, type[HTTPConnectionPool]]:
+def _pools(source: Source, head_timeout: float) -> dict[str, type[HTTPConnectionPool]]:
     def checked(connected: socket.socket) -> socket.socket:
         try:
             check_host(str(connected.getpeername()[0]), source)
@@ -105,13 +108,27 @@ def _pools(source: Source) -> dict[str, type[HTTPConnectionPool]]:
             raise
         return connected
 
+    def in_time(connection: HTTPConnection, answer: Callable[[], Any]) -> Any:
+        with limited(connection.sock, head_timeout) as watched:
+            try:
+                return answer()
+            finally:
+                if watched.ended:  # what came of the head may look like all of it
+                    raise OSError(f"the head of its answer took longer than {head_timeout:g} s")
+
     class Plain(HTTPConnection):
         def _new_conn(self) -> socket.socket:
             return checked(super()._new_conn())
 
+        def getresponse(self) -> Any:
+            return in_time(self, super().getresponse)
+
     class Secure(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
             return checked(super()._new_conn())
+
+        def getresponse(self) -> Any:
+            return in_time(self, super().getresponse)
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain

@@ -87,7 +87,7 @@ class Session:
         self.session.max_redirects = 5
         self.session.adapters.clear()  # no scheme but these two, whatever a redirect says
         for scheme in ("https://", "http://"):
-            self.session.mount(scheme, Guarded(source))
+            self.session.mount(scheme, Guarded(source, self.patience.page_timeout))
         # proxies and certificates of the environment, looked up once and not for each page; netrc is not read
         found = self.session.merge_environment_settings(source.address, {}, True, None, None)
         self.session.proxies = found["proxies"]

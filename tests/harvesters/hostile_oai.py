@@ -237,7 +237,7 @@ class _Handler(BaseHTTPRequestHandler):
         status, headers, body = answer
         self.send_response(status)
         if "X-Drip" in headers:
-            self.drip(body)
+            self.drip(body, head=headers["X-Drip"] == "head")
             return
         if "Transfer-Encoding" in headers:
             self.chunks(body, headers)
@@ -249,13 +249,17 @@ class _Handler(BaseHTTPRequestHandler):
         if "Content-Length" in headers:
             self.close_connection = True
 
-    def drip(self, body: bytes) -> None:
-        """A byte now and then, never so late that reading times out."""
+    def drip(self, body: bytes, head: bool) -> None:
+        """A byte of the head or of the body now and then, never so late that reading times out."""
         self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
+        if head:
+            self.flush_headers()
+        else:
+            self.end_headers()
         self.close_connection = True
-        for place in range(len(body)):
-            self.wfile.write(body[place : place + 1])
+        sent = b"X-Said: " + b"a" * len(body) if head else body
+        for place in range(len(sent)):
+            self.wfile.write(sent[place : place + 1])
             self.wfile.flush()
             if self.provider.hold.wait(0.05):
                 return

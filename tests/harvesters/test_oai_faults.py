@@ -34,7 +34,7 @@ from warehouse.outcome import recorded
 pytestmark = pytest.mark.usefixtures("lake_home")
 
 
-SLOW = ("hang", "a byte now and then")
+SLOW = ("hang", "a byte now and then", "a byte of the head now and then")
 
 
 def hurried(name: str) -> dict[str, str]:
@@ -67,6 +67,7 @@ PASSING = {
     "entity bomb": instead(body=BOMB),
     "cut chunks": with_header(Transfer_Encoding="chunked", X_Cut="yes"),
     "a byte now and then": with_header(X_Drip="yes"),
+    "a byte of the head now and then": with_header(X_Drip="head"),
 }
 
 
