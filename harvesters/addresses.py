@@ -67,9 +67,7 @@ class Guarded(HTTPAdapter):
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
         """Path and query; what a proxy is asked, as requests has it."""
-        if proxies:
-            return super().request_url(request, proxies)
-        return "/" + str(request.url).split("/", 3)[3].partition("#")[0]
+        return super().request_url(request, proxies) if proxies else request.path_url
 
     def get_connection_with_tls_context(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Any:
         """The connections to a host, which are looked up once for the pages of a list."""

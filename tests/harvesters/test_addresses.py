@@ -76,3 +76,14 @@ def test_a_redirect_to_an_allowed_address_is_followed() -> None:
         with serving(moved) as old:
             outcome = harvest(source_at(old), "run")
     assert outcome.verdict == "complete" and identifiers() == list(range(10)) and len(moved.queries) == 2
+
+
+@pytest.mark.parametrize("rest", ["?verb=Identify", "?verb=Identify&from=/x#top"])
+def test_a_redirect_to_a_host_without_a_path_is_followed(rest: str) -> None:
+    with serving(Provider(records=10)) as address:
+        host = address.removesuffix("/oai")
+        moved = Provider(identify_fault=instead(301, Location=host + rest))
+        moved.faults = {0: instead(302, Location=f"{host}?verb=ListRecords&metadataPrefix=marcxml#top")}
+        with serving(moved) as old:
+            outcome = harvest(source_at(old), "run")
+    assert outcome.verdict == "complete" and identifiers() == list(range(10)), outcome.reason
