@@ -24,8 +24,9 @@ from transforms import (
 )
 from transforms.chunk import ISSUES, Chunk
 
-_EMPTY_ROOTS = ("collection", "records", "modsCollection", "OAI-PMH", "ListRecords", "searchRetrieveResponse")
-_ROOT = re.compile(rb"<(?:[A-Za-z_][\w.\-]*:)?([A-Za-z_][\w.\-]*)")
+_LISTS = ("collection", "records", "modsCollection")  # that may be empty, but hold nothing else than records
+_ANSWERS = ("OAI-PMH", "ListRecords", "searchRetrieveResponse")  # that may hold no record
+_ELEMENT = re.compile(rb"<(?:[A-Za-z_][\w.\-]*:)?([A-Za-z_][\w.\-]*)")
 PERSONAL = "possible-personal-data"
 
 
@@ -91,11 +92,11 @@ def _checked_xml(chunks: Iterator[Chunk], start: bytes, name: str) -> Iterator[C
     if not found:
         codec = containers.utf16(start)
         start = start.decode(codec, "replace").encode() if codec else start
-        root = _ROOT.search(re.sub(rb"(?s)<!--.*?-->|<[?!].*?>", b"", start))
-        shown = root[1].decode() if root else ""
-        if shown not in _EMPTY_ROOTS:
+        names = [found.decode() for found in _ELEMENT.findall(re.sub(rb"(?s)<!--.*?-->|<[?!].*?>", b"", start))]
+        shown = ", in which stands ".join(f"<{one}>" for one in names[:2])
+        if not names or names[0] not in _ANSWERS + (_LISTS if len(names) == 1 else ()):
             raise FormatError(
-                f"{name or 'the file'} is XML without a record element (its root is <{shown}>). Export MARCXML, "
+                f"{name or 'the file'} is XML without a record element (its root is {shown}). Export MARCXML, "
                 "or records as an OAI-PMH page or a collection of <record>, <mods>, <dc> or <dim> has them"
             )
 

@@ -51,6 +51,8 @@ def test_containers(kind, start):
         b"%PDF-1.4",
         b"<html><body>404</body></html>",
         "<html><body>404</body></html>".encode("utf-16"),
+        b"<collection><r><l>00000nam a2200000 a 4500</l><c001>1</c001></r></collection>",  # TurboMARC
+        b"<records><!-- <record/> --><book/></records>",
         b"\0" * (2 << 20) + ISO,
     ],
 )
@@ -65,7 +67,7 @@ def test_blanks_before_the_first_record():
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b" \n", b"<collection/>", b"<?xml version='1.0'?><!-- c --><x:collection/>"]
+    "content", [b"", b" \n", b"<collection/>", b"<?xml version='1.0'?><!-- <c/> --><x:collection></x:collection>"]
 )
 def test_nothing_is_no_error(content):
     assert not list(read(io.BytesIO(content), Hints()))
