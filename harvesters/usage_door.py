@@ -30,7 +30,7 @@ TABULAR = ("loans", "items", "population", "ill", "ppv", "ebook_loans", "kbart",
 KINDS = frozenset({*TABULAR, "counter"})
 SUFFIX = ".arrows"  # of what is landed: an Arrow IPC stream
 # What a date, a number or an amount is written with: digits, signs, units, a month's name, a currency.
-_VALUE = r"^[0-9０-９./:,，．TZ+\- 年度月日号时分秒元￥¥$€£]*([A-Za-z]{3})?[0-9./:,TZ+\- 元]*$"
+_VALUE = r"^[0-9０-９./:：,，．TZ+\- 年度月日号时点分秒元￥¥$€£]*([A-Za-z]{3})?[0-9./:,TZ+\- 元]*$"
 _MARK = b"calis"  # key of what a stream says of itself
 _CLOCK = ("time", "date", "month", "partial_date")  # conversions of times
 _SAMPLE = 2_000  # cells by which a column is known for a repetitive one

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from warehouse import engine, lake
-from warehouse.outcome import Outcome
+from warehouse.outcome import EVERY_SOURCE, Outcome
 
 COUNTS = ("received", "staged", "rejected", "deleted", "unchanged")
 STAGES = ("harvest", "stage", "catalog", "publish", "report", "feedback")
@@ -46,7 +46,11 @@ def print_outcomes(outcomes: Sequence[Outcome]) -> None:
     console.print(table)
     for outcome in outcomes:
         if outcome.reason:
-            console.print(outcome.reason, soft_wrap=True)
+            source = outcome.source_id
+            named = source == EVERY_SOURCE or outcome.reason.startswith(
+                (f"{source},", f"{source}:", f"source {source}:")
+            )
+            console.print(outcome.reason if named else f"{source}: {outcome.reason}", soft_wrap=True)
 
 
 def print_run(begun: datetime) -> None:

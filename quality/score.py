@@ -23,9 +23,8 @@ import pyarrow.compute as pc
 
 from harvesters.registry import Registry
 from quality import decisions, rules
-from schemas import usage
-from schemas.columns import Table
 from schemas.quality import QUALITY_DEFECT, QUALITY_SCORE, QUALITY_SCORE_HISTORY
+from transforms.usage.kinds import OF_FORMAT
 from warehouse import lake, marts
 
 SQL = Path(__file__).resolve().parent / "scores.sql"
@@ -86,7 +85,8 @@ def scores(con: duckdb.DuckDBPyConnection, registry: Registry) -> pa.Table:
     schema = pa.schema([(name, pa.string()) for name in names])
     con.register("in_registry", pa.Table.from_pylist(rows, schema=schema))
     con.register("waived", decisions.waiver_table().filter(pc.field("in_force")))
-    _of_usage(con)
+    of_usage = [source.source_id for source in registry.sources if source.format in OF_FORMAT]
+    con.register("of_usage", pa.table({"source_id": pa.array(of_usage, pa.string())}))
     builds = lake.catalog_builds()
     con.execute("SET VARIABLE build_id = ?", [builds[-1] if builds else None])
     con.execute("SET VARIABLE set_aside_points = ?", [SET_ASIDE_POINTS])
@@ -115,17 +115,6 @@ def _rule_points(con: duckdb.DuckDBPyConnection) -> pa.Table:
             "points": pa.array(points, pa.float64()),
         }
     )
-
-
-def _of_usage(con: duckdb.DuckDBPyConnection) -> None:
-    """The sources that hold usage, as a table: they have no score."""
-    names = [
-        table.full_name
-        for table in vars(usage).values()
-        if isinstance(table, Table) and table.layer == "staged" and "source_id" in table.schema.names
-    ]
-    each = " UNION ".join(f"SELECT source_id FROM {name}" for name in names)
-    con.execute(f"CREATE OR REPLACE TEMP TABLE of_usage AS {each}")
 
 
 def history(con: duckdb.DuckDBPyConnection) -> pa.Table:

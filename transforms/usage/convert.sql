@@ -1,9 +1,11 @@
 -- Text of a usage file as values: null is what can't be read.  A macro each, called by convert.py.
 -- Day first and month first can't be told apart, so neither is read unless a profile says which.
 
--- A date in Chinese, with slashes or points, as one with hyphens.
-CREATE OR REPLACE TEMP MACRO hyphened(t) AS
-    regexp_replace(regexp_replace(trim(t), '[年月/.](\d{1,2})', '-\1', 'g'), '[日号T]\s*', ' ');
+-- A date in Chinese, with slashes or points, as one with hyphens; a time in Chinese as one with colons.
+CREATE OR REPLACE TEMP MACRO coloned(t) AS
+    regexp_replace(regexp_replace(t, '[时点](\d{1,2})分(\d{1,2})秒', ':\1:\2'), '[时点](\d{1,2})分?', ':\1');
+CREATE OR REPLACE TEMP MACRO hyphened(t) AS trim(regexp_replace(regexp_replace(
+    translate(trim(t), '０１２３４５６７８９：', '0123456789:'), '[年月/.](\d{1,2})', '-\1', 'g'), '[日号T]\s*', ' '));
 
 -- A number of days since 1899-12-30, as Excel keeps dates.
 CREATE OR REPLACE TEMP MACRO excel_time(t) AS
@@ -18,7 +20,7 @@ CREATE OR REPLACE TEMP MACRO wall_time(t) AS CASE
     WHEN regexp_full_match(t, '\d{5}(\.\d+)?') THEN excel_time(t)
     WHEN regexp_full_match(t, '(19|20)\d{6}([ T]?\d\d:?\d\d(:?\d\d)?)?') THEN compact_time(t)
     WHEN regexp_full_match(t, '\d{1,2}-[A-Za-z]{3}-\d{4}.*') THEN try_strptime(left(t, 11), '%d-%b-%Y')
-    ELSE TRY_CAST(hyphened(t) AS TIMESTAMP) END;
+    ELSE TRY_CAST(coloned(hyphened(t)) AS TIMESTAMP) END;
 
 -- Seconds are kept; years in which no library kept such records are refused.
 CREATE OR REPLACE TEMP MACRO plausible(x) AS

@@ -67,6 +67,16 @@ FORMS = {
     "totals and headers again": (text() + HEADER + "\n合计,3,,,,\n,,,,,\n").encode(),
     "parquet": as_parquet(),
     "excel": workbook([HEADER.split(","), *EVENTS]),
+    "times in Chinese": text(
+        events=[
+            [*event[:2], time, *event[3:]]
+            for event, time in zip(
+                EVENTS,
+                ["2024年1月31日23时30分00秒", "２０２４年2月20日 10：00", "2024年03月01号9时00分"],
+                strict=True,
+            )
+        ]
+    ).encode(),
     "excel dates": workbook(
         [
             HEADER.split(","),
@@ -164,6 +174,15 @@ def test_a_full_delivery_withdraws_what_it_lacks():
     feeds.take("a", {"loans-1.csv": text()})
     assert counts(feeds.take("a", {"loans-2.csv": text(events=EVENTS[:2]) + "\n"})) == (2, 0, 0, 0, 2)
     assert [row[0] for row in rows(SEEN)] == ["1", "2"]
+
+
+def test_a_date_alone_is_its_midnight():
+    dates = ["2024年5月1日", "2024年05月1号", "2024/5/1", "2024.5.1", "2024-5-1", "20240501", "45413"]
+    feeds = Feeds("a,A,loans,delta,")
+    feeds.take("a", {"loans.csv": text(events=[[date_, "loan", date_, "B1", "R1", "x"] for date_ in dates])})
+    assert rows("SELECT count(*), min(event_time), max(event_time) FROM staged.loan") == [
+        (len(dates), datetime(2024, 4, 30, 16), datetime(2024, 4, 30, 16))
+    ]
 
 
 def test_times_are_by_the_clock_of_the_library():

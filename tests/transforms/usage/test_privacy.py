@@ -7,7 +7,6 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from quality import expectations
 from quality.feedback import feedback, runs, zipped
 from quality.report import report
 from tests.transforms.staged_records import HAMLET, stage
@@ -47,10 +46,11 @@ MESSAGE = f"""<ISO18626Message xmlns="http://illtransactions.org/2013/iso18626">
 <serviceInfo><note>{LATIN} {PHONE}</note></serviceInfo></request></ISO18626Message>"""
 
 
-def released(monkeypatch: pytest.MonkeyPatch) -> bytes:
-    """Build, publish and report on what is staged; the archives that members get."""
-    chosen = tuple(one for one in expectations.load() if one.name != "rejected_percent")
-    monkeypatch.setattr(expectations, "load", lambda: chosen)  # most rows here are bad
+def released() -> bytes:
+    """Build, publish and report on what is staged; the archives that members get.
+
+    Most rows of usage here are bad, which the gate of records set aside leaves to the gates of their batches.
+    """
     stage("a-cat", [HAMLET], items=[{"record_no": 0, "record_id": "000", "item_no": 0, "barcode": "B1"}])
     catalog.build("run")
     for outcome in (*publish("run"), *feedback("run"), *report("run")):
@@ -72,7 +72,7 @@ def assert_no_pseudonym_is_published(archives: bytes) -> None:
         assert columns.fetchall() == []
 
 
-def test_personal_data_is_in_no_byte_of_what_is_written(caplog, monkeypatch):
+def test_personal_data_is_in_no_byte_of_what_is_written(caplog):
     caplog.set_level("DEBUG")
     said = []
     feeds = Feeds("a-cat,A,auto,full,", *(f"a-{kind},A,{kind},delta," for kind in FILES))
@@ -88,7 +88,7 @@ def test_personal_data_is_in_no_byte_of_what_is_written(caplog, monkeypatch):
         said += [harvested.reason, outcome.reason]
     lake.held_batch("a-loans", "b1").parent.mkdir(parents=True)
     shutil.copytree(lake.staged_batch("a-loans", "b1"), lake.held_batch("a-loans", "b1"))
-    archives = released(monkeypatch)
+    archives = released()
     assert b"usage-personal" in archives, "the member is told of the rows that were set aside"
     assert_no_pseudonym_is_published(archives)
     files = written(lake.home(), but=lake.home() / "in")
