@@ -4,7 +4,7 @@
 -- column member_code: Member library code | 成员馆代码
 -- column fact: Table with the facts | 事实表
 -- column rows: Rows | 行数
--- column orphans: Rows without a bib; none where a fact has no bib | 无法对应书目的行数，不涉及书目的事实为空
+-- column orphans: Rows without a bib, of electronic use those of titles and items; none where a fact has no bib | 无法对应书目的行数（电子使用量只计题名与单篇层级），不涉及书目的事实为空
 -- column first_date: First day or month | 最早日期
 -- column last_date: Last day or month | 最近日期
 SELECT member_code, 'catalog.loan' AS fact, count(*) AS rows, count(*) FILTER (bib_id IS NULL) AS orphans,
@@ -15,7 +15,8 @@ UNION ALL SELECT member_code, 'catalog.population', count(*), NULL, min(month), 
 FROM catalog.population GROUP BY member_code
 UNION ALL SELECT member_code, 'catalog.request', count(*), count(*) FILTER (bib_id IS NULL), min(submitted_date),
     max(submitted_date) FROM catalog.request GROUP BY member_code
-UNION ALL SELECT member_code, 'catalog.eusage', count(*), count(*) FILTER (bib_id IS NULL), min(month), max(month)
+UNION ALL SELECT member_code, 'catalog.eusage', count(*),
+    count(*) FILTER (bib_id IS NULL AND level IN ('title', 'item')), min(month), max(month)
 FROM catalog.eusage GROUP BY member_code
 UNION ALL SELECT member_code, 'catalog.ebook_loan', count(*), count(*) FILTER (bib_id IS NULL), min(borrowed_date),
     max(borrowed_date) FROM catalog.ebook_loan GROUP BY member_code
