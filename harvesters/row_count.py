@@ -8,6 +8,7 @@ import csv
 import io
 import re
 import zipfile
+from itertools import chain
 from posixpath import join, normpath
 
 import numpy as np
@@ -18,6 +19,7 @@ from lxml import etree
 from harvesters.compressed import UnreadableError
 
 _BLOCK = 8 << 20
+_END = "end"  # a row of our own, which an open quotation mark would take in
 _ROW = re.compile(rb"<(?:\w+:)?row\b([^>]*?)(?:/>|>(.*?)</(?:\w+:)?row>)", re.DOTALL)
 _NUMBER = re.compile(rb"\br=[\"'](\d+)")
 _VALUE = re.compile(rb"<(?:\w+:)?(?:v|t)\b[^>/]*>[^<]")
@@ -28,14 +30,21 @@ def lines(content: bytes, mark: str) -> int:
     """Rows of delimited text (UTF-8, without a mark at its begin) that are not blank, the header among them.
 
     Raises:
-        UnreadableError: a cell is longer than Python's reader takes, so a quotation mark may be open.
+        UnreadableError: a quotation mark is never closed, or a cell is longer than Python's reader takes.
     """
     if b'"' in content:
-        rows = csv.reader(io.TextIOWrapper(io.BytesIO(content), "utf-8", newline=""), delimiter=mark)
+        text = io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")
+        found, row = 0, [_END]
         try:
-            return sum(1 for row in rows if row)
+            for row in csv.reader(chain(text, [_END]), delimiter=mark):
+                found += bool(row)
         except csv.Error as error:
             raise UnreadableError(f"a quotation mark may be open: {error}") from error
+        if row != [_END]:
+            raise UnreadableError(
+                f"a quotation mark in row {found} is never closed; double such marks and send it again"
+            )
+        return found - 1
     found, before, data = 0, 10, np.frombuffer(content, np.uint8)
     for begin in range(0, len(data), _BLOCK):
         block = data[begin : begin + _BLOCK]

@@ -25,6 +25,7 @@ HEAD = 30  # rows among which a header is looked for
 _PEEK = 1 << 18
 _DELIMITERS = "\t,;|"
 _BLOCK = 8 << 20
+TAKES_IN = "a cell takes in other rows, so a quotation mark may be open"
 TOTALS = ("合计", "总计", "小计", "共计", "total", "grand total", "subtotal", "sum")
 
 
@@ -160,7 +161,10 @@ def _csv_rows(
 
         def invalid(row: Any, bad: list[int] = bad, first: int = after) -> str:
             bad.append(row.number)
-            faults[first + row.number] = f"{row.actual_columns} cells where the header has {row.expected_columns}"
+            fault = f"{row.actual_columns} cells where the header has {row.expected_columns}"
+            if within := row.text.strip("\r\n").count("\n"):
+                fault += f"; {within + 1} lines stand in it, so a quotation mark may be open"
+            faults[first + row.number] = fault
             return "skip"
 
         if content[begin:end].strip(b"\r\n"):
@@ -182,8 +186,24 @@ def _csv_rows(
             before = np.asarray(bad, int) - np.arange(len(bad))  # good rows before each bad one, from 1
             numbers = after + places + 1 + np.searchsorted(before, places + 1, side="right")
             after += len(table) + len(bad)
-            yield _trimmed(table.add_column(0, "row", pa.array(numbers, pa.int32())))
+            table = table.add_column(0, "row", pa.array(numbers, pa.int32()))
+            if width > 1 and content.find(b'"', begin, end) >= 0:
+                taken = _takes_in_rows(table, mark)
+                faults.update(dict.fromkeys(table["row"].filter(taken).to_pylist(), TAKES_IN))
+                table = table.filter(pc.invert(taken))
+            yield _trimmed(table)
         begin = end
+
+
+def _takes_in_rows(table: pa.Table, mark: str) -> pa.ChunkedArray:
+    """Which rows have a cell with the line ends and separators of whole rows, as behind an open quotation mark."""
+    names = table.column_names[1:]
+    found = pa.chunked_array([pa.repeat(False, len(table))])
+    for cells in (table[name] for name in names):
+        ends, marks = (pc.fill_null(pc.count_substring(cells, sign), 0) for sign in ("\n", mark))
+        whole = pc.equal(marks, pc.multiply(ends, len(names) - 1))
+        found = pc.or_(found, pc.and_(pc.greater(ends, 0), whole))
+    return found
 
 
 def _block_end(content: bytes, begin: int) -> int:

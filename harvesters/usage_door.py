@@ -121,7 +121,7 @@ def _tables(source: Source, content: bytes, what: str) -> list[Clean]:
         else:
             strange.append(name or "the file")
     if not found:
-        needed = [line.column for line in usage_profiles.profiles(kind)[usage_profiles.GENERAL] if line.needed]
+        needed = [line.headers[0] for line in usage_profiles.profiles(kind)[usage_profiles.GENERAL] if line.needed]
         raise UnreadableError(
             f"{what}: no row of the first {tabular.HEAD} is a header that a profile of {kind} knows (needed: "
             f"{', '.join(needed) or 'two known columns'}); send it with a header, add its names to "

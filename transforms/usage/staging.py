@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from harvesters import counter, iso18626, landing, usage_door
+from harvesters import counter, iso18626, landing, tabular, usage_door
 from harvesters.registry import Source
 from harvesters.usage_door import Clean
 from schemas import usage_profiles
@@ -167,7 +167,7 @@ def rule(fault: str) -> str:
     """The rule that a fault breaks."""
     if "holds a telephone number" in fault:
         return "usage-personal"
-    if "cells where the header" in fault:
+    if "cells where the header" in fault or fault == tabular.TAKES_IN:
         return "usage-cells"
     if "a spreadsheet cut its digits" in fault:
         return "usage-cut-number"

@@ -14,6 +14,7 @@ from harvesters import pseudonyms, registry, row_count, tabular
 from harvesters.compressed import UnreadableError
 from harvesters.landing import HarvestError
 from harvesters.pseudonyms import Pseudonyms
+from quality import reasons
 from transforms import stage
 from transforms.usage import convert
 from warehouse import lake
@@ -302,6 +303,26 @@ def test_rows_are_counted_as_they_are_read():
     with pytest.raises(UnreadableError, match="a quotation mark may be open"):
         row_count.lines(b'a,"' + b"b" * 200_000, ",")
     assert row_count.lines(b"", ",") == 0
+    assert row_count.lines(b'a,b\n1,"x"', ",") == 2
+    with pytest.raises(UnreadableError, match="in row 2 is never closed"):
+        row_count.lines(b'a,b\n1,"x\n2,y\n', ",")
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "said"),
+    [(3, 3, "a cell takes in other rows"), (3, 4, "4 lines stand in it, so a quotation mark may be open")],
+)
+def test_rows_that_a_quotation_mark_takes_in_are_told(first, last, said):
+    header = "event_id,event_type,event_time,location,barcode,reader"
+    events = [[str(n), "loan", "2024-02-01", "总馆", "B1", "R1"] for n in range(9)]
+    events[2][first] = '"' + events[2][first]
+    events[5][last] += '"'
+    events[7][3] = '"Main\nLibrary, 2"'
+    feeds = Feeds("a,A,loans,delta,")
+    assert counts(feeds.take("a", {"loans.csv": text(header=header, events=events)})) == (6, 5, 1, 0, 0)
+    ((rule, reason),) = rows("SELECT rule, reason FROM staged.rejected")
+    assert rule == "usage-cells" and reason.startswith("row 4: ") and said in reason
+    assert "可能有引号未闭合" in str(reasons.in_chinese(reason))
 
 
 def test_one_reader_is_one_pseudonym_within_a_member_only(monkeypatch):
