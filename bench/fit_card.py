@@ -28,7 +28,7 @@ from scipy.sparse.csgraph import connected_components
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from transforms import candidates, parse, rematch
+from transforms import candidates, meeting, parse
 from transforms.described import Pairs
 from transforms.evaluate import read_pairs
 from transforms.score import IDENTIFIERS, WEIGHTS, Card, features, load_card, reworded, vetoes
@@ -80,7 +80,7 @@ def distinct(records: list[Path]) -> pa.RecordBatch:
     con = ibis.duckdb.from_connection(engine.connect())
     records = ibis.memtable(table.rename_columns({"row": "group"}))
     groups = con.create_table("record", records.mutate(said=records.group))
-    met = rematch.worth_comparing(con, candidates.placed(groups), groups)[0].order_by("left", "right").to_pyarrow()
+    met, _ = meeting.pairs(con, meeting.placed(con, groups), groups)
     return side_by_side(table, np.stack([met["left"].to_numpy(), met["right"].to_numpy()], axis=1))
 
 

@@ -209,39 +209,35 @@ def placed(groups: Table) -> Table:
     return blocked.select(block=block(blocked), group=blocked.group)
 
 
-def met(placed: Table) -> Table:
-    """(block, groups, size): who meets in each block of two or more."""
-    listed = placed.group_by("block").agg(groups=placed.group.collect(), size=placed.group.count())
-    return listed.filter(listed.size > 1)
+def places(placed: Table, groups: Table) -> Table:
+    """(block, group, place): the groups of large blocks, set in order of title, creator and year.
 
-
-def places(large: Table, groups: Table) -> Table:
-    """(block, group, place): the groups of large blocks, set in order of title, creator and year."""
-    member = large.select("block", group=large.groups.unnest()).join(groups, "group")
+    Args:
+        placed: `placed`, the rows of these blocks alone.
+    """
+    member = placed.join(groups, "group")
     order = [member.full_title_key, member.creator_key, member.pub_year, member.said]
     place = ibis.row_number().over(group_by=[member.block], order_by=order)
     return member.select("block", "group", place=place)
 
 
-def pairs(small: Table, ordered: Table) -> Table:
-    """(left, right): the groups to compare, left < right, each pair once.
+def neighbours(ordered: Table) -> Table:
+    """(left, right): the groups of large blocks that are compared, left < right.
 
     Args:
-        small: `met` of the blocks in which all are compared with all.
-        ordered: `places` of the others.
+        ordered: `places`, computed.
     """
-    lefts = small.select("groups", left=small.groups.unnest())
-    every = lefts.select("left", right=lefts.groups.unnest())
-    every = every.filter(every.left < every.right)
-
     step = ibis.array(list(range(1, NEIGHBOURS + 1))).unnest()
     steps = ordered.select(near_block=ordered.block, near=ordered.group, first=ordered.place, step=step)
     steps = steps.mutate(at=steps.first + steps.step)
-    neighbours = ordered.join(steps, [("block", "near_block"), ("place", "at")])
-    neighbours = neighbours.select(
-        left=ibis.least(neighbours.group, neighbours.near), right=ibis.greatest(neighbours.group, neighbours.near)
-    )
-    return ibis.union(every, neighbours, distinct=True)
+    near = ordered.join(steps, [("block", "near_block"), ("place", "at")])
+    return near.select(left=ibis.least(near.group, near.near), right=ibis.greatest(near.group, near.near))
+
+
+def named(groups: Table) -> Table:
+    """(block, rule, key): what the blocks of some groups stand for."""
+    blocked = blocks(groups)
+    return blocked.select("rule", "key", block=block(blocked)).distinct()
 
 
 def compared(candidates: Table, groups: Table) -> Table:

@@ -8,7 +8,7 @@ the rows before are linked into its folder.
 
 import os
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,7 +54,7 @@ class Known:
     described: pa.Table  # of each group: said, identity, COMPARED
     component: Ints  # of each group: one of those that its matches reach; NONE where it is no more
     cluster: Ints  # of each group: one of its cluster
-    placed: pa.Table  # block, group
+    placed: pa.Table  # block, group; in the order of blocks, in each piece
     pair: pa.Table  # left, right, score, rule and decision by the card as numbers, asked: met in no block
     rule: Ints  # of each pair in the end
     decision: Ints  # the same; NONE where the pair is no more
@@ -150,12 +150,18 @@ def marked(column: pa.ChunkedArray, flags: Flags) -> Flags:
 def find(column: pa.ChunkedArray, wanted: Ints) -> Ints:
     """Where values are among the wanted ones, which are sorted; in ascending order.  They should be digests."""
     bits = known_kernel.marks(wanted)
-    found: list[Ints] = [np.zeros(0, np.int64)]
-    start = 0
-    for chunk in column.chunks:
-        found.append(known_kernel.find(chunk.to_numpy(), wanted, bits) + start)
-        start += len(chunk)
-    return np.concatenate(found)
+    return _found(column, lambda values: known_kernel.find(values, wanted, bits))
+
+
+def _found(column: pa.ChunkedArray, find_in: Callable[[npt.NDArray], Ints]) -> Ints:
+    starts = np.cumsum([0, *map(len, column.chunks)])
+    found = [find_in(chunk.to_numpy()) + start for chunk, start in zip(column.chunks, starts, strict=False)]
+    return np.concatenate([np.zeros(0, np.int64), *found])
+
+
+def find_block(column: pa.ChunkedArray, wanted: Ints) -> Ints:
+    """`find` in a column that is in order, in each piece."""
+    return _found(column, lambda values: known_kernel.find_sorted(values, wanted))
 
 
 def codes(column: pa.ChunkedArray, names: pa.Array) -> npt.NDArray[np.int32]:

@@ -40,6 +40,79 @@ def find(values, wanted, bits):
 
 
 @njit(cache=True, nogil=True)
+def find_sorted(values, wanted):
+    """Where values are among the wanted ones, both sorted; in ascending order."""
+    out = np.empty(1024, np.int64)
+    count = at = 0
+    for one in wanted:
+        step = 1
+        while at + step < len(values) and values[at + step] < one:
+            at += step
+            step <<= 1
+        at += np.searchsorted(values[at : at + step + 1], one)
+        while at < len(values) and values[at] == one:
+            if count == len(out):
+                out = np.append(out, np.empty_like(out))
+            out[count] = at
+            count += 1
+            at += 1
+    return out[:count].copy()
+
+
+BUCKET_BITS, DIGIT = 12, 11
+
+
+@njit(cache=True, nogil=True)
+def _by_digit(keys, values, begin, end, shift, counts, other_keys, other_values):
+    """Rows from begin to end put in order of the digit at `shift` into other arrays, at the same places."""
+    counts[:] = 0
+    mask = len(counts) - 1
+    for at in range(begin, end):
+        counts[keys[at] >> shift & mask] += 1
+    place = begin
+    for digit in range(len(counts)):
+        counts[digit], place = place, place + counts[digit]
+    for at in range(begin, end):
+        digit = keys[at] >> shift & mask
+        other_keys[counts[digit]], other_values[counts[digit]] = keys[at], values[at]
+        counts[digit] += 1
+
+
+@njit(cache=True, nogil=True)
+def _by_key(keys, values):
+    highest = np.int64(0)
+    for key in keys:
+        highest |= key
+    bits = 0
+    while highest >> bits:
+        bits += 1
+    shift = max(bits - BUCKET_BITS, 0)
+    out_keys, out_values = np.empty_like(keys), np.empty_like(values)
+    ends = np.zeros(1 << BUCKET_BITS, np.int64)
+    _by_digit(keys, values, 0, len(keys), shift, ends, out_keys, out_values)
+    begin, counts = 0, np.zeros(1 << DIGIT, np.int64)
+    low, high = max(shift - 2 * DIGIT, 0), max(shift - DIGIT, 0)
+    for end in ends:
+        # within a part that stays in the cache: by two more digits, and what these leave, which is little
+        _by_digit(out_keys, out_values, begin, end, low, counts, keys, values)
+        _by_digit(keys, values, begin, end, high, counts, out_keys, out_values)
+        for at in range(begin + 1, end):
+            key, value, place = out_keys[at], out_values[at], at
+            while place > begin and out_keys[place - 1] > key:
+                out_keys[place], out_values[place] = out_keys[place - 1], out_values[place - 1]
+                place -= 1
+            out_keys[place], out_values[place] = key, value
+        begin = end
+    return out_keys, out_values
+
+
+def by_key(keys: Ints, values: Ints) -> tuple[Ints, Ints]:
+    """Keys from 0 in ascending order, and the values that stand beside them; what is given is overwritten."""
+    ordered: tuple[Ints, Ints] = _by_key(keys, values)
+    return ordered
+
+
+@njit(cache=True, nogil=True)
 def _order(a, a_start, a_end, b, b_start, b_end):
     """Below, at or above 0, as the one text's bytes stand before, at or behind the other's."""
     for k in range(min(a_end - a_start, b_end - b_start)):
@@ -130,6 +203,69 @@ def meet(starts: Ints, group: Ints, turned: Flags) -> Ints:
     out = np.empty(_meet(starts, group, turned, np.zeros(0, np.int64), False), np.int64)
     _meet(starts, group, turned, out, True)
     return out
+
+
+@njit(cache=True, nogil=True)
+def runs(block):
+    """Where the blocks of two or more begin and end, in places of groups in order of their blocks."""
+    starts, ends = np.empty(len(block) >> 1, np.int64), np.empty(len(block) >> 1, np.int64)
+    count = start = 0
+    for at in range(1, len(block) + 1):
+        if at == len(block) or block[at] != block[start]:
+            if at - start > 1:
+                starts[count], ends[count] = start, at
+                count += 1
+            start = at
+    return starts[:count].copy(), ends[:count].copy()
+
+
+class Meeting(NamedTuple):
+    """Groups in the blocks where they meet, and blocks by group, for compiled functions."""
+
+    group: NDArray[np.int32]  # in order of blocks
+    starts: Ints  # of each block, in `group`
+    ends: Ints
+    block: NDArray[np.int32]  # in order of groups
+    first: Ints  # of each group, in `block`
+
+
+@njit(cache=True, nogil=True)
+def meeting(group, starts, ends, groups):
+    """`Meeting` of blocks that `runs` told."""
+    first = np.zeros(groups + 1, np.int64)
+    for block in range(len(starts)):
+        for at in range(starts[block], ends[block]):
+            first[group[at] + 1] += 1
+    first = np.cumsum(first)
+    blocks, fill = np.empty(first[-1], np.int32), first[:-1].copy()
+    for block in range(len(starts)):
+        for at in range(starts[block], ends[block]):
+            blocks[fill[group[at]]] = block
+            fill[group[at]] += 1
+    return Meeting(group, starts, ends, blocks, first)
+
+
+@njit(cache=True, nogil=True)
+def pairs(met, begin, end):
+    """left and right of the pairs of groups that meet, left < right and from begin to end; in order."""
+    most = 0
+    for k in range(met.first[begin], met.first[end]):
+        most += met.ends[met.block[k]] - met.starts[met.block[k]] - 1
+    left, right = np.empty(most, np.int32), np.empty(most, np.int32)
+    seen = np.full(len(met.first) - 1 - begin, NONE, np.int32)
+    count = 0
+    for one in range(begin, end):
+        start = count
+        for k in range(met.first[one], met.first[one + 1]):
+            for at in range(met.starts[met.block[k]], met.ends[met.block[k]]):
+                other = met.group[at]
+                if other > one and seen[other - begin] != one:
+                    seen[other - begin] = one
+                    right[count] = other
+                    count += 1
+        left[start:count] = one
+        right[start:count].sort()
+    return left[:count].copy(), right[:count].copy()
 
 
 @njit(cache=True, nogil=True)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import ibis
 import numpy as np
 import pyarrow as pa
 from ibis.backends import BaseBackend
@@ -48,9 +49,9 @@ class Clusters:
 def _all_pairs(con: BaseBackend, found: Found, known: Known, card: Card) -> pa.Table:
     """All pairs that met, scored, as `CODED`."""
     if engine.has_workers(con):
-        pairs = candidates.compared(found.pairs, found.described.drop("said"))
+        pairs = candidates.compared(ibis.memtable(found.pairs), found.described.drop("said"))
         return engine.mapped(con, pairs, partial(coded, card=card), CODED).to_pyarrow()
-    return _scored(con, known, found.pairs.order_by("left", "right").to_pyarrow(), card)
+    return _scored(con, known, found.pairs, card)
 
 
 def _scored(con: BaseBackend, known: Known, pairs: pa.Table, card: Card) -> pa.Table:

@@ -16,10 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
-from ibis.util import gen_name
 
-from transforms import candidates, judging, known_kernel
-from transforms.candidates import BLOCK_CAP, ONE_OF_SOURCE, POSITION
+from transforms import candidates, judging, known_kernel, meeting
+from transforms.candidates import ONE_OF_SOURCE, POSITION
 from transforms.judgement import RECORD, Rulings
 from transforms.known import (
     MOST_ADDED,
@@ -50,9 +49,9 @@ class Found:
 
     member: Table  # POSITION, content, sharing, said, group
     described: Table  # group, said, identity, COMPARED
-    placed: Table  # block, group
-    large: Table  # `Known.large`
-    pairs: Table  # left, right
+    placed: pa.Table  # `Known.placed`
+    large: pa.Table  # `Known.large`
+    pairs: pa.Table  # left, right
 
 
 class Touched(NamedTuple):
@@ -63,52 +62,30 @@ class Touched(NamedTuple):
     dead: Flags  # of each group: it has no record any more
 
 
-def kept(con: BaseBackend, name: str, expression: Table) -> Table:
-    """The result of an expression as a temporary table; its name is new, since replacing copies twice."""
-    return con.create_table(gen_name(f"match_{name}"), expression, temp=True)
-
-
-def worth_comparing(con: BaseBackend, placed: Table, groups: Table, cap: int = BLOCK_CAP) -> tuple[Table, Table]:
-    """Pairs of groups that meet in a block (left, right), and `Known.large`.
-
-    Args:
-        placed: `candidates.placed`.
-        groups: `candidates.groups`.
-    """
-    met = kept(con, "block", candidates.met(placed))
-    large, small = met.filter(met.size > cap), met.filter(met.size <= cap)
-    pairs = candidates.pairs(small, kept(con, "place", candidates.places(large, groups)))
-    # the rule and key of a block are those of any group in it
-    one = large.select("block", "size", group=large.groups[0])
-    keys = candidates.blocks(kept(con, "large", groups.semi_join(one, "group")))
-    keys = keys.mutate(block=candidates.block(keys)).select("block", "rule", "key").distinct()
-    return pairs, kept(con, "named", one.join(keys, "block").select("block", "rule", "key", "size"))
-
-
 def anew(con: BaseBackend, bib: Table, cap: int, rulings: Rulings, done: Done) -> Found:
     """All records of `bib`."""
     records = candidates.prepare(bib)
-    digested = kept(con, "digested", candidates.numbered(candidates.digests(records)))
-    told = kept(con, "said", candidates.said(digested))
+    digested = engine.kept(con, "digested", candidates.numbered(candidates.digests(records)))
+    told = engine.kept(con, "said", candidates.said(digested))
     said = judging.apply(told, rulings)
     firsts = candidates.firsts(said)
     # those of one title stand together, so that the two of a pair are close to each other in memory
     nth = ibis.row_number().over(order_by=[firsts.title, firsts.row])
-    firsts = kept(con, "first", firsts.mutate(group=nth))
+    firsts = engine.kept(con, "first", firsts.mutate(group=nth))
     member = _in_groups(con, said, firsts)
-    described = kept(con, "described", candidates.groups(records, _leaders(said, firsts)))
+    described = engine.kept(con, "described", candidates.groups(records, _leaders(said, firsts)))
     engine.drop(con, digested, told, firsts)
     done("collapse")
-    placed = kept(con, "placed", candidates.placed(described))
-    pairs, large = worth_comparing(con, placed, described, cap)
+    placed = meeting.placed(con, described)
     done("blocks")
-    return Found(member, described, placed, large, kept(con, "pair", pairs))
+    pairs, large = meeting.pairs(con, placed, described, cap)
+    return Found(member, described, placed, large, pairs)
 
 
 def _in_groups(con: BaseBackend, said: Table, firsts: Table) -> Table:
     """`Found.member` of records whose groups are numbered."""
     numbered = said.join(firsts.select("said", "group"), "said")
-    return kept(con, "member", numbered.select(*POSITION, "content", "sharing", "said", "group"))
+    return engine.kept(con, "member", numbered.select(*POSITION, "content", "sharing", "said", "group"))
 
 
 def _leaders(said: Table, firsts: Table) -> Table:
@@ -120,7 +97,6 @@ def begun(con: BaseBackend, found: Found, rulings: Rulings) -> Known:
     """What `anew` found as `Known`, without pairs and clusters."""
     member = coded(engine.taken_out(con, found.member, RECORD))
     described = engine.taken_out(con, found.described, ["group"]).drop("group")
-    placed = engine.taken_out(con, found.placed, [])
     groups, rows = np.arange(len(described), dtype=np.int32), np.arange(len(member), dtype=np.int32)
     known = Known(
         record=member.select([*POSITION, "content", "sharing"]),
@@ -131,12 +107,12 @@ def begun(con: BaseBackend, found: Found, rulings: Rulings) -> Known:
         described=described,
         component=groups,
         cluster=groups.copy(),
-        placed=placed.set_column(1, "group", placed["group"].cast(pa.int32())),
+        placed=found.placed,
         pair=PAIR.empty_table(),
         rule=rows[:0],
         decision=rows[:0],
         pair_order=rows[:0],
-        large=found.large.to_pyarrow(),
+        large=found.large,
         present=member.select(POSITION),
     )
     known.singled = located(known, rulings.records)
@@ -170,9 +146,9 @@ def again(
     new, left = _add_records(con, bib, known, present, place, came)
     moved = _say(con, known, came=place[came], went=left.rows, rulings=rulings)
     changed, dead, fresh = _regroup(known, moved, left.groups)
-    added = _describe(con, bib, new, known, fresh)
+    groups = _describe(con, bib, new, known, fresh)
     done("collapse")
-    pairs, turned = _meet(con, known, added, dead, cap)
+    pairs, turned = meeting.again(con, known, groups, dead, cap)
     changed |= turned
     changed[judged[judged != NONE]] = changed[known.group[known.singled]] = True
     ends = turned | dead
@@ -200,7 +176,7 @@ def _add_records(
     known.group[gone] = NONE
 
     rows = present.take(pa.array(came))
-    new = kept(con, "new", candidates.prepare(_only(bib, rows)))
+    new = engine.kept(con, "new", candidates.prepare(_only(bib, rows)))
     digested = candidates.digests(new).order_by(*RECORD).select("content", "sharing").to_pyarrow()
     for name in digested.column_names:
         rows = rows.append_column(name, digested[name])
@@ -241,7 +217,7 @@ def _say(con: BaseBackend, known: Known, came: Ints, went: Ints, rulings: Ruling
     records = taken(known.record, asked).append_column("place", pa.array(asked))
     for name in ("source_id", "batch_id"):
         records = records.set_column(records.schema.get_field_index(name), name, records[name].cast(pa.string()))
-    told = kept(con, "told", candidates.said(candidates.numbered(ibis.memtable(records))))
+    told = engine.kept(con, "told", candidates.said(candidates.numbered(ibis.memtable(records))))
     said = judging.apply(told, rulings).select("place", "said").order_by("place").to_pyarrow()
     now = said["said"].to_numpy()
     moved = (now != known.said[asked]) | (known.group[asked] == NONE)
@@ -274,8 +250,8 @@ def _regroup(known: Known, moved: Ints, left: Ints) -> tuple[Flags, Flags, Ints]
     return lost, dead, moved[first[fresh]]
 
 
-def _describe(con: BaseBackend, bib: Table, new: Table, known: Known, leaders: Ints) -> Table:
-    """Add the descriptions of new groups, of each of which a record is given; returns them with `group`."""
+def _describe(con: BaseBackend, bib: Table, new: Table, known: Known, leaders: Ints) -> Ints:
+    """Add the descriptions of new groups, of each of which a record is given; returns these groups."""
     order = np.argsort(leaders)
     rows = taken(known.record, leaders[order])
     leading = pa.table(
@@ -293,57 +269,6 @@ def _describe(con: BaseBackend, bib: Table, new: Table, known: Known, leaders: I
         at = located(known, list(zip(*(others[name].to_pylist() for name in RECORD), strict=True)))
         rows = taken(known.record, np.sort(at))
         records = ibis.union(new, candidates.prepare(_only(bib, rows)).select(new.columns))
-    added = kept(con, "added", candidates.groups(records, ibis.memtable(leading)))
-    described = added.order_by("group").drop("group").to_pyarrow()
-    known.described = pa.concat_tables([known.described, described.cast(known.described.schema)])
-    return added
-
-
-def _meet(con: BaseBackend, known: Known, added: Table, dead: Flags, cap: int) -> tuple[pa.Table, Flags]:
-    """Place new groups in blocks; the pairs of groups that were turned, and which were: new, or in a cut block."""
-    placed_now = candidates.placed(added).to_pyarrow().cast(known.placed.schema)
-    known.placed = pa.concat_tables([known.placed, placed_now])
-    block, group = known.placed["block"], known.placed["group"]
-    was = known.component != NONE
-    alive = was & ~dead
-    turned = np.zeros(len(dead), bool)
-    turned[added.select("group").to_pyarrow()["group"].to_numpy()] = True
-
-    changed = np.unique(np.append(at(block, np.flatnonzero(marked(group, dead))), whole(placed_now["block"])))
-    rows = find(block, changed)
-    nth, who = np.searchsorted(changed, at(block, rows)), at(group, rows)
-    now, before = (np.bincount(nth[which[who]], minlength=len(changed)) for which in (alive, was & ~turned))
-    cut = np.maximum(now, before) > cap
-    around = changed
-    if cut.any():
-        turned[who[cut[nth]]] = True
-        turned &= alive
-        around = np.unique(np.append(changed, at(block, np.flatnonzero(marked(group, turned)))))
-        rows = find(block, around)
-        nth, who = np.searchsorted(around, at(block, rows)), at(group, rows)
-    rows, nth, who = (values[alive[who]] for values in (rows, nth, who))
-    sizes = np.bincount(nth, minlength=len(around))
-    small = sizes[nth] <= cap
-    by_block = np.argsort(nth[small], kind="stable")
-    starts = np.searchsorted(nth[small][by_block], np.arange(len(around) + 1))
-    pairs = known_kernel.meet(starts, who[small][by_block].astype(np.int64), turned)
-    large = known.large.filter(pc.invert(pc.is_in(known.large["block"], pa.array(changed))))
-    if not small.all():
-        near, named = _neighbours(con, known, rows[~small], cap)
-        left, right = (near[side].to_numpy().astype(np.int64) for side in ("left", "right"))
-        some = turned[left] | turned[right]
-        pairs = np.append(pairs, left[some] << 32 | right[some])
-        named = named.filter(pc.is_in(named["block"], pa.array(changed)))
-        large = pa.concat_tables([large, named.cast(large.schema)])
-    known.large = large
-    pairs = np.unique(pairs)
-    return pa.table({"left": pairs >> 32, "right": pairs & 0xFFFFFFFF}), turned
-
-
-def _neighbours(con: BaseBackend, known: Known, rows: Ints, cap: int) -> tuple[pa.Table, pa.Table]:
-    """`worth_comparing` of blocks over the cap, of which the rows of `Known.placed` are given."""
-    placed = taken(known.placed, rows)
-    groups = np.unique(whole(placed["group"]))
-    described = taken(known.described, groups).append_column("group", pa.array(groups))
-    pairs, large = worth_comparing(con, ibis.memtable(placed), ibis.memtable(described), cap)
-    return pairs.to_pyarrow(), large.to_pyarrow()
+    added = con.to_pyarrow(candidates.groups(records, ibis.memtable(leading)).order_by("group"))
+    known.described = pa.concat_tables([known.described, added.drop("group").cast(known.described.schema)])
+    return whole(added["group"])

@@ -119,6 +119,13 @@ def prepare(con: BaseBackend) -> None:
         con.raw_sql(function)
 
 
+def kept(con: BaseBackend, name: str, expression: Table) -> Table:
+    """The result of an expression as a temporary table; its name is new, since replacing copies twice."""
+    from ibis.util import gen_name
+
+    return con.create_table(gen_name(name), expression, temp=True)
+
+
 def drop(con: BaseBackend, *tables: Table) -> None:
     """Give back the room of temporary tables; ibis's own function fails with the newest sqlglot."""
     for table in tables:

@@ -1,0 +1,148 @@
+"""Who meets in a block, so that only those are compared.
+
+Which blocks a group is in is told by `transforms.candidates`, on the engine; here places in blocks are put in
+order of blocks, and pairs made by compiled passes over them, a range of groups at a time.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import ibis
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from ibis.backends import BaseBackend
+from ibis.expr.types import Table
+
+from transforms import candidates, known_kernel
+from transforms.candidates import BLOCK_CAP
+from transforms.known import Known, at, find_block, taken, whole
+from transforms.known_kernel import NONE, Flags, Ints
+from warehouse import engine
+
+PLACED = pa.schema([pa.field("block", pa.int64(), nullable=False), pa.field("group", pa.int32(), nullable=False)])
+AT_ONCE = 1 << 17  # groups whose pairs are made by one call
+
+
+def placed(con: BaseBackend, groups: Table) -> pa.Table:
+    """`candidates.placed` of groups, in order of blocks."""
+    found = con.to_pyarrow(candidates.placed(groups)).cast(PLACED)
+    columns = known_kernel.by_key(*(whole(found[name]).copy() for name in PLACED.names))
+    return pa.table(list(columns), PLACED)
+
+
+def pairs(con: BaseBackend, places: pa.Table, groups: Table, cap: int = BLOCK_CAP) -> tuple[pa.Table, pa.Table]:
+    """Pairs of groups that meet in a block (left, right), in order and each once, and `Known.large`.
+
+    Args:
+        places: `placed` of these groups.
+        groups: `candidates.groups`, numbered from 0.
+    """
+    block, group = (whole(places[name]) for name in PLACED.names)
+    starts, ends = known_kernel.runs(block)
+    large = ends - starts > cap
+    count = int(group.max()) + 1 if len(group) else 0
+    met = known_kernel.meeting(group, starts[~large], ends[~large], count)
+
+    def some(begin: int) -> pa.Table:
+        return pa.table(list(known_kernel.pairs(met, begin, min(begin + AT_ONCE, count))), ["left", "right"])
+
+    with ThreadPoolExecutor(engine.threads(con)) as pool:
+        parts = list(pool.map(some, range(0, count, AT_ONCE)))
+    found = pa.concat_tables([_keys_as_pairs(np.zeros(0, np.int64)), *parts])
+    if not large.any():
+        return found, _named(con, places.slice(0, 0), groups)
+    near, named = neighbours(con, places.take(_rows(starts[large], ends[large])), groups)
+    return _keys_as_pairs(np.unique(np.append(_as_keys(found), near))), named
+
+
+def neighbours(con: BaseBackend, places: pa.Table, groups: Table) -> tuple[Ints, pa.Table]:
+    """Pairs that are compared of those in blocks over the cap, as left << 32 | right, and `Known.large`.
+
+    Args:
+        places: the rows of these blocks alone.
+        groups: `candidates.groups`, at least those that are there.
+    """
+    ordered = engine.kept(con, "place", candidates.places(ibis.memtable(places), groups))
+    near = con.to_pyarrow(candidates.neighbours(ordered))
+    return _as_keys(near), _named(con, places, groups)
+
+
+def _named(con: BaseBackend, places: pa.Table, groups: Table) -> pa.Table:
+    blocks, first, size = np.unique(whole(places["block"]), return_index=True, return_counts=True)
+    one = ibis.memtable({"group": np.unique(whole(places["group"])[first])})
+    found = con.to_pyarrow(candidates.named(groups.semi_join(one, "group")).select("block", "rule", "key"))
+    nth = pc.index_in(found["block"], pa.array(blocks))
+    return found.append_column("size", pa.array(size).take(nth)).filter(pc.is_valid(nth))
+
+
+def _rows(starts: Ints, ends: Ints) -> Ints:
+    """All places of some blocks."""
+    return np.concatenate([np.arange(start, end) for start, end in zip(starts, ends, strict=True)])
+
+
+def _as_keys(pairs: pa.Table) -> Ints:
+    left, right = (whole(pairs[side]).astype(np.int64) for side in ("left", "right"))
+    return left << 32 | right
+
+
+def _keys_as_pairs(keys: Ints) -> pa.Table:
+    return pa.table([(keys >> 32).astype(np.int32), (keys & 0xFFFFFFFF).astype(np.int32)], ["left", "right"])
+
+
+# --- what changed ------------------------------------------------------------------------------------------
+
+
+def again(con: BaseBackend, known: Known, fresh: Ints, dead: Flags, cap: int) -> tuple[pa.Table, Flags]:
+    """Place new groups in blocks, and find the pairs of those that were turned: new, or in a block over the cap.
+
+    Args:
+        fresh: the new groups, which are described already.
+        dead: of each group, whether it has no record any more.
+
+    Returns:
+        left and right, in order; of each group whether it was turned.
+    """
+    was = known.component != NONE
+    alive = was & ~dead
+    turned = np.zeros(len(dead), bool)
+    turned[fresh] = True
+
+    moved = placed(con, _described(known, np.append(np.flatnonzero(dead), fresh)))
+    changed = np.unique(whole(moved["block"]))
+    known.placed = pa.concat_tables([known.placed, moved.filter(pa.array(turned[whole(moved["group"])]))])
+    rows, nth, who = _there(known, changed)
+    now, before = (np.bincount(nth[which[who]], minlength=len(changed)) for which in (alive, was & ~turned))
+    cut = np.maximum(now, before) > cap
+    around = changed
+    if cut.any():
+        turned[who[cut[nth]]] = True
+        turned &= alive
+        others = placed(con, _described(known, np.flatnonzero(turned)))
+        around = np.unique(np.append(changed, whole(others["block"])))
+        rows, nth, who = _there(known, around)
+    rows, nth, who = (values[alive[who]] for values in (rows, nth, who))
+    sizes = np.bincount(nth, minlength=len(around))
+    small = sizes[nth] <= cap
+    by_block = np.argsort(nth[small], kind="stable")
+    starts = np.searchsorted(nth[small][by_block], np.arange(len(around) + 1))
+    found = known_kernel.meet(starts, who[small][by_block].astype(np.int64), turned)
+    large = known.large.filter(pc.invert(pc.is_in(known.large["block"], pa.array(changed))))
+    if not small.all():
+        places = taken(known.placed, rows[~small])
+        near, named = neighbours(con, places, _described(known, np.unique(whole(places["group"]))))
+        found = np.append(found, near[turned[near >> 32] | turned[near & 0xFFFFFFFF]])
+        named = named.filter(pc.is_in(named["block"], pa.array(changed)))
+        large = pa.concat_tables([large, named.cast(large.schema)])
+    known.large = large
+    return _keys_as_pairs(np.unique(found)), turned
+
+
+def _described(known: Known, groups: Ints) -> Table:
+    """`candidates.groups` of some groups, in ascending order."""
+    return ibis.memtable(taken(known.described, groups).append_column("group", pa.array(groups)))
+
+
+def _there(known: Known, blocks: Ints) -> tuple[Ints, Ints, Ints]:
+    """The rows of `Known.placed` that are in some blocks; the place of the block among these, and the group."""
+    rows = find_block(known.placed["block"], blocks)
+    return rows, np.searchsorted(blocks, at(known.placed["block"], rows)), at(known.placed["group"], rows)
