@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from transforms import components, judging, known_kernel
 from transforms.candidates import POSITION
 from transforms.judgement import RECORD
-from transforms.known import Known, at, codes, marked, names, taken
+from transforms.known import Known, at, codes, names, taken, whole
 from transforms.known_kernel import NONE, Flags
 from transforms.scored import (
     BY_FORCE,
@@ -26,7 +26,7 @@ from transforms.scored import (
     ruled,
 )
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.integer]
 TEXTS = ("source_id", "batch_id")
 # What is asked of each group here.
 ATTRIBUTES = [
@@ -56,15 +56,6 @@ def _attributes(groups: pa.Table) -> Ints:
     return np.stack([_codes(column) for column in columns], axis=1)
 
 
-def _apart_in_source(scored: pa.Table, starts: Ints, sources: Ints, identity: Ints) -> pa.Table:
-    """Scored pairs, where likely ones of which a source has both, as two different records, are separate."""
-    likely = np.flatnonzero(~decided_as(scored, SEPARATE))
-    left, right = (scored[side].to_numpy()[likely] for side in ("left", "right"))
-    differ = (identity[left] != identity[right]) | (identity[left] == components.ANY)
-    likely, left, right = likely[differ], left[differ], right[differ]
-    return ruled(scored, likely[components.share_source(left, right, starts, sources)], SAME_SOURCE, SEPARATE)
-
-
 def join(
     starts: Ints, sources: Ints, groups: pa.Table, scored: pa.Table, decided: pa.Table
 ) -> tuple[Ints, Ints, pa.Table]:
@@ -81,13 +72,13 @@ def join(
         decided in the end.
     """
     identity, attributes = _codes(groups["identity"]), _attributes(groups)
-    scored = judging.decide(_apart_in_source(scored, starts, sources, identity), decided)
     left, right = (scored[side].to_numpy() for side in ("left", "right"))
+    likely = ~decided_as(scored, SEPARATE)
+    both = components.share_source(left, right, likely, starts, sources, identity)
+    scored = judging.decide(ruled(scored, both, SAME_SOURCE, SEPARATE), decided)
     forced = having(scored, lambda rule: rule == BY_FORCE)
-    tried = np.flatnonzero(decided_as(scored, MATCH))
-    # what is forced first, then by score; pairs of one score stay in order of left and right
-    order = np.argsort(np.where(forced[tried], -2, -scored["score"].to_numpy()[tried]), kind="stable")
-    tried, ends = tried[order], np.unique(np.concatenate([left[forced], right[forced]]))
+    tried = components.best_first(scored["score"].to_numpy(), decided_as(scored, MATCH), forced)
+    ends = np.unique(np.concatenate([left[forced], right[forced]]))
     reached = components.reach(left[tried], right[tried], len(groups))
     apart = np.flatnonzero(judging.vetoed(scored))
     # what people joined is one, so a veto on a part of it no longer speaks for the whole
@@ -123,67 +114,36 @@ def rejoin(known: Known, changed: Flags, dead: Flags, decided: pa.Table, rules: 
         The row of each group's first record.
     """
     first = known_kernel.firsts(known.order, known.group, len(changed))
-    sides = known.pair["left"], known.pair["right"]
-    there = known.decision != NONE
-    turned = np.flatnonzero(there & (marked(sides[0], changed) | marked(sides[1], changed)))
+    left, right = (whole(known.pair[side]) for side in ("left", "right"))
+    turned = known_kernel.of_groups(left, right, known.decision, changed)
     again = _connected(known, changed, dead, turned)
     known.component[dead] = known.cluster[dead] = NONE
-
-    inside = there & marked(sides[0], again) & marked(sides[1], again)
-    inside[turned] = True
-    rows = np.flatnonzero(inside)
-    left, right = (at(side, rows) for side in sides)
-    asked = again.copy()
-    asked[left] = asked[right] = True
-    groups = np.flatnonzero(asked)
-    in_order = np.argsort(first[groups])
-    number = np.full(len(changed), NONE, np.int32)
-    number[groups[in_order]] = np.arange(len(groups))
-    rows, ends = _sorted(rows, number[left], number[right])
-    del left, right, inside, asked
-    scored = pa.table(
-        {
-            "left": ends >> 32,
-            "right": ends & 0xFFFFFFFF,
-            **{name: at(known.pair[name], rows) for name in ("score", "rule", "decision")},
-        }
+    known.pair_order = known_kernel.merged(
+        known.pair_order, left, right, known.decision, changed, first, come=turned
     )
+    rows = known_kernel.joined_again(known.pair_order, left, right, again, changed)
+    asked = again.copy()  # others only stand at the end of a pair
+    asked[left[turned]] = asked[right[turned]] = True
+    number, of_record, groups = known_kernel.numbers(known.order, known.group, asked)
+    low, high = known_kernel.ends(left, right, rows, number)
+    decisions = {name: at(known.pair[name], rows) for name in ("score", "rule", "decision")}
+    scored = pa.table({"left": low, "right": high, **decisions})
     one, other = (number[decided[side].to_numpy()] for side in ("left", "right"))
     decided = pa.table({"left": np.minimum(one, other), "right": np.maximum(one, other), "rule": decided["rule"]})
-    of_record = number[known.group[known.order]]
-    records = np.flatnonzero(of_record != NONE)
-    source = codes(known.record["source_id"], names(known.record["source_id"]))[known.order[records]]
-    starts, sources = components.sources_of(
-        of_record[records].astype(np.int64), source.astype(np.int64), len(groups)
-    )
-    described = taken(known.described.select(ATTRIBUTES), groups).take(in_order)
+    assert known.present is not None
+    source = codes(known.present["source_id"], names(known.present["source_id"]))
+    starts, sources = components.sources_of(of_record, source, len(groups))
+    in_order = np.argsort(groups)
+    described = taken(known.described.select(ATTRIBUTES), groups[in_order]).take(np.argsort(in_order))
     cluster, reached, scored = join(starts, sources, described, from_codes(scored, rules), decided)
 
-    groups = groups[in_order]
-    mine = again[groups]  # others only stand at the end of a pair
+    mine = again[groups]
     known.cluster[groups[mine]] = groups[cluster[mine]]
     known.component[groups[mine]] = groups[reached[mine]]
     known.rule[rows], known.decision[rows] = (
         scored[name].combine_chunks().indices.to_numpy() for name in ("rule", "decision")
     )
-    there[turned] = False
-    stay = known.pair_order[there[known.pair_order]]
-    keys = _key(*(first[at(side, stay)] for side in sides))
-    come, places = _sorted(turned, *(first[at(side, turned)] for side in sides))
-    known.pair_order = np.insert(stay, np.searchsorted(keys, places), come).astype(np.int32)
     return first
-
-
-def _key(one: Ints, other: Ints) -> Ints:
-    """Both ends of pairs as one number, which sorts in half the time."""
-    return np.minimum(one, other).astype(np.int64) << 32 | np.maximum(one, other)
-
-
-def _sorted(pairs: Ints, one: Ints, other: Ints) -> tuple[Ints, Ints]:
-    """Pairs by their ends, and these."""
-    keys = _key(one, other)
-    order = np.argsort(keys)
-    return pairs[order], keys[order]
 
 
 def _connected(known: Known, changed: Flags, dead: Flags, turned: Ints) -> Flags:

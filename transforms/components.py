@@ -9,8 +9,10 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.integer]
+Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+SCORE_STEPS = 1_000_000  # a score has so many beside 0
 ANY = -1  # an attribute that is not known and agrees with every other
 NONE: Ints = np.zeros(0, np.int64)
 
@@ -272,18 +274,62 @@ def within_reach(left: Ints, right: Ints, reached: Ints, attributes: Ints) -> Fl
 
 
 @numba.njit(cache=True)
-def share_source(left: Ints, right: Ints, starts: Ints, sources: Ints) -> Flags:
-    """Which pairs of groups have a source in common; arguments as of `join`, sources of a group in order."""
-    found = np.zeros(len(left), np.bool_)
+def _share_source(one: int, other: int, starts: Ints, sources: Ints) -> bool:
+    i, j = starts[one], starts[other]
+    while i < starts[one + 1] and j < starts[other + 1]:
+        if sources[i] == sources[j]:
+            return True
+        if sources[i] < sources[j]:
+            i += 1
+        else:
+            j += 1
+    return False
+
+
+@numba.njit(cache=True)
+def share_source(left: Ints, right: Ints, asked: Flags, starts: Ints, sources: Ints, identity: Ints) -> Ints:
+    """Which pairs of groups, of those asked for, have a source in common, of which they are two records.
+
+    Sources of a group are in order; other arguments as of `join`.
+    """
+    found = np.empty(len(left), np.int64)
+    count = 0
     for pair in range(len(left)):
-        i, j = starts[left[pair]], starts[right[pair]]
-        while i < starts[left[pair] + 1] and j < starts[right[pair] + 1] and not found[pair]:
-            found[pair] = sources[i] == sources[j]
-            if sources[i] < sources[j]:
-                i += 1
-            else:
-                j += 1
-    return found
+        one, other = left[pair], right[pair]
+        if (
+            asked[pair]
+            and (identity[one] == ANY or identity[one] != identity[other])
+            and _share_source(one, other, starts, sources)
+        ):
+            found[count] = pair
+            count += 1
+    return found[:count].copy()
+
+
+@numba.njit(cache=True)
+def best_first(score: Floats, asked: Flags, forced: Flags) -> Ints:
+    """The pairs that are asked for: what is forced first, then by score; pairs of one score stay in order.
+
+    Args:
+        score: from 0 to 1, of `SCORE_STEPS` steps.
+    """
+    places = np.zeros(SCORE_STEPS + 3, np.int64)
+    for pair in range(len(score)):
+        if asked[pair]:
+            places[_step(score[pair], forced[pair]) + 1] += 1
+    places = np.cumsum(places)
+    out = np.empty(places[-1], np.int64)
+    for pair in range(len(score)):
+        if asked[pair]:
+            step = _step(score[pair], forced[pair])
+            out[places[step]] = pair
+            places[step] += 1
+    return out
+
+
+@numba.njit(cache=True)
+def _step(score: float, forced: bool) -> int:
+    return 0 if forced else 1 + SCORE_STEPS - round(score * SCORE_STEPS)
 
 
 @numba.njit(cache=True)
@@ -291,20 +337,20 @@ def sources_of(of_record: Ints, source: Ints, groups: int) -> tuple[Ints, Ints]:
     """The sources of group g, as `sources[starts[g]:starts[g + 1]]`, each once and in ascending order.
 
     Args:
-        of_record, source: group and source of each record, in ascending order of sources.
+        of_record, source: group and source of each record, in ascending order of sources; no group is below 0.
     """
     starts = np.zeros(groups + 1, np.int64)
-    latest = np.full(groups, -1)
+    latest = np.full(groups, -1, np.int32)
     for record in range(len(of_record)):
         group = of_record[record]
-        if latest[group] != source[record]:
+        if group >= 0 and latest[group] != source[record]:
             latest[group] = source[record]
             starts[group + 1] += 1
     starts = np.cumsum(starts)
-    sources, at = np.empty(starts[groups], np.int64), starts[:-1].copy()
+    sources, at = np.empty(starts[groups], np.int32), starts[:-1].copy()
     for record in range(len(of_record)):
         group = of_record[record]
-        if at[group] == starts[group] or sources[at[group] - 1] != source[record]:
+        if group >= 0 and (at[group] == starts[group] or sources[at[group] - 1] != source[record]):
             sources[at[group]] = source[record]
             at[group] += 1
     return starts, sources

@@ -271,7 +271,7 @@ def pairs(met, begin, end):
 @njit(cache=True, nogil=True)
 def firsts(order, group, groups):
     """The row of each group's first record, or the number of rows where it has none."""
-    first = np.full(groups, len(order), np.int64)
+    first = np.full(groups, len(order), np.int32)
     for row in range(len(order)):
         one = group[order[row]]
         if first[one] > row:
@@ -280,9 +280,112 @@ def firsts(order, group, groups):
 
 
 @njit(cache=True, nogil=True)
+def of_groups(left, right, there, flags):
+    """The pairs that are there and have a group that is flagged."""
+    out = np.empty(len(left), np.int32)
+    count = 0
+    for pair in range(len(left)):
+        if there[pair] != NONE and (flags[left[pair]] or flags[right[pair]]):
+            out[count] = pair
+            count += 1
+    return out[:count].copy()
+
+
+@njit(cache=True, nogil=True)
+def _key(one, other, first):
+    a, b = np.int64(first[one]), np.int64(first[other])
+    return min(a, b) << 32 | max(a, b)
+
+
+@njit(cache=True, nogil=True)
+def _keys(left, right, pairs, first):
+    keys = np.empty(len(pairs), np.int64)
+    for at in range(len(pairs)):
+        keys[at] = _key(left[pairs[at]], right[pairs[at]], first)
+    return keys
+
+
+@njit(cache=True, nogil=True)
+def _merged(order, left, right, there, changed, first, come, keys):
+    out = np.empty(len(order) + len(come), np.int32)
+    count = nth = 0
+    for pair in order:
+        one, other = left[pair], right[pair]
+        if there[pair] == NONE or changed[one] or changed[other]:
+            continue
+        if nth < len(come):
+            key = _key(one, other, first)
+            while nth < len(come) and keys[nth] < key:
+                out[count] = come[nth]
+                nth, count = nth + 1, count + 1
+        out[count] = pair
+        count += 1
+    out[count : count + len(come) - nth] = come[nth:]
+    return out[: count + len(come) - nth].copy()
+
+
+def merged(order: Ints, left: Ints, right: Ints, there: Ints, changed: Flags, first: Ints, come: Ints) -> Ints:
+    """Pairs that are there, by the first records of their groups.
+
+    Args:
+        order: those that were, in this order; those of groups that changed are left out.
+        left, right, there: of all pairs.
+        changed: of each group.
+        first: `firsts`.
+        come: all pairs that are of groups that changed.
+    """
+    keys, come = by_key(_keys(left, right, come, first), come.copy())
+    out: Ints = _merged(order, left, right, there, changed, first, come, keys)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def joined_again(order, left, right, again, changed):
+    """Of pairs in order those between groups that are joined again, and those of groups that changed."""
+    out = np.empty(len(order), np.int32)
+    count = 0
+    for pair in order:
+        one, other = left[pair], right[pair]
+        if (again[one] and again[other]) or changed[one] or changed[other]:
+            out[count] = pair
+            count += 1
+    return out[:count].copy()
+
+
+@njit(cache=True, nogil=True)
+def ends(left, right, pairs, number):
+    """The smaller and the larger number of the groups of some pairs."""
+    low, high = np.empty(len(pairs), np.int64), np.empty(len(pairs), np.int64)
+    for at in range(len(pairs)):
+        one, other = number[left[pairs[at]]], number[right[pairs[at]]]
+        low[at], high[at] = min(one, other), max(one, other)
+    return low, high
+
+
+@njit(cache=True, nogil=True)
+def numbers(order, group, asked):
+    """Of each group its number, where those that are asked for are numbered by their first records, else NONE.
+
+    And of each record in order the number of its group, and the groups by number.
+    """
+    number, of_record = np.full(len(asked), NONE, np.int32), np.full(len(order), NONE, np.int32)
+    groups = np.empty(len(asked), np.int64)
+    count = 0
+    for row in range(len(order)):
+        one = group[order[row]]
+        if asked[one]:
+            if number[one] == NONE:
+                number[one] = count
+                groups[count] = one
+                count += 1
+            of_record[row] = number[one]
+    return number, of_record, groups[:count].copy()
+
+
+@njit(cache=True, nogil=True)
 def of_cluster(order, group, cluster, first):
     """For each record in order the row of the first record of its cluster."""
-    least = np.full(len(cluster), len(order), np.int64)
+    least = np.full(len(cluster), len(order), np.int32)
     for one in range(len(cluster)):
         if cluster[one] >= 0 and first[one] < least[cluster[one]]:
             least[cluster[one]] = first[one]

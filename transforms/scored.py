@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from transforms.described import Flags, Ints
+from transforms.described import Flags
 
 DECISIONS = MATCH, REVIEW, SEPARATE = "match", "review", "separate"
 REASONS = (  # of vetoes
@@ -55,7 +55,7 @@ def from_codes(kept: pa.Table, rules: list[str]) -> pa.Table:
     return pa.Table.from_arrays(columns(kept["left"], kept["right"], decided, rules), schema=SCORED)
 
 
-def ruled(scored: pa.Table, at: Ints, rule: str, decision: str) -> pa.Table:
+def ruled(scored: pa.Table, at: npt.NDArray[np.integer], rule: str, decision: str) -> pa.Table:
     """Scored pairs, where those at some places have another rule and decision."""
     if not len(at):
         return scored

@@ -40,7 +40,8 @@ _FIRST_BYTES = ", ".join(f"substr(md5(text), {at}, {2 if at > 1 else 1})" for at
 FUNCTIONS = (
     "CREATE OR REPLACE TEMPORARY FUNCTION digest(text STRING) RETURNS BIGINT "
     f"RETURN CAST(conv(concat({_FIRST_BYTES}), 16, 10) AS BIGINT)",
-    "CREATE OR REPLACE TEMPORARY FUNCTION bucket(text STRING) RETURNS BIGINT RETURN xxhash64(text)",
+    "CREATE OR REPLACE TEMPORARY FUNCTION bucket(text STRING) RETURNS BIGINT "
+    "RETURN xxhash64(text) & 9223372036854775807",
 )
 
 
