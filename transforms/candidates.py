@@ -89,8 +89,8 @@ def numbered(records: Table) -> Table:
     return records.mutate(row=ibis.row_number().over(order_by=[records.source_id, records.record_id]))
 
 
-def digests(records: Table) -> Table:
-    """(POSITION, content, sharing, title): digests of all that is compared and of how the title begins.
+def digested(records: Table) -> Table:
+    """Add content, sharing and title: digests of all that is compared and of how the title begins.
 
     `sharing` tells whether equal records are one group.  Those that say too little to be equal to another (no
     identifier, and not both creator and year) stay alone; of those of one source without an identifier only the
@@ -104,12 +104,16 @@ def digests(records: Table) -> Table:
         identified | (records.creator_key.notnull() & records.pub_year.notnull())
     )
     values = [records[name].cast("string").fill_null("\x1e") for name in COMPARED]
-    return records.select(
-        *POSITION,
+    return records.mutate(
         content=digest(ibis.literal("\x1f").join(values)),
         sharing=ibis.cases((~telling, ALONE), (identified, SHARED), else_=ONE_OF_SOURCE),
         title=bucket(records.full_title_key.substr(0, 12).fill_null("")),
     )
+
+
+def digests(records: Table) -> Table:
+    """(POSITION, content, sharing, title) of `digested`."""
+    return digested(records).select(*POSITION, "content", "sharing", "title")
 
 
 def said(digested: Table) -> Table:

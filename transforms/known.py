@@ -12,10 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import ibis
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from ibis.expr.types import Table
 
 from transforms import known_kernel
 from transforms.judgement import Record
@@ -86,6 +88,11 @@ class Known:
         _write(self.large, folder / "large.arrow")
         for name in ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, name))
+
+    def numbered(self) -> Table:
+        """`candidates.groups`."""
+        groups = pa.array(np.arange(len(self.described), dtype=np.int32))
+        return ibis.memtable(self.described.append_column("group", groups))
 
     def worn(self) -> bool:
         """Whether so much was added since all was matched that this should be done again."""
@@ -212,14 +219,6 @@ def texts(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray]:
 # --- records -------------------------------------------------------------------------------------------
 
 
-def in_order(present: pa.Table) -> pa.Table:
-    """Records by source and identifier."""
-    ranked = pa.table(
-        {"source": codes(present["source_id"], names(present["source_id"])), "id": present["record_id"]}
-    )
-    return present.take(pc.sort_indices(ranked, [("source", "ascending"), ("id", "ascending")]))
-
-
 def coded(present: pa.Table) -> pa.Table:
     """Records with sources and batches as dictionaries, each with one for all of its values."""
     for name in ("source_id", "batch_id"):
@@ -230,22 +229,36 @@ def coded(present: pa.Table) -> pa.Table:
     return present.unify_dictionaries()
 
 
+def named(present: pa.Table) -> pa.Table:
+    """Records with sources and batches as texts."""
+    for name in ("source_id", "batch_id"):
+        place = present.schema.get_field_index(name)
+        present = present.set_column(place, name, present[name].cast(pa.string()))
+    return present
+
+
+def straight(present: pa.Table) -> bool:
+    """Whether records, which are `coded`, are in order of source and identifier, each once."""
+    return bool(known_kernel.straight(_records(present, names(present["source_id"]), names(present["batch_id"]))))
+
+
+def _records(side: pa.Table, sources: pa.Array, batches: pa.Array) -> Records:
+    return Records(
+        codes(side["source_id"], sources),
+        codes(side["batch_id"], batches),
+        whole(side["record_no"]),
+        *texts(side["record_id"]),
+    )
+
+
 def places(known: Known, present: pa.Table) -> Ints | None:
     """The row among the known records of each that is there as it was, NONE for others.
 
-    None where what is present, which is `coded`, is not `in_order`.
+    None where what is present, which is `coded`, is not `straight`.
     """
     sides = known.record, present
     sources, batches = (names(*(side[name] for side in sides)) for name in ("source_id", "batch_id"))
-    then, now = (
-        Records(
-            codes(side["source_id"], sources),
-            codes(side["batch_id"], batches),
-            whole(side["record_no"]),
-            *texts(side["record_id"]),
-        )
-        for side in sides
-    )
+    then, now = (_records(side, sources, batches) for side in sides)
     place, ordered = known_kernel.places(known.order, then, now)
     return place if ordered else None
 

@@ -26,6 +26,47 @@ def marks(wanted):
 
 
 @njit(cache=True, nogil=True)
+def _place(value, slots, seen):
+    """The slot of a value, or the empty one where it would be."""
+    mask = len(slots) - 1
+    slot = value & mask
+    while slots[slot] != NONE and seen[slots[slot]] != value:
+        slot = slot + 1 & mask
+    return slot
+
+
+@njit(cache=True, nogil=True)
+def more_room(seen, count, slots):
+    """Longer arrays for `number`."""
+    seen = np.append(seen[:count], np.empty(slots >> 1, np.int64))
+    longer = np.full(slots, NONE, np.int32)
+    for nth in range(count):
+        longer[_place(seen[nth], longer, seen)] = nth
+    return seen, longer
+
+
+@njit(cache=True, nogil=True)
+def number(values, slots, seen, count):
+    """The number of each value, by where it first came, and where those came that had not come before.
+
+    Args:
+        values: digests.
+        slots, seen: as `more_room` made them; the values seen before are the first `count` of `seen`.
+    """
+    out, fresh = np.empty(len(values), np.int32), np.empty(len(values), np.int64)
+    before = count
+    for at in range(len(values)):
+        slot = _place(values[at], slots, seen)
+        if slots[slot] == NONE:
+            slots[slot] = count
+            seen[count] = values[at]
+            fresh[count - before] = at
+            count += 1
+        out[at] = slots[slot]
+    return out, fresh[: count - before].copy()
+
+
+@njit(cache=True, nogil=True)
 def find(values, wanted, bits):
     """Where values are among the wanted ones, which are sorted and have `marks`; in ascending order."""
     out = np.empty(len(values) if len(wanted) else 0, np.int64)
@@ -139,6 +180,15 @@ def _records_order(a, i, b, j):
     return _order(
         a.data, np.int64(a.at[i]), np.int64(a.at[i + 1]), b.data, np.int64(b.at[j]), np.int64(b.at[j + 1])
     )
+
+
+@njit(cache=True, nogil=True)
+def straight(records):
+    """Whether records are in order, each once."""
+    row = 1
+    while row < len(records.source) and _records_order(records, row - 1, records, row) < 0:
+        row += 1
+    return row >= len(records.source)
 
 
 @njit(cache=True, nogil=True)

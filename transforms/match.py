@@ -28,7 +28,7 @@ from transforms.candidates import BLOCK_CAP, POSITION
 from transforms.judgement import Rulings
 from transforms.known import PAIR, Known, located, taken, whole
 from transforms.known_kernel import NONE
-from transforms.rematch import Done, Found
+from transforms.rematch import Done
 from transforms.score import Card, coded, load_card, score_groups
 from transforms.scored import CODED, as_codes
 from warehouse import engine
@@ -46,12 +46,12 @@ class Clusters:
     known: Known  # for the next run
 
 
-def _all_pairs(con: BaseBackend, found: Found, known: Known, card: Card) -> pa.Table:
+def _all_pairs(con: BaseBackend, known: Known, pairs: pa.Table, card: Card) -> pa.Table:
     """All pairs that met, scored, as `CODED`."""
     if engine.has_workers(con):
-        pairs = candidates.compared(ibis.memtable(found.pairs), found.described.drop("said"))
-        return engine.mapped(con, pairs, partial(coded, card=card), CODED).to_pyarrow()
-    return _scored(con, known, found.pairs, card)
+        sides = candidates.compared(ibis.memtable(pairs), known.numbered().drop("said"))
+        return engine.mapped(con, sides, partial(coded, card=card), CODED).to_pyarrow()
+    return _scored(con, known, pairs, card)
 
 
 def _scored(con: BaseBackend, known: Known, pairs: pa.Table, card: Card) -> pa.Table:
@@ -133,13 +133,9 @@ def cluster(
         done("pairs")
         scored = _scored(con, known, touched.pairs, card)
     else:
-        found = rematch.anew(con, bib, cap, rulings, done)
-        known = rematch.begun(con, found, rulings)
-        if folder:
-            known.put_down(folder, ("record", "described", "placed"))
-            known.present = known.record.select(POSITION)
-        done("pairs")
-        scored = _all_pairs(con, found, known, card)
+        known, pairs = rematch.anew(con, bib, present, cap, rulings, folder, done)
+        scored = _all_pairs(con, known, pairs, card)
+        del pairs
     _add_pairs(known, scored, asked=False)
     decided = _judged(con, known, rulings, card)
     done("score")

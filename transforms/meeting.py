@@ -20,6 +20,7 @@ from transforms.known_kernel import NONE, Flags, Ints
 from warehouse import engine
 
 PLACED = pa.schema([pa.field("block", pa.int64(), nullable=False), pa.field("group", pa.int32(), nullable=False)])
+LARGE = pa.schema([("block", pa.int64()), ("rule", pa.string()), ("key", pa.string()), ("size", pa.int64())])
 AT_ONCE = 1 << 17  # groups whose pairs are made by one call
 
 
@@ -50,7 +51,7 @@ def pairs(con: BaseBackend, places: pa.Table, groups: Table, cap: int = BLOCK_CA
         parts = list(pool.map(some, range(0, count, AT_ONCE)))
     found = pa.concat_tables([_keys_as_pairs(np.zeros(0, np.int64)), *parts])
     if not large.any():
-        return found, _named(con, places.slice(0, 0), groups)
+        return found, LARGE.empty_table()
     near, named = neighbours(con, places.take(_rows(starts[large], ends[large])), groups)
     return _keys_as_pairs(np.unique(np.append(_as_keys(found), near))), named
 
@@ -72,7 +73,7 @@ def _named(con: BaseBackend, places: pa.Table, groups: Table) -> pa.Table:
     one = ibis.memtable({"group": np.unique(whole(places["group"])[first])})
     found = con.to_pyarrow(candidates.named(groups.semi_join(one, "group")).select("block", "rule", "key"))
     nth = pc.index_in(found["block"], pa.array(blocks))
-    return found.append_column("size", pa.array(size).take(nth)).filter(pc.is_valid(nth))
+    return found.append_column("size", pa.array(size).take(nth)).filter(pc.is_valid(nth)).cast(LARGE)
 
 
 def _rows(starts: Ints, ends: Ints) -> Ints:
@@ -132,7 +133,7 @@ def again(con: BaseBackend, known: Known, fresh: Ints, dead: Flags, cap: int) ->
         near, named = neighbours(con, places, _described(known, np.unique(whole(places["group"]))))
         found = np.append(found, near[turned[near >> 32] | turned[near & 0xFFFFFFFF]])
         named = named.filter(pc.is_in(named["block"], pa.array(changed)))
-        large = pa.concat_tables([large, named.cast(large.schema)])
+        large = pa.concat_tables([large, named])
     known.large = large
     return _keys_as_pairs(np.unique(found)), turned
 

@@ -7,7 +7,7 @@ columns are only run over, by compiled code; what is worked out anew goes throug
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import ibis
@@ -19,6 +19,7 @@ from ibis.expr.types import Table
 
 from transforms import candidates, judging, known_kernel, meeting
 from transforms.candidates import ONE_OF_SOURCE, POSITION
+from transforms.collapse import collapsed
 from transforms.judgement import RECORD, Rulings
 from transforms.known import (
     MOST_ADDED,
@@ -29,9 +30,9 @@ from transforms.known import (
     coded,
     codes,
     find,
-    in_order,
     located,
     marked,
+    named,
     names,
     places,
     taken,
@@ -43,17 +44,6 @@ from warehouse import engine
 Done = Callable[[str], None]  # is told each stage as it ends
 
 
-@dataclass(frozen=True)
-class Found:
-    """All records in their groups, and the pairs of groups that have to be scored."""
-
-    member: Table  # POSITION, content, sharing, said, group
-    described: Table  # group, said, identity, COMPARED
-    placed: pa.Table  # `Known.placed`
-    large: pa.Table  # `Known.large`
-    pairs: pa.Table  # left, right
-
-
 class Touched(NamedTuple):
     """What has to be done about groups that are known, and those that were added."""
 
@@ -62,41 +52,22 @@ class Touched(NamedTuple):
     dead: Flags  # of each group: it has no record any more
 
 
-def anew(con: BaseBackend, bib: Table, cap: int, rulings: Rulings, done: Done) -> Found:
-    """All records of `bib`."""
-    records = candidates.prepare(bib)
-    digested = engine.kept(con, "digested", candidates.numbered(candidates.digests(records)))
-    told = engine.kept(con, "said", candidates.said(digested))
-    said = judging.apply(told, rulings)
-    firsts = candidates.firsts(said)
-    # those of one title stand together, so that the two of a pair are close to each other in memory
-    nth = ibis.row_number().over(order_by=[firsts.title, firsts.row])
-    firsts = engine.kept(con, "first", firsts.mutate(group=nth))
-    member = _in_groups(con, said, firsts)
-    described = engine.kept(con, "described", candidates.groups(records, _leaders(said, firsts)))
-    engine.drop(con, digested, told, firsts)
-    done("collapse")
-    placed = meeting.placed(con, described)
-    done("blocks")
-    pairs, large = meeting.pairs(con, placed, described, cap)
-    return Found(member, described, placed, large, pairs)
+def anew(
+    con: BaseBackend,
+    bib: Table,
+    present: pa.Table | None,
+    cap: int,
+    rulings: Rulings,
+    folder: Path | None,
+    done: Done,
+) -> tuple[Known, pa.Table]:
+    """What is to be known of all records of `bib`, without pairs and clusters; and the pairs, left and right.
 
-
-def _in_groups(con: BaseBackend, said: Table, firsts: Table) -> Table:
-    """`Found.member` of records whose groups are numbered."""
-    numbered = said.join(firsts.select("said", "group"), "said")
-    return engine.kept(con, "member", numbered.select(*POSITION, "content", "sharing", "said", "group"))
-
-
-def _leaders(said: Table, firsts: Table) -> Table:
-    """RECORD, group and said of the first records of groups."""
-    return said.join(firsts.select("row", "group"), "row").select(*RECORD, "group", "said")
-
-
-def begun(con: BaseBackend, found: Found, rulings: Rulings) -> Known:
-    """What `anew` found as `Known`, without pairs and clusters."""
-    member = coded(engine.taken_out(con, found.member, RECORD))
-    described = engine.taken_out(con, found.described, ["group"]).drop("group")
+    Args:
+        present: POSITION, if it is at hand.
+        folder: where what is known is kept.
+    """
+    member, described = collapsed(con, bib, present, rulings)
     groups, rows = np.arange(len(described), dtype=np.int32), np.arange(len(member), dtype=np.int32)
     known = Known(
         record=member.select([*POSITION, "content", "sharing"]),
@@ -107,16 +78,28 @@ def begun(con: BaseBackend, found: Found, rulings: Rulings) -> Known:
         described=described,
         component=groups,
         cluster=groups.copy(),
-        placed=found.placed,
+        placed=meeting.PLACED.empty_table(),
         pair=PAIR.empty_table(),
         rule=rows[:0],
         decision=rows[:0],
         pair_order=rows[:0],
-        large=found.large,
+        large=meeting.LARGE.empty_table(),
         present=member.select(POSITION),
     )
+    del member, described
+    if folder:
+        known.put_down(folder, ("record", "described"))
+        known.present = known.record.select(POSITION)
     known.singled = located(known, rulings.records)
-    return known
+    done("collapse")
+    numbered = known.numbered()
+    known.placed = meeting.placed(con, numbered)
+    done("blocks")
+    pairs, known.large = meeting.pairs(con, known.placed, numbered, cap)
+    if folder:
+        known.put_down(folder, ("placed",))
+    done("pairs")
+    return known, pairs
 
 
 # --- what changed ----------------------------------------------------------------------------------------
@@ -136,7 +119,7 @@ def again(
     present = coded(present)
     place = places(known, present)
     if place is None:
-        present = in_order(present)
+        present = coded(con.to_pyarrow(ibis.memtable(named(present)).order_by(*RECORD)))
         place = places(known, present)
     assert place is not None
     came = np.flatnonzero(place == NONE)
@@ -215,9 +198,7 @@ def _say(con: BaseBackend, known: Known, came: Ints, went: Ints, rulings: Ruling
     asked = np.unique(np.concatenate([began, like]))
     asked = asked[there[asked]]
     records = taken(known.record, asked).append_column("place", pa.array(asked))
-    for name in ("source_id", "batch_id"):
-        records = records.set_column(records.schema.get_field_index(name), name, records[name].cast(pa.string()))
-    told = engine.kept(con, "told", candidates.said(candidates.numbered(ibis.memtable(records))))
+    told = engine.kept(con, "told", candidates.said(candidates.numbered(ibis.memtable(named(records)))))
     said = judging.apply(told, rulings).select("place", "said").order_by("place").to_pyarrow()
     now = said["said"].to_numpy()
     moved = (now != known.said[asked]) | (known.group[asked] == NONE)
