@@ -5,7 +5,7 @@ Ibis expressions, written to mean the same on every engine; `digest` and `bucket
 """
 
 import ibis
-from ibis.expr.types import IntegerValue, StringValue, Table
+from ibis.expr.types import ArrayValue, IntegerValue, StringValue, Table
 
 from transforms.judgement import RECORD
 from transforms.score import IDENTIFIERS
@@ -53,9 +53,14 @@ def bucket(text: str) -> int:  # type: ignore[empty-body]
     """A hash of a text, of the engine's own."""
 
 
+def _as_text(values: ArrayValue) -> StringValue:
+    """A list as sorted text; most have one value, and need no sorting."""
+    return ibis.cases((values.length() == 1, values[0]), else_=values.sort().join("|")).nullif("")
+
+
 def prepare(bib: Table) -> Table:
     """The compared columns of `staged.bib`, lists as sorted text."""
-    listed = {name: bib[name].sort().join("|").nullif("") for name in LISTS}
+    listed = {name: _as_text(bib[name]) for name in LISTS}
     described = bib.pages.notnull() | bib.extent.lower().re_search(VOLUMES).fill_null(False)
     made = {
         **listed,

@@ -89,6 +89,13 @@ class Known:
         for name in ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, name))
 
+    def settle(self) -> None:
+        """Put all pairs in the order of `pair_order`, so that they are read one after the other from then on."""
+        order = self.pair_order
+        self.pair = pa.table([pa.array(whole(self.pair[name])[order]) for name in PAIR.names], PAIR)
+        self.rule, self.decision = self.rule[order], self.decision[order]
+        self.pair_order = np.arange(len(order), dtype=np.int32)
+
     def numbered(self) -> Table:
         """`candidates.groups`."""
         groups = pa.array(np.arange(len(self.described), dtype=np.int32))

@@ -142,6 +142,8 @@ def cluster(
     everything = np.ones(len(known.component), bool)
     changed, dead = (touched.changed, touched.dead) if touched else (everything, ~everything)
     first = clusters.rejoin(known, changed, dead, decided, card.rules)
+    if not touched:
+        known.settle()
     done("components")
     if folder:
         known.save(folder)

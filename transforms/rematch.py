@@ -31,7 +31,6 @@ from transforms.known import (
     codes,
     find,
     located,
-    marked,
     named,
     names,
     places,
@@ -134,9 +133,9 @@ def again(
     pairs, turned = meeting.again(con, known, groups, dead, cap)
     changed |= turned
     changed[judged[judged != NONE]] = changed[known.group[known.singled]] = True
-    ends = turned | dead
-    out = marked(known.pair["left"], ends) | marked(known.pair["right"], ends) | whole(known.pair["asked"])
-    known.decision[out] = NONE
+    left, right = (whole(known.pair[side]) for side in ("left", "right"))
+    known.decision[known_kernel.of_groups(left, right, known.decision, turned | dead)] = NONE
+    known.decision[whole(known.pair["asked"])] = NONE
     done("blocks")
     return Touched(pairs, changed & ~dead, dead)
 
