@@ -13,7 +13,7 @@ import pyarrow as pa
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
-from transforms import candidates, judging, known_kernel
+from transforms import candidates, judging, known_kernel, lookup_kernel
 from transforms.candidates import COMPARED, POSITION, SHARED
 from transforms.judgement import RECORD, Rulings
 from transforms.known import coded, codes, named, names, straight, whole
@@ -73,6 +73,7 @@ class _Read:
     content: list[Ints] = field(default_factory=list)  # of each record, as a number
     seen: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # the contents by number
     described: list[pa.RecordBatch] = field(default_factory=list)  # of each content: identity, COMPARED, title
+    schema: pa.Schema = field(default_factory=lambda: pa.schema([]))
 
     def all(self, con: BaseBackend, digested: Table) -> "_Read":
         """Read `candidates.digested`."""
@@ -81,8 +82,8 @@ class _Read:
         for batch in con.to_pyarrow_batches(wanted, chunk_size=AT_ONCE):
             if 2 * (count + len(batch)) > len(slots):
                 size = 1 << int(4 * (count + len(batch))).bit_length()
-                self.seen, slots = known_kernel.more_room(self.seen, count, size)
-            numbers, fresh = known_kernel.number(batch["content"].to_numpy(), slots, self.seen, count)
+                self.seen, slots = lookup_kernel.more_room(self.seen, count, size)
+            numbers, fresh = lookup_kernel.number(batch["content"].to_numpy(), slots, self.seen, count)
             count += len(fresh)
             self.content.append(numbers)
             self.places.append(batch.select([*PLACE, "sharing"]))
@@ -110,7 +111,7 @@ def _matched(read: _Read, present: pa.Table) -> Ints | None:
             side["batch_id"], batches
         )
         keys = batch << 32 | whole(side["record_no"])
-        found.append(known_kernel.by_key(keys, np.arange(len(keys), dtype=np.int32)))
+        found.append(lookup_kernel.by_key(keys, np.arange(len(keys), dtype=np.int32)))
     (came, nth), (there, row) = found
     if not np.array_equal(came, there):
         return None
@@ -136,7 +137,7 @@ def _grouped(con: BaseBackend, read: _Read, present: pa.Table, order: Ints, ruli
     _, nth, by_first = known_kernel.numbers(rows, content, np.ones(len(of_code), bool))
     title = whole(read.table(["title"], read.described)["title"])
     # those of one title stand together, so that the two of a pair are close to each other in memory
-    _, by_title = known_kernel.by_key(title[of_code[by_first]], np.arange(len(by_first), dtype=np.int32))
+    _, by_title = lookup_kernel.by_key(title[of_code[by_first]], np.arange(len(by_first), dtype=np.int32))
     number = np.empty(len(by_title), np.int32)
     number[by_title] = np.arange(len(by_title))
     groups = by_first[by_title]

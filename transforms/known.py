@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.expr.types import Table
 
-from transforms import known_kernel
+from transforms import known_kernel, lookup_kernel
 from transforms.judgement import Record
-from transforms.known_kernel import Flags, Ints, Records
+from transforms.known_kernel import Ints, Records
 
 ADDED = ("record", "described", "placed", "pair")  # tables that grow
 ARRAYS = (
@@ -156,15 +156,10 @@ def at(column: pa.ChunkedArray, rows: Ints) -> npt.NDArray:
     return found
 
 
-def marked(column: pa.ChunkedArray, flags: Flags) -> Flags:
-    """The flag of each value of a column of numbers."""
-    return np.concatenate([np.zeros(0, bool), *(flags[chunk.to_numpy()] for chunk in column.chunks)])
-
-
 def find(column: pa.ChunkedArray, wanted: Ints) -> Ints:
     """Where values are among the wanted ones, which are sorted; in ascending order.  They should be digests."""
-    bits = known_kernel.marks(wanted)
-    return _found(column, lambda values: known_kernel.find(values, wanted, bits))
+    bits = lookup_kernel.marks(wanted)
+    return _found(column, lambda values: lookup_kernel.find(values, wanted, bits))
 
 
 def _found(column: pa.ChunkedArray, find_in: Callable[[npt.NDArray], Ints]) -> Ints:
@@ -175,7 +170,7 @@ def _found(column: pa.ChunkedArray, find_in: Callable[[npt.NDArray], Ints]) -> I
 
 def find_block(column: pa.ChunkedArray, wanted: Ints) -> Ints:
     """`find` in a column that is in order, in each piece."""
-    return _found(column, lambda values: known_kernel.find_sorted(values, wanted))
+    return _found(column, lambda values: lookup_kernel.find_sorted(values, wanted))
 
 
 def codes(column: pa.ChunkedArray, names: pa.Array) -> npt.NDArray[np.int32]:

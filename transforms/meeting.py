@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
-from transforms import candidates, known_kernel
+from transforms import candidates, known_kernel, lookup_kernel
 from transforms.candidates import BLOCK_CAP
 from transforms.known import Known, at, find_block, taken, whole
 from transforms.known_kernel import NONE, Flags, Ints
@@ -27,7 +27,7 @@ AT_ONCE = 1 << 17  # groups whose pairs are made by one call
 def placed(con: BaseBackend, groups: Table) -> pa.Table:
     """`candidates.placed` of groups, in order of blocks."""
     found = con.to_pyarrow(candidates.placed(groups)).cast(PLACED)
-    columns = known_kernel.by_key(*(whole(found[name]).copy() for name in PLACED.names))
+    columns = lookup_kernel.by_key(*(whole(found[name]).copy() for name in PLACED.names))
     return pa.table(list(columns), PLACED)
 
 

@@ -133,8 +133,8 @@ def again(
     pairs, turned = meeting.again(con, known, groups, dead, cap)
     changed |= turned
     changed[judged[judged != NONE]] = changed[known.group[known.singled]] = True
-    left, right = (whole(known.pair[side]) for side in ("left", "right"))
-    known.decision[known_kernel.of_groups(left, right, known.decision, turned | dead)] = NONE
+    sides = [whole(known.pair[side]) for side in ("left", "right")]
+    known.decision[known_kernel.of_groups(sides[0], sides[1], known.decision, turned | dead)] = NONE
     known.decision[whole(known.pair["asked"])] = NONE
     done("blocks")
     return Touched(pairs, changed & ~dead, dead)

@@ -1,0 +1,149 @@
+"""Compiled look-ups among many numbers, most of them digests: which are equal, where they are, in what order."""
+# numba infers the types of compiled functions
+# mypy: allow-untyped-defs
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Ints = NDArray[np.integer]
+Flags = NDArray[np.bool_]
+NONE = -1
+BUCKET_BITS, DIGIT = 12, 11  # of a key: what is put apart first, and what is put in order at once within that
+
+
+@njit(cache=True, nogil=True)
+def marks(wanted):
+    """A bit for the lower digits of each value; most of those that are not wanted are told by theirs."""
+    size = 1 << 12
+    while size < 16 * len(wanted) and size < 1 << 27:
+        size <<= 1
+    bits = np.zeros(size, np.bool_)
+    for value in wanted:
+        bits[value & (size - 1)] = True
+    return bits
+
+
+@njit(cache=True, nogil=True)
+def _place(value, slots, seen):
+    """The slot of a value, or the empty one where it would be."""
+    mask = len(slots) - 1
+    slot = value & mask
+    while slots[slot] != NONE and seen[slots[slot]] != value:
+        slot = slot + 1 & mask
+    return slot
+
+
+@njit(cache=True, nogil=True)
+def more_room(seen, count, slots):
+    """Longer arrays for `number`."""
+    seen = np.append(seen[:count], np.empty(slots >> 1, np.int64))
+    longer = np.full(slots, NONE, np.int32)
+    for nth in range(count):
+        longer[_place(seen[nth], longer, seen)] = nth
+    return seen, longer
+
+
+@njit(cache=True, nogil=True)
+def number(values, slots, seen, count):
+    """The number of each value, by where it first came, and where those came that had not come before.
+
+    Args:
+        values: digests.
+        slots, seen: as `more_room` made them; the values seen before are the first `count` of `seen`.
+    """
+    out, fresh = np.empty(len(values), np.int32), np.empty(len(values), np.int64)
+    before = count
+    for at in range(len(values)):
+        slot = _place(values[at], slots, seen)
+        if slots[slot] == NONE:
+            slots[slot] = count
+            seen[count] = values[at]
+            fresh[count - before] = at
+            count += 1
+        out[at] = slots[slot]
+    return out, fresh[: count - before].copy()
+
+
+@njit(cache=True, nogil=True)
+def find(values, wanted, bits):
+    """Where values are among the wanted ones, which are sorted and have `marks`; in ascending order."""
+    out = np.empty(len(values) if len(wanted) else 0, np.int64)
+    count = 0
+    for at in range(len(out)):
+        if bits[values[at] & (len(bits) - 1)]:
+            place = np.searchsorted(wanted, values[at])
+            if place < len(wanted) and wanted[place] == values[at]:
+                out[count] = at
+                count += 1
+    return out[:count].copy()
+
+
+@njit(cache=True, nogil=True)
+def find_sorted(values, wanted):
+    """Where values are among the wanted ones, both sorted; in ascending order."""
+    out = np.empty(1024, np.int64)
+    count = at = 0
+    for one in wanted:
+        step = 1
+        while at + step < len(values) and values[at + step] < one:
+            at += step
+            step <<= 1
+        at += np.searchsorted(values[at : at + step + 1], one)
+        while at < len(values) and values[at] == one:
+            if count == len(out):
+                out = np.append(out, np.empty_like(out))
+            out[count] = at
+            count += 1
+            at += 1
+    return out[:count].copy()
+
+
+@njit(cache=True, nogil=True)
+def _by_digit(keys, values, begin, end, shift, counts, other_keys, other_values):
+    """Rows from begin to end put in order of the digit at `shift` into other arrays, at the same places."""
+    counts[:] = 0
+    mask = len(counts) - 1
+    for at in range(begin, end):
+        counts[keys[at] >> shift & mask] += 1
+    place = begin
+    for digit in range(len(counts)):
+        counts[digit], place = place, place + counts[digit]
+    for at in range(begin, end):
+        digit = keys[at] >> shift & mask
+        other_keys[counts[digit]], other_values[counts[digit]] = keys[at], values[at]
+        counts[digit] += 1
+
+
+@njit(cache=True, nogil=True)
+def _by_key(keys, values):
+    highest = np.int64(0)
+    for key in keys:
+        highest |= key
+    bits = 0
+    while highest >> bits:
+        bits += 1
+    shift = max(bits - BUCKET_BITS, 0)
+    out_keys, out_values = np.empty_like(keys), np.empty_like(values)
+    ends = np.zeros(1 << BUCKET_BITS, np.int64)
+    _by_digit(keys, values, 0, len(keys), shift, ends, out_keys, out_values)
+    begin, counts = 0, np.zeros(1 << DIGIT, np.int64)
+    low, high = max(shift - 2 * DIGIT, 0), max(shift - DIGIT, 0)
+    for end in ends:
+        # within a part that stays in the cache: by two more digits, and what these leave, which is little
+        _by_digit(out_keys, out_values, begin, end, low, counts, keys, values)
+        _by_digit(keys, values, begin, end, high, counts, out_keys, out_values)
+        for at in range(begin + 1, end):
+            key, value, place = out_keys[at], out_values[at], at
+            while place > begin and out_keys[place - 1] > key:
+                out_keys[place], out_values[place] = out_keys[place - 1], out_values[place - 1]
+                place -= 1
+            out_keys[place], out_values[place] = key, value
+        begin = end
+    return out_keys, out_values
+
+
+def by_key(keys: Ints, values: Ints) -> tuple[Ints, Ints]:
+    """Keys from 0 in ascending order, and the values that stand beside them; what is given is overwritten."""
+    ordered: tuple[Ints, Ints] = _by_key(keys, values)
+    return ordered
