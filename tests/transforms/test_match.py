@@ -297,6 +297,19 @@ def test_pairs_are_distinct_and_ordered() -> None:
     assert found == [("a", "b"), ("a", "c"), ("b", "c")]
 
 
+@pytest.mark.parametrize("given", ["in order", "not in order", "one missing"])
+def test_a_record_index_only_saves_work(given: str) -> None:
+    bib = pa.concat_tables([bibs(name, [HAMLET, ANALYSIS, HAMLET | {"publisher": name}]) for name in "cab"])
+    con = ibis.duckdb.from_connection(engine.connect())
+    table = con.create_table("bib", ibis.memtable(bib))
+    present = bib.select(candidates.POSITION)
+    if given != "not in order":
+        present = present.sort_by([("source_id", "ascending"), ("record_id", "ascending")])
+    found = match.cluster(con, table, present=present.slice(given == "one missing"))
+    whole = match.cluster(con, table)
+    assert found.records == whole.records and found.pairs == whole.pairs and len(found.records) == len(bib)
+
+
 # --- score -----------------------------------------------------------------------------------------------
 
 
