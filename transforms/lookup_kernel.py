@@ -144,6 +144,12 @@ def _by_key(keys, values):
 
 
 def by_key(keys: Ints, values: Ints) -> tuple[Ints, Ints]:
-    """Keys from 0 in ascending order, and the values that stand beside them; what is given is overwritten."""
+    """Keys in ascending order, and the values that stand beside them; what is given is overwritten.
+
+    Raises:
+        ValueError: a key is below 0.
+    """
+    if len(keys) and keys.min() < 0:
+        raise ValueError("keys below 0 can't be put in order by their digits")
     ordered: tuple[Ints, Ints] = _by_key(keys, values)
     return ordered

@@ -20,6 +20,11 @@ def test_keys_come_into_order_and_are_found_there(count: int, top: int) -> None:
     assert np.array_equal(lookup_kernel.find_sorted(found[0], wanted), np.flatnonzero(np.isin(found[0], wanted)))
 
 
+def test_a_key_below_0_is_refused() -> None:
+    with pytest.raises(ValueError, match="below 0"):
+        lookup_kernel.by_key(np.array([3, -1]), np.arange(2))
+
+
 def test_values_are_numbered_as_they_come_first_in_several_parts() -> None:
     values = np.random.default_rng(4).integers(-(1 << 62), 1 << 62, 500)[
         np.random.default_rng(5).integers(0, 500, 4000)
