@@ -187,7 +187,8 @@ def _csv_rows(
             numbers = after + places + 1 + np.searchsorted(before, places + 1, side="right")
             after += len(table) + len(bad)
             table = table.add_column(0, "row", pa.array(numbers, pa.int32()))
-            if width > 1 and content.find(b'"', begin, end) >= 0:
+            lines = content.count(b"\n", begin, end) + (content[end - 1 : end] != b"\n")
+            if width > 1 and lines > len(table) + len(bad):  # some are within cells, or blank
                 taken = _takes_in_rows(table, mark)
                 faults.update(dict.fromkeys(table["row"].filter(taken).to_pylist(), TAKES_IN))
                 table = table.filter(pc.invert(taken))

@@ -309,17 +309,21 @@ def test_rows_are_counted_as_they_are_read():
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "said"),
-    [(3, 3, "a cell takes in other rows"), (3, 4, "4 lines stand in it, so a quotation mark may be open")],
+    ("first", "last", "end", "said"),
+    [
+        (3, 3, "", "a cell takes in other rows"),
+        (3, 3, "\n", "a cell takes in other rows"),
+        (3, 4, "\n", "4 lines stand in it, so a quotation mark may be open"),
+    ],
 )
-def test_rows_that_a_quotation_mark_takes_in_are_told(first, last, said):
+def test_rows_that_a_quotation_mark_takes_in_are_told(first, last, end, said):
     header = "event_id,event_type,event_time,location,barcode,reader"
     events = [[str(n), "loan", "2024-02-01", "总馆", "B1", "R1"] for n in range(9)]
     events[2][first] = '"' + events[2][first]
     events[5][last] += '"'
-    events[7][3] = '"Main\nLibrary, 2"'
-    feeds = Feeds("a,A,loans,delta,")
-    assert counts(feeds.take("a", {"loans.csv": text(header=header, events=events)})) == (6, 5, 1, 0, 0)
+    events[7][3] = '"Main\nLibrary, 2"' if end else "x"
+    file = text(header=header, events=events).strip() + end
+    assert counts(Feeds("a,A,loans,delta,").take("a", {"loans.csv": file})) == (6, 5, 1, 0, 0)
     ((rule, reason),) = rows("SELECT rule, reason FROM staged.rejected")
     assert rule == "usage-cells" and reason.startswith("row 4: ") and said in reason
     assert "可能有引号未闭合" in str(reasons.in_chinese(reason))
