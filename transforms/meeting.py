@@ -52,8 +52,14 @@ def pairs(con: BaseBackend, places: pa.Table, groups: Table, cap: int = BLOCK_CA
     found = pa.concat_tables([_keys_as_pairs(np.zeros(0, np.int64)), *parts])
     if not large.any():
         return found, LARGE.empty_table()
-    near, named = neighbours(con, places.take(_rows(starts[large], ends[large])), groups)
-    return _keys_as_pairs(np.unique(np.append(_as_keys(found), near))), named
+    crowded = places.take(_rows(starts[large], ends[large]))
+    # computed, for what blocks stand for is asked once a rule
+    there = engine.kept(con, "large", groups.semi_join(ibis.memtable(crowded.select(["group"])), "group"))
+    near, named = neighbours(con, crowded, there)
+    keys, near = _as_keys(found), np.unique(near)
+    place = np.searchsorted(keys, near)
+    new = np.append(keys, -1)[place] != near
+    return _keys_as_pairs(np.insert(keys, place[new], near[new])), named
 
 
 def neighbours(con: BaseBackend, places: pa.Table, groups: Table) -> tuple[Ints, pa.Table]:
