@@ -21,10 +21,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harvesters import usage_door
 from harvesters.registry import Registry
 from quality import decisions, rules
 from schemas.quality import QUALITY_DEFECT, QUALITY_SCORE, QUALITY_SCORE_HISTORY
-from transforms.usage.kinds import OF_FORMAT
 from warehouse import lake, marts
 
 SQL = Path(__file__).resolve().parent / "scores.sql"
@@ -85,7 +85,7 @@ def scores(con: duckdb.DuckDBPyConnection, registry: Registry) -> pa.Table:
     schema = pa.schema([(name, pa.string()) for name in names])
     con.register("in_registry", pa.Table.from_pylist(rows, schema=schema))
     con.register("waived", decisions.waiver_table().filter(pc.field("in_force")))
-    of_usage = [source.source_id for source in registry.sources if source.format in OF_FORMAT]
+    of_usage = [source.source_id for source in registry.sources if source.format in usage_door.KINDS]
     con.register("of_usage", pa.table({"source_id": pa.array(of_usage, pa.string())}))
     builds = lake.catalog_builds()
     con.execute("SET VARIABLE build_id = ?", [builds[-1] if builds else None])
