@@ -35,6 +35,7 @@ from schemas.staged import RAW_FILE
 from warehouse import lake
 
 JOURNAL, PAGES = "progress.jsonl", "pages.zst"
+_JOURNAL_LINE = json.JSONEncoder(ensure_ascii=False, default=datetime.isoformat)
 
 
 class HarvestError(Exception):
@@ -181,8 +182,7 @@ class Landing:
     def _journal(self, **line: Any) -> None:
         if not self._open_journal:
             self._open_journal = (self.folder / JOURNAL).open("ab", buffering=0)
-        text = json.dumps(line, ensure_ascii=False, default=datetime.isoformat)
-        self._open_journal.write(f"{text}\n".encode())
+        self._open_journal.write(f"{_JOURNAL_LINE.encode(line)}\n".encode())
 
     def _close(self) -> None:
         for stream in (self._open_journal, self._open_pages):
@@ -193,7 +193,7 @@ class Landing:
     def _rewrite_journal(self, lines: list[dict[str, Any]]) -> None:
         self._close()
         with lake.replacing_file(self.folder / JOURNAL) as scratch:
-            scratch.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
+            scratch.write_text("".join(f"{_JOURNAL_LINE.encode(line)}\n" for line in lines), "utf-8")
 
     def kept(self, row: dict[str, Any]) -> bytes:
         """The bytes of a page or file that has landed."""

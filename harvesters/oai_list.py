@@ -122,11 +122,11 @@ def _anew(plan: dict[str, Any]) -> dict[str, Any]:
 def _pages(client: Client, landed: Landing, steps: Steps, verb: str, progress: Progress) -> tuple[Steps, int]:
     steps, seen, stale, empty = list(steps), _seen_before(landed, verb), 0, 0
     own = [step for step in steps if step["list"] == verb]
-    used = {step["token"] for step in own}
+    used, shown = {step["token"] for step in own}, shown_address(client.endpoint)
     while not own or own[-1]["token"]:
         asked = {"resumptionToken": own[-1]["token"]} if own else first_request(landed.plan, verb)
         page = client.listed(verb, **asked)
-        request = f"{shown_address(client.endpoint)}?{urlencode({'verb': verb, **asked})}"
+        request = f"{shown}?{urlencode({'verb': verb, **asked})}"
         if page.damaged and verb == IDENTIFIERS:
             raise HarvestError(f"{request}: {page.damaged} headers are not well-formed XML; tell the member")
         fresh = seen.add(page.identifiers, page.records)
