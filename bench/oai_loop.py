@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -136,7 +137,7 @@ IDENTIFY = _answer(
 
 def serve(path: Path, wanted: int, page_records: int) -> None:
     """Serve until the process ends; prints the port.  As little of HTTP as these clients need."""
-    answers = pages(path, wanted, page_records)
+    answers = pages(path, wanted, page_records) | {"": [IDENTIFY]}
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     listening = socket.create_server(("127.0.0.1", 0))
     print(listening.getsockname()[1], flush=True)
@@ -144,18 +145,29 @@ def serve(path: Path, wanted: int, page_records: int) -> None:
         threading.Thread(target=_answer_all, args=(listening.accept()[0], answers), daemon=True).start()
 
 
+@cache
+def _asked(request: bytes) -> tuple[str, int]:
+    """The prefix and page that a request line asks for, ("", 0) for Identify; a token says both.
+
+    Remembered, for it is the readers that are measured and not the server.
+    """
+    address = urlsplit(request.split()[1].decode())
+    query = {name: values[0] for name, values in parse_qs(address.query).items()}
+    if query["verb"] == "Identify":
+        return "", 0
+    prefix, _, page = query.get("resumptionToken", f"{query.get('metadataPrefix')}:0").partition(":")
+    return prefix, -1 if address.path.endswith("/short") else int(page)
+
+
 def _answer_all(connection: socket.socket, answers: dict[str, list[bytes]]) -> None:
-    """Answer one connection; a token says prefix and page."""
+    """Answer one connection."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with connection, connection.makefile("rb") as lines:
         while request := lines.readline():
             while lines.readline().strip():
                 pass
-            address = urlsplit(request.split()[1].decode())
-            query = {name: values[0] for name, values in parse_qs(address.query).items()}
-            prefix, _, page = query.get("resumptionToken", f"{query.get('metadataPrefix')}:0").partition(":")
-            number = -1 if address.path.endswith("/short") else int(page)
-            body = IDENTIFY if query["verb"] == "Identify" else answers[prefix][number]
+            prefix, number = _asked(request)
+            body = answers[prefix][number]
             head = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml; charset=utf-8\r\nContent-Length: %d\r\n\r\n"
             connection.sendall(head % len(body) + body)
 

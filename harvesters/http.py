@@ -19,6 +19,7 @@ from urllib.parse import urldefrag, urlencode, urlsplit
 
 import requests
 from requests.cookies import extract_cookies_to_jar
+from urllib3 import Timeout
 from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError, SSLError
 
 from harvesters import credentials, tls
@@ -94,6 +95,7 @@ class Session:
         # `Guarded` knows the certificate of the row
         self.session.verify = False if tls.pinned(source) else found["verify"]
         self.session.trust_env = False
+        self._timeout = Timeout(connect=self.patience.connect_timeout, read=self.patience.read_timeout)
         self._hosts: dict[str, Host] = {}
         self._prepared: dict[str, tuple[requests.PreparedRequest, str]] = {}
         self.credentials = credentials.of(source)
@@ -193,7 +195,7 @@ class Session:
         request.url = url + ("&" if "?" in url else "?") * bool(params) + urlencode(params)
         given: dict[str, Any] = {
             "stream": True, "verify": self.session.verify, "proxies": self.session.proxies, "cert": None,
-            "timeout": (self.patience.connect_timeout, self.patience.read_timeout),
+            "timeout": self._timeout,
         }  # fmt: skip
         response = self.session.get_adapter(request.url).send(request, **given)
         if "Set-Cookie" in response.headers:
