@@ -16,7 +16,7 @@ With `--increment` the same union is matched once more with what was known befor
 or went, which stand in a batch of their own; all that the full run gives is made and kept, too.  `same_as_full`
 tells whether the clusters are the same.  With `--folder` the unions stay there and
 serve again.  `--splink` has Splink match the collapsed rows beside it; it is left out with a note where it is
-not installed (`pip install splink`; it is no dependency).
+not installed (extra `peers`).
 """
 
 import argparse

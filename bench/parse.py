@@ -8,7 +8,8 @@ time with the first reader of the group, `cpu_ratio` the processors' time, which
 less.  `peak_mb` is the peak memory of the process with all that it imports.
 
 Three groups: the given files (ISO 2709); the same Chinese records in UTF-8 and in GB18030; OAI-PMH pages of
-MARCXML made from the first file.  Peers that are not installed are left out with a note.
+MARCXML made from the first file.  Peers that are not installed (extra `peers`; yaz-marcdump is Debian's yaz) are
+left out with a note.
 """
 
 import argparse
