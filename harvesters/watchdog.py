@@ -50,8 +50,8 @@ def _start() -> None:
 
 
 def _look() -> None:
-    while True:
-        time.sleep(LOOKS)
+    pause = threading.Event()
+    while not pause.wait(LOOKS):
         with _changing:
             now = time.monotonic()
             for one in [one for one in _watched.values() if one.end < now and not one.ended]:

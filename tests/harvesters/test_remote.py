@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -90,7 +91,8 @@ def test_only_the_files_that_the_row_names(served: Served) -> None:
 def test_a_file_that_grows_is_left_alone(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     served.put("a.mrc", RECORD)
     served.put("b.mrc", RECORD)
-    monkeypatch.setattr(remote.time, "sleep", lambda seconds: served.put("b.mrc", RECORD * 2))
+    grown = SimpleNamespace(sleep=lambda seconds: served.put("b.mrc", RECORD * 2))
+    monkeypatch.setattr(remote, "time", grown)  # the module's own, for other threads sleep meanwhile
     outcome = harvest(served.source(quirks={"settle": "7"}), "run")
     assert (outcome.verdict, landed()) == ("complete", {"a.mrc": 1}), outcome.reason
 
