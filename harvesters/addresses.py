@@ -55,7 +55,6 @@ class Guarded(HTTPAdapter):
         """`head_timeout`: seconds that the head of an answer may take, however its bytes trickle."""
         self.source, self.head_timeout = source, head_timeout
         self._last: tuple[str, Any] = ("", None)  # host, and the connections to it
-        self._allowed = ""  # the host that was checked last
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -70,17 +69,12 @@ class Guarded(HTTPAdapter):
         return super().request_url(request, proxies) if proxies else request.path_url
 
     def get_connection_with_tls_context(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Any:
-        """The connections to a host, which are looked up once for the pages of a list."""
-        if (host := _site(request)) != self._last[0]:
+        """The connections to a host, unless it is refused by name; looked up once for the pages of a list."""
+        host = "/".join((request.url or "").split("/", 3)[:3])
+        if host != self._last[0]:
+            check_host(urlsplit(request.url or "").hostname or "", self.source)
             self._last = host, super().get_connection_with_tls_context(request, *args, **kwargs)
         return self._last[1]
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send one request, unless its host is refused by name."""
-        if (host := _site(request)) != self._allowed:
-            check_host(urlsplit(request.url or "").hostname or "", self.source)
-            self._allowed = host
-        return super().send(request, *args, **kwargs)
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         """The answer, with the headers as urllib3 has them: to copy them and to look for a charset and cookies in
@@ -90,11 +84,6 @@ class Guarded(HTTPAdapter):
         response.headers, response.raw = resp.headers, resp
         response.url, response.request, response.connection = str(req.url), req, self
         return response
-
-
-def _site(request: requests.PreparedRequest) -> str:
-    """Scheme, host and port of an address."""
-    return "/".join((request.url or "").split("/", 3)[:3])
 
 
 def _pools(source: Source, head_timeout: float) -> dict[str, type[HTTPConnectionPool]]:
