@@ -1,7 +1,6 @@
 """From scored pairs to clusters: what matches is joined, best first, unless something stands against it."""
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -9,7 +8,7 @@ from transforms import components, judging, known_kernel
 from transforms.candidates import POSITION
 from transforms.judgement import RECORD
 from transforms.known import Known, at, codes, names, taken, whole
-from transforms.known_kernel import NONE, Flags
+from transforms.known_kernel import NONE, Flags, Ints
 from transforms.scored import (
     BY_FORCE,
     DECISIONS,
@@ -26,7 +25,6 @@ from transforms.scored import (
     ruled,
 )
 
-Ints = npt.NDArray[np.integer]
 TEXTS = ("source_id", "batch_id")
 # What is asked of each group here.
 ATTRIBUTES = [

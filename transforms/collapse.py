@@ -42,12 +42,13 @@ def collapsed(con: BaseBackend, bib: Table, present: pa.Table | None, rulings: R
     if engine.has_workers(con):
         return _by_engine(con, records, rulings)
     read = _Read().all(con, candidates.digested(records))
-    order = _matched(read, coded(present)) if present is not None and straight(coded(present)) else None
+    present = None if present is None else coded(present)
+    order = _matched(read, present) if present is not None and straight(present) else None
     if present is None or order is None:
-        present = con.to_pyarrow(bib.select(*POSITION).order_by(*RECORD))
-        order = _matched(read, coded(present))
+        present = coded(con.to_pyarrow(bib.select(*POSITION).order_by(*RECORD)))
+        order = _matched(read, present)
     assert order is not None
-    return _grouped(con, read, coded(present), order, rulings)
+    return _grouped(con, read, present, order, rulings)
 
 
 def _by_engine(con: BaseBackend, records: Table, rulings: Rulings) -> Collapsed:
