@@ -261,25 +261,33 @@ def decode(value: bytes, charset: str) -> str:
     return value.decode(charset)
 
 
-def _code_sets(value: bytes, position: int) -> tuple[int, int | None, int | None]:
-    """Read a MARC-8 escape sequence: (its length, new G0, new G1); length 0 if it is none that is known."""
-    match = re.compile(rb"\x1b(?:([(,$]|\$,)(\$?)([1-4BNQSE])|([)\-]|\$[)\-])(!?)([1-4BENQS])|([gbps]))").match(
-        value, position
-    )
+# ISO 2022 as the MARC 21 specification of MARC-8 narrows it: sets of one byte by ( , ) -, EACC alone behind a $.
+_ESCAPE = re.compile(rb"\x1b(?:([(,$]|\$,)(\$?)([1-4BNQSE])|([)\-]|\$[)\-])(!?)([1-4BENQS])|([gbps]))")
+_STANDARD_ESCAPE = re.compile(rb"\x1b(?:[(,][2-4BNQS]|[)\-](?:[2-4BNQS]|!E)|\$[,)\-]?1|[gbps])")
+
+
+def _code_sets(value: bytes, position: int) -> tuple[int, int | None, int | None, bool]:
+    """Read a MARC-8 escape sequence: (its length, new G0, new G1, is it as the standard writes it).
+
+    The length is 0 if it is none that is known.
+    """
+    match = _ESCAPE.match(value, position)
     if match is None:
-        return 0, None, None
+        return 0, None, None, False
+    standard = _STANDARD_ESCAPE.fullmatch(match.group()) is not None
     length = match.end() - position
     if match.group(7):
-        return length, 0x42 if match.group(7) == b"s" else match.group(7)[0], None
+        return length, 0x42 if match.group(7) == b"s" else match.group(7)[0], None, standard
     if match.group(3):
-        return length, match.group(3)[0], None
-    return length, None, match.group(6)[0]
+        return length, match.group(3)[0], None, standard
+    return length, None, match.group(6)[0], standard
 
 
 def marc8(value: bytes) -> tuple[str, bool]:
     """Decode MARC-8, marks behind their letters, not normalised; and whether all of it was understood.
 
-    An escape sequence that is not understood stays in the text.  A single byte of ANSEL amid triples of EACC, or
+    An escape sequence that is not known stays in the text; one that is written otherwise than the standard has it
+    is followed, but not understood for sure.  A single byte of ANSEL amid triples of EACC, or
     a mark on one, is read as the standard has it, but more often it is another charset's.
 
     Raises:
@@ -295,10 +303,10 @@ def marc8(value: bytes) -> tuple[str, bool]:
     while position < len(value):
         byte = value[position]
         if byte == 0x1B:
-            length, new_g0, new_g1 = _code_sets(value, position)
+            length, new_g0, new_g1, standard = _code_sets(value, position)
             g0, g1 = new_g0 or g0, new_g1 or g1
             at_end = position + length == len(value) and g0 != 0x42
-            if length == 0 or at_end:  # a set that nothing is written in: its last letter may be the text's
+            if not standard or at_end:  # a set that nothing is written in: its last letter may be the text's
                 understood = False
             if length == 0:
                 text.append("\x1b")

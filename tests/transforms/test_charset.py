@@ -96,6 +96,32 @@ def test_unknown_escape_stays_and_is_told():
     assert charset.marc8(b"en\x1bg") == ("en", False)  # eng, or Greek that never comes
 
 
+@pytest.mark.parametrize(
+    ("escape", "text"),
+    [(b"\x1b($1", "現"), (b"\x1b$$1", "現"), (b"\x1b(1", "現"), (b"\x1b$B", "!KG"), (b"\x1b(E", None)],
+)
+def test_escape_otherwise_than_the_standard_has_it_is_followed_and_told(escape, text):
+    value = escape + b"!KG" + b"\x1b(B"
+    if text is not None:
+        assert charset.marc8(value) == (text, False)
+    else:
+        with pytest.raises(UnicodeDecodeError):
+            charset.marc8(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (b"\x1b$1!KG\x1b(B", "現"),
+        (b"\x1b$,1!KG\x1b,B", "現"),
+        (b"\x1b$)1\xa1\xcb\xc7\x1b)!E", "現"),
+        (b"\x1b(N^PMM\x1bs", "чпмм"),
+    ],
+)
+def test_escapes_of_the_standard_are_understood(value, text):
+    assert charset.marc8(value) == (text, True)
+
+
 @pytest.mark.parametrize("name", ["gb18030", "big5", "koi8-r"])
 def test_tables_say_what_the_codec_says(name):
     table = charset.table(name)
