@@ -315,10 +315,11 @@ def marc8(value: bytes) -> tuple[str, bool]:
         code_set = g0 if byte < 0x80 else g1
         width = 3 if code_set == 0x31 and byte > 0x20 else 1
         point, combining = _marc8_character(value, position, width, code_set)
+        if g0 == 0x31 and (marks or (width == 1 and byte >= 0x80)):
+            understood = False
         if combining:
             marks.append(chr(point))
         else:
-            understood = understood and not (g0 == 0x31 and (marks or (width == 1 and byte >= 0x80)))
             text += [chr(point), *marks]
             marks = []
         position += width

@@ -103,11 +103,15 @@ def comparable(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+# a blank amid triples of EACC (taken for part of one), another upper half (ANSEL's own name, !E, among them), sets
+# of 8 bits as the lower half, and an escape that follows the old short ones at once
+PYMARC_DOES_NOT_KNOW = re.compile(rb"\x1b\$,?1[^\x1b]* |\x1b\$?[)\-]|\x1b[(,][4Q]|\x1b[gbps](?:\x1b|$)")
+
+
 def same(value: str, raw: bytes, charset: str) -> bool:
     """Is `value` what the bytes say?"""
     if charset == "marc-8":
-        # pymarc knows no controls, and takes a blank amid triples of EACC for part of one
         known = all(byte == 0x1B or 0x20 <= byte < 0x7F or byte >= 0xA0 for byte in raw)
-        known = known and not re.search(rb"\x1b\$1[^\x1b]* ", raw)
+        known = known and not PYMARC_DOES_NOT_KNOW.search(raw)
         return not known or comparable(value) == comparable(text(raw, charset))
     return value == text(raw, charset)

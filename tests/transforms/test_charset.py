@@ -94,6 +94,7 @@ def test_marc8_that_pymarc_guesses_at_is_refused(value):
 def test_unknown_escape_stays_and_is_told():
     assert charset.marc8(b'H\x1b("S2') == ('H\x1b("S2', False)
     assert charset.marc8(b"en\x1bg") == ("en", False)  # eng, or Greek that never comes
+    assert charset.marc8(b"\x1b$1!KG\xe8\x1b(B a")[1] is False  # ANSEL amid EACC: rather another charset's
 
 
 @pytest.mark.parametrize(
