@@ -20,12 +20,12 @@ import pyarrow.parquet as pq
 
 from harvesters import row_count
 from harvesters.compressed import UnreadableError
+from harvesters.faults import CELLS, TAKES_IN
 
 HEAD = 30  # rows among which a header is looked for
 _PEEK = 1 << 18
 _DELIMITERS = "\t,;|"
 _BLOCK = 8 << 20
-TAKES_IN = "a cell takes in other rows, so a quotation mark may be open"
 TOTALS = ("合计", "总计", "小计", "共计", "total", "grand total", "subtotal", "sum")
 
 
@@ -161,7 +161,7 @@ def _csv_rows(
 
         def invalid(row: Any, bad: list[int] = bad, first: int = after) -> str:
             bad.append(row.number)
-            fault = f"{row.actual_columns} cells where the header has {row.expected_columns}"
+            fault = CELLS.of(row.actual_columns, row.expected_columns)
             if within := row.text.strip("\r\n").count("\n"):
                 fault += f"; {within + 1} lines stand in it, so a quotation mark may be open"
             faults[first + row.number] = fault
@@ -190,7 +190,7 @@ def _csv_rows(
             lines = content.count(b"\n", begin, end) + (content[end - 1 : end] != b"\n")
             if width > 1 and lines > len(table) + len(bad):  # some are within cells, or blank
                 taken = _takes_in_rows(table, mark)
-                faults.update(dict.fromkeys(table["row"].filter(taken).to_pylist(), TAKES_IN))
+                faults.update(dict.fromkeys(table["row"].filter(taken).to_pylist(), TAKES_IN.of()))
                 table = table.filter(pc.invert(taken))
             yield _trimmed(table)
         begin = end

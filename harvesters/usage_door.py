@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harvesters import counter, iso18626, personal, tabular
+from harvesters.clean_cells import searched
 from harvesters.compressed import UnreadableError, members, open_content, open_disk
 from harvesters.landing import HarvestError, Landing
 from harvesters.pseudonyms import Pseudonyms
@@ -29,11 +30,7 @@ from schemas.usage_profiles import READER, Line
 TABULAR = ("loans", "items", "population", "ill", "ppv", "ebook_loans", "kbart", "rental", "costs")
 KINDS = frozenset({*TABULAR, "counter"})
 SUFFIX = ".arrows"  # of what is landed: an Arrow IPC stream
-# What a date, a number or an amount is written with: digits, signs, units, a month's name, a currency.
-_VALUE = r"^[0-9０-９./:：,，．TZ+\- 年度月日号时点分秒元￥¥$€£]*([A-Za-z]{3})?[0-9./:,TZ+\- 元]*$"
 _MARK = b"calis"  # key of what a stream says of itself
-_CLOCK = ("time", "date", "month", "partial_date")  # conversions of times
-_SAMPLE = 2_000  # cells by which a column is known for a repetitive one
 _ONE_LINE = "returned_at"  # of a loan whose return stands in the same row: two events in one
 # As versions did before SUSHI answers came through the door.
 _AS_IT_CAME = (
@@ -94,7 +91,7 @@ def read(source: Source, content: bytes, what: str) -> list[Clean]:
 def _document(kind: str, conversions: dict[str, str], table: pa.Table) -> Clean:
     """A table that was read from named elements of a document."""
     clean = Clean(kind, "", "", conversions, iter(()))
-    columns, fault = _searched(table, conversions)
+    columns, fault = searched(table, conversions)
     clean.tables = iter([_conformed(clean, pa.table({**columns, "row": table["row"], "fault": fault}))])
     if "partial" in columns and columns["partial"].null_count < len(table):
         clean.notes.append(f"the provider says that it is only a part (exception {counter.PARTIAL}): figures lack")
@@ -218,86 +215,13 @@ def _tells_totals(table: pa.Table) -> Any:
 
 def _kept(clean: Clean, table: pa.Table, placed: dict[int, Line], readers: Pseudonyms | None) -> pa.Table:
     named = pa.table({line.column: table[f"c{x}"] for x, line in placed.items() if line.conversion != READER})
-    columns, fault = _searched(named, clean.conversions)
+    columns, fault = searched(named, clean.conversions)
     for x, line in placed.items():
         if line.conversion == READER and readers:
             coded = table[f"c{x}"].combine_chunks().dictionary_encode()
             keys = pa.array(readers.of(text or "" for text in coded.dictionary.to_pylist()), pa.int64())
             columns["reader_key"] = keys.take(coded.indices)
     return _conformed(clean, pa.table({**columns, "row": table["row"], "fault": fault}))
-
-
-def _searched(table: pa.Table, conversions: dict[str, str]) -> tuple[dict[str, Any], Any]:
-    """The columns with personal data taken out of their cells, and why a row is at fault."""
-    columns: dict[str, Any] = {}
-    fault: Any = table["fault"] if "fault" in table.column_names else pa.nulls(len(table), pa.string())
-    for name in (name for name in table.column_names if name in conversions):
-        columns[name], bad = _searched_cells(table[name], conversions[name])
-        if bad is not None:
-            said = pa.scalar(f"{name} holds a telephone number, an identity number or an e-mail address")
-            fault = pc.if_else(bad, said, fault)
-    return columns, fault
-
-
-def _searched_cells(cells: Any, conversion: str) -> tuple[Any, Any]:
-    """The cells without personal data, each what it may be by its conversion; which had any, or None."""
-    kind = conversion.partition(":")[0]
-    if kind in _CLOCK and _are_times(cells):
-        return cells, None
-    if kind in ("code", "flag") or _is_repetitive(cells):  # each different value is looked at once
-        coded = cells.combine_chunks().dictionary_encode() if isinstance(cells, pa.ChunkedArray) else cells
-        coded = coded if pa.types.is_dictionary(coded.type) else coded.dictionary_encode()
-        values, bad = _searched_values(coded.dictionary, conversion)
-        # built anew from what is left: an unused value of the old dictionary would be written with it
-        return values.take(coded.indices), None if bad is None else pc.fill_null(bad.take(coded.indices), False)
-    return _searched_values(cells, conversion)
-
-
-def _searched_values(values: Any, conversion: str) -> tuple[Any, Any]:
-    bad = personal.found_in(values, numbers=conversion not in ("text", "member"))
-    if bad is None or not pc.any(bad).as_py():
-        return _formed(values, conversion), None
-    # built anew: a null slot of the old array would keep its bytes, and an Arrow stream writes them
-    masked = zip(values.to_pylist(), bad.to_pylist(), strict=True)
-    clean = pa.array([None if personal_ else text for text, personal_ in masked], pa.string())
-    return _formed(clean, conversion), bad
-
-
-def _are_times(cells: Any) -> bool:
-    """Whether all cells are times as ISO 8601 has them, in which nothing else can stand."""
-    try:
-        cells.cast(pa.timestamp("us"))
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _is_repetitive(cells: Any) -> bool:
-    """Whether few values come again and again, by the first cells."""
-    start = cells.slice(0, _SAMPLE)
-    return len(start) == _SAMPLE and pc.count_distinct(start).as_py() < _SAMPLE // 20
-
-
-def _formed(cells: Any, conversion: str) -> Any:
-    """The cells, where one that can't be such a value is only its form: a name may stand in a column of dates."""
-    kind, _, codes = conversion.partition(":")
-    if kind in ("text", "id", "member", "doi", "isbn", "isxn", "standard_number", "year"):
-        return cells
-    if kind in ("code", "flag"):
-        known = usage_profiles.codes(codes or "flag")
-        values = cells.to_pylist()
-        return pa.array(
-            [v if v is None or usage_profiles.folded(v) in known else personal.shape(v) for v in values],
-            pa.string(),
-        )
-    strange = pc.invert(pc.fill_null(pc.match_substring_regex(cells, _VALUE), True))
-    if not pc.any(strange).as_py():
-        return cells
-    texts = [
-        v if v is None or not odd else personal.shape(v)
-        for v, odd in zip(cells.to_pylist(), strange.to_pylist(), strict=True)
-    ]
-    return pa.array(texts, pa.string())
 
 
 def _conformed(clean: Clean, table: pa.Table) -> pa.Table:

@@ -26,6 +26,7 @@ SIDES = {
 }
 ASKED = dict.fromkeys(("lending library", "lender", "supplier", "supplying library", "提供馆", "服务馆"), "borrow")
 ASKED |= dict.fromkeys(("borrowing library", "borrower library", "requesting library", "申请馆"), "lend")
+CLOCK = ("time", "date", "month", "partial_date", "calendar_year")  # conversions of times
 READER = "reader"  # the conversion whose values become pseudonyms before anything is written
 _SPACE = re.compile(r"[\s_﻿​]+")
 

@@ -16,8 +16,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.usage_profiles import codes, folded
+from harvesters.faults import CUT
+from schemas.usage_profiles import CLOCK, codes, folded
 from transforms import identifiers
+from transforms.usage import clock
 
 ZONE = "Asia/Shanghai"
 _SCIENTIFIC = re.compile(r"(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})")
@@ -48,6 +50,7 @@ _NEEDLESS = (
     "member",
     "year",
 )  # a value that can't be read is no fault of the row
+_ODD = "{} is no time, as its hour does not go with its word for the part of the day (its form: {})"
 
 
 def connect(con: duckdb.DuckDBPyConnection) -> None:
@@ -110,12 +113,17 @@ def _add(
     cell, cells = f't."{name}"', given[name]
     if name == "returned_at":
         shown["returned_given"] = f"{cell} IS NOT NULL"
+    times = _plain_times(cells) if kind in CLOCK and not argument else None
+    read, odd = cell, None  # what is read as a time; which cells name none, or two
+    if kind in CLOCK and not argument and times is None:
+        given[f"{name} read="], odd = clock.by_24_hours(cells)
+        read = f't."{name} read="'
     sure = False  # that each cell has its value
-    if kind == "time" and not argument and zone == ZONE and (times := _plain_times(cells)):
+    if kind == "time" and times is not None and zone == ZONE:
         given[f"{name}="], sure = times, True
         shown[name], what = f'(t."{name}=" - INTERVAL 8 HOUR)', ""
     elif kind in _SQL:
-        shown[name], what = _of(kind, argument, cell, zone)
+        shown[name], what = _of(kind, argument, read, zone)
     else:
         given[f"{name}="] = _looked_up(cells, kind, argument)
         shown[name], what = f't."{name}="', _meant(kind)
@@ -132,8 +140,17 @@ def _add(
         given["reader_group="] = _of_each(cells, lambda text: groups.get(folded(text), "other"))
         shown["reader_group"] = 't."reader_group="'
     if kind not in _NEEDLESS and not sure:
-        told = f"'{name} is {what} (its form: ' || shape({cell}) || ')'"
+        told = _told(CUT.words if kind in ("id", "isbn") else f"{{}} is {what} (its form: {{}})", name)
+        if odd is not None:
+            given[f"{name} odd="] = odd
+            told = f'CASE WHEN t."{name} odd=" THEN {_told(_ODD, name)} ELSE {told} END'
         faults.append(f"CASE WHEN {cell} IS NOT NULL AND {shown[name]} IS NULL THEN {told} END")
+
+
+def _told(words: str, name: str) -> str:
+    """The expression that says of a cell what is wrong, and shows its form."""
+    before, after = words.format(name, "\0").split("\0")
+    return f"""'{before}' || shape(t."{name}") || '{after}'"""
 
 
 def _add_doubts(name: str, kind: str, cells: pa.Array, given: dict[str, pa.Array], shown: dict[str, str]) -> None:
@@ -176,12 +193,7 @@ def _of(kind: str, argument: str, cell: str, zone: str) -> tuple[str, str]:
 
 
 def _meant(kind: str) -> str:
-    return {
-        "id": "not whole: a spreadsheet cut its digits; make the column text and export again",
-        "isbn": "not whole: a spreadsheet cut its digits; make the column text and export again",
-        "code": "no value that usage_codes.csv knows",
-        "flag": "neither yes nor no",
-    }.get(kind, kind)
+    return {"code": "no value that usage_codes.csv knows", "flag": "neither yes nor no"}.get(kind, kind)
 
 
 # --- values looked at one by one -------------------------------------------------------------------------

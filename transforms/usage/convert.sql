@@ -3,9 +3,9 @@
 
 -- A date in Chinese, with slashes or points, as one with hyphens; a time in Chinese as one with colons.
 CREATE OR REPLACE TEMP MACRO coloned(t) AS
-    regexp_replace(regexp_replace(t, '[时点](\d{1,2})分(\d{1,2})秒', ':\1:\2'), '[时点](\d{1,2})分?', ':\1');
+    regexp_replace(regexp_replace(t, '[时時点點](\d{1,2})分(\d{1,2})秒', ':\1:\2'), '[时時点點](\d{1,2})分?', ':\1');
 CREATE OR REPLACE TEMP MACRO hyphened(t) AS trim(regexp_replace(regexp_replace(
-    translate(trim(t), '０１２３４５６７８９：', '0123456789:'), '[年月/.](\d{1,2})', '-\1', 'g'), '[日号T]\s*', ' '));
+    trim(t), '[年月/.](\d{1,2})', '-\1', 'g'), '[日号號T]\s*', ' '));
 
 -- A number of days since 1899-12-30, as Excel keeps dates.
 CREATE OR REPLACE TEMP MACRO excel_time(t) AS
@@ -16,10 +16,11 @@ CREATE OR REPLACE TEMP MACRO compact_time(t) AS
 
 -- What the clock on the wall showed.
 CREATE OR REPLACE TEMP MACRO wall_time(t) AS CASE
-    WHEN regexp_full_match(t, '\d{4}-\d{1,2}-\d{1,2}.*') THEN TRY_CAST(t AS TIMESTAMP)
+    WHEN regexp_full_match(t, '\d{4}-\d{1,2}-\d{1,2}[ -~]*') THEN TRY_CAST(t AS TIMESTAMP)
     WHEN regexp_full_match(t, '\d{5}(\.\d+)?') THEN excel_time(t)
     WHEN regexp_full_match(t, '(19|20)\d{6}([ T]?\d\d:?\d\d(:?\d\d)?)?') THEN compact_time(t)
-    WHEN regexp_full_match(t, '\d{1,2}-[A-Za-z]{3}-\d{4}.*') THEN try_strptime(left(t, 11), '%d-%b-%Y')
+    WHEN regexp_full_match(t, '\d{1,2}-[A-Za-z]{3}-\d{4}.*')
+        THEN try_strptime(t, ['%d-%b-%Y', '%d-%b-%Y %H:%M:%S', '%d-%b-%Y %H:%M'])
     ELSE TRY_CAST(coloned(hyphened(t)) AS TIMESTAMP) END;
 
 -- Seconds are kept; years in which no library kept such records are refused.
@@ -57,15 +58,16 @@ CREATE OR REPLACE TEMP MACRO as_calendar_year(t) AS CASE
     ELSE year(as_date(t)) END;
 
 -- 1,234.5 and 1.234,5 and 12,5: a comma is decimal before one or two digits, else it parts thousands.
-CREATE OR REPLACE TEMP MACRO as_number(t) AS TRY_CAST(CASE
+CREATE OR REPLACE TEMP MACRO narrow(t) AS translate(t, '０１２３４５６７８９．，－', '0123456789.,-');
+CREATE OR REPLACE TEMP MACRO as_narrow_number(t) AS TRY_CAST(CASE
     WHEN regexp_full_match(t, '-?\d{1,3}(,\d{3})+(\.\d+)?') THEN replace(t, ',', '')
     WHEN regexp_full_match(t, '-?\d{1,3}(\.\d{3})+,\d+') THEN replace(replace(t, '.', ''), ',', '.')
     WHEN regexp_full_match(t, '-?\d+,\d{1,2}') THEN replace(t, ',', '.')
     WHEN regexp_full_match(t, '-?\d+(\.\d+)?') THEN t END AS DOUBLE);
+CREATE OR REPLACE TEMP MACRO as_number(t) AS as_narrow_number(narrow(t));
 CREATE OR REPLACE TEMP MACRO as_count(t) AS
     CASE WHEN as_number(t) >= 0 AND as_number(t) % 1 = 0 THEN CAST(as_number(t) AS BIGINT) END;
-CREATE OR REPLACE TEMP MACRO as_cents(t) AS CAST(round(100 * as_number(regexp_replace(
-    translate(t, '０１２３４５６７８９．，', '0123456789.,'),
+CREATE OR REPLACE TEMP MACRO as_cents(t) AS CAST(round(100 * as_narrow_number(regexp_replace(narrow(t),
     '(?i)^(CNY|RMB|USD|EUR|GBP|[￥¥$€£])?\s*|\s*(元|CNY|RMB|USD|EUR|GBP)?$', '', 'g'))) AS BIGINT);
 
 -- A value as an error may show it: 9 for a digit, A for a letter, 文 for a character of another script.

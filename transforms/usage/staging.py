@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from harvesters import counter, iso18626, landing, tabular, usage_door
+from harvesters import counter, iso18626, landing, usage_door
+from harvesters.faults import CELLS, CUT, EMPTY, PERSONAL, VALUE, rule_of
 from harvesters.registry import Source
 from harvesters.usage_door import Clean
 from schemas import usage_profiles
@@ -139,7 +140,7 @@ def _with_blanks_told(piece: pa.Table, filled: list[str]) -> pa.Table:
     for name in filled:
         if name in piece.column_names:
             blank = pc.and_(pc.is_null(piece[name]), pc.is_null(fault))
-            fault = pc.if_else(blank, pa.scalar(f"{name} is empty"), fault)
+            fault = pc.if_else(blank, pa.scalar(EMPTY.of(name)), fault)
     return piece.set_column(piece.column_names.index("fault"), "fault", fault)
 
 
@@ -154,8 +155,8 @@ def _rejected(bad: pa.Table, piece: pa.Table, outcome: Outcome, file: str) -> pa
         {
             "source_id": outcome.source_id, "batch_id": outcome.batch_id, "record_no": row["record_no"],
             "record_id": None, "file": file.removesuffix(usage_door.SUFFIX), "byte_offset": -1,
-            "rule": rule(row["fault"]),
-            "reason": f"row {row['row']}: {row['fault']}", "advice": advice(row["fault"]),
+            "rule": (rule := rule_of(row["fault"])),
+            "reason": f"row {row['row']}: {row['fault']}", "advice": advice(rule),
             "content": json.dumps(content.get(row["row"], {}), ensure_ascii=False).encode(),
         }
         for row in rows
@@ -163,26 +164,15 @@ def _rejected(bad: pa.Table, piece: pa.Table, outcome: Outcome, file: str) -> pa
     return pa.Table.from_pylist(told, schema=STAGED_REJECTED.schema)
 
 
-def rule(fault: str) -> str:
-    """The rule that a fault breaks."""
-    if "holds a telephone number" in fault:
-        return "usage-personal"
-    if "cells where the header" in fault or fault == tabular.TAKES_IN:
-        return "usage-cells"
-    if "a spreadsheet cut its digits" in fault:
-        return "usage-cut-number"
-    return "usage-empty" if fault.endswith("is empty") else "usage-value"
-
-
-def advice(fault: str) -> str:
-    """What to do about a fault."""
+def advice(rule: str) -> str:
+    """What to do about a row that breaks a rule."""
     return {
-        "usage-personal": "take personal data out of the file and send the row again; nothing of it was kept",
-        "usage-cells": "a separator may stand in a value without quotation marks; export the row again",
-        "usage-cut-number": "make the column text in the spreadsheet, export again and send the row again",
-        "usage-empty": "fill it in and send the row again",
-        "usage-value": "mend the row and send it again",
-    }[rule(fault)]
+        PERSONAL.rule: "take personal data out of the file and send the row again; nothing of it was kept",
+        CELLS.rule: "quote values that hold a separator, give every row all of its cells, and export it again",
+        CUT.rule: "make the column text in the spreadsheet, export again and send the row again",
+        EMPTY.rule: "fill it in and send the row again",
+        VALUE: "mend the row and send it again",
+    }[rule]
 
 
 class _Writer:
