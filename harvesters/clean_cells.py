@@ -20,7 +20,9 @@ _SIGNS = "|".join(
         *(word for word in codes("day_part") if not word.isascii()),
     )
 )
-_VALUE = rf"^(?:{_SIGNS})*(?:[A-Za-z]{{3}})?(?:{_SIGNS})*$"
+_CURRENCIES = (code for code in codes("currency") if code.isascii() and code.isalpha())
+_WORDS = "|".join(("jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec", *_CURRENCIES))
+_VALUE = rf"^(?:{_SIGNS})*(?i:{_WORDS})?(?:{_SIGNS})*$"
 
 
 def searched(table: pa.Table, conversions: dict[str, str]) -> tuple[dict[str, Any], Any]:

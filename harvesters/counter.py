@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from harvesters import tabular
 from harvesters.compressed import UnreadableError
+from harvesters.sheet import HEAD, Sheet
 
 _TEXT = """report_id release institution_id provider platform title item publisher proprietary_id doi isbn
     print_issn online_issn uri parent_ids data_type section_type yop access_type access_method
@@ -62,8 +63,8 @@ def read(content: bytes, what: str) -> Iterator[pa.Table]:
 
 def _table(rows: list[Row]) -> pa.Table:
     columns = {name: pa.array([row.get(name) or None for row in rows], pa.string()) for name in CONVERSIONS}
-    fault = pa.nulls(len(rows), pa.string())
-    return pa.table({"row": pa.array([row["row"] for row in rows], pa.int32()), "fault": fault, **columns})
+    columns["fault"] = pa.array([row.get("fault") for row in rows], pa.string())
+    return pa.table({"row": pa.array([row["row"] for row in rows], pa.int32()), **columns})
 
 
 def _checked(header: Row, what: str) -> Row:
@@ -169,18 +170,18 @@ def _is_first(row: list[str]) -> bool:
     return len(row) > 1 and row[0].replace(" ", "_").casefold() in ("report_name", "report_id")
 
 
-def _is_report(sheet: tabular.Sheet) -> bool:
+def _is_report(sheet: Sheet) -> bool:
     return any(_is_first(row) for row in sheet.head[:4])
 
 
-def _sheet_rows(sheet: tabular.Sheet, what: str) -> Iterator[Row]:
+def _sheet_rows(sheet: Sheet, what: str) -> Iterator[Row]:
     told = {_name(row[0]): row[1] for row in sheet.head[:20] if len(row) > 1 and row[1]}
     at = next((n for n, row in enumerate(sheet.head, 1) if "Metric_Type" in map(_name, row)), 0)
     codes = [int(code) for code in re.findall(r"\b\d{4}\b", told.get("Exceptions", ""))]
     if codes and not at:
         raise UnreadableError(f"{what}: the provider answered with COUNTER exception {', '.join(map(str, codes))}")
     if not at:
-        raise UnreadableError(f"{what}: no row of the first {tabular.HEAD} names the column Metric_Type")
+        raise UnreadableError(f"{what}: no row of the first {HEAD} names the column Metric_Type")
     ids = sorted(
         re.sub(r"^\s*(\w+)\s*[:=]\s*", lambda m: f"{m[1].upper()}:", one)
         for one in re.split(r"[;|]", told.get("Institution_ID", ""))
@@ -197,13 +198,14 @@ def _sheet_rows(sheet: tabular.Sheet, what: str) -> Iterator[Row]:
     )
     names = [_name(cell) for cell in sheet.head[at - 1]]
     months = {x: month for x, cell in enumerate(sheet.head[at - 1]) if (month := _month_of(cell))}
-    for table in sheet.rows(at, len(names)):
+    for table in sheet.counted_rows(at, len(names)):
         for cells in table.to_pylist():
             yield from _sheet_row(
                 common | {"row": cells["row"]},
                 {n: cells[f"c{x}"] for x, n in enumerate(names)},
                 {month: cells[f"c{x}"] for x, month in months.items()},
             )
+    yield from ({"row": number, "fault": why} for number, why in sheet.faults.items())
 
 
 def _sheet_row(common: Row, cells: Row, counts: dict[str, str]) -> Iterator[Row]:

@@ -1,7 +1,8 @@
 """How many rows a table has, counted by other means than those that read it, so that a lost row is noticed.
 
 Lines of text are counted on the bytes, and by Python's own reader where values stand in quotation marks; the rows
-of a workbook by the XML of its sheets; those of Parquet by its footer.  For .xls and .ods there is no such way.
+of a workbook by the XML of its sheets, of HTML by its tags; those of Parquet by its footer.  For .xls and .ods
+there is no such way.
 """
 
 import csv
@@ -23,6 +24,12 @@ _END = "end"  # a row of our own, which an open quotation mark would take in
 _ROW = re.compile(rb"<(?:\w+:)?row\b([^>]*?)(?:/>|>(.*?)</(?:\w+:)?row>)", re.DOTALL)
 _NUMBER = re.compile(rb"\br=[\"'](\d+)")
 _VALUE = re.compile(rb"<(?:\w+:)?(?:v|t)\b[^>/]*>[^<]")
+_TAGS_OF_HTML = re.compile(
+    rb"<!--.*?(?:-->|\Z)|<(?:script|style|textarea|title)\b.*?</(?:script|style|textarea|title)"
+    rb"|<(/?)(table|tr|body|html)(?=[\s/>])()",
+    re.DOTALL | re.IGNORECASE,
+)
+_TAGS_OF_XML = re.compile(rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>|<(/?)(?:\w+:)?(Table|Row)\b[^>]*?(/?)>", re.DOTALL)
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
 
@@ -53,6 +60,31 @@ def lines(content: bytes, mark: str) -> int:
         found += int((ends[1:] & ~ends[:-1]).sum()) + bool(ends[0] and before not in (10, 13))
         before = int(block[-1])
     return found + (before not in (10, 13))
+
+
+def tagged(content: bytes, html: bool) -> list[int]:
+    """Of each table of HTML or SpreadsheetML (UTF-8), in the order of their begins, how many tags begin a row.
+
+    Raises:
+        UnreadableError: it ends within a table.
+    """
+    counts: list[int] = []
+    within: list[int] = []
+    for found in (_TAGS_OF_HTML if html else _TAGS_OF_XML).finditer(content):
+        closes, tag, alone = found.groups()
+        if tag is None:  # what holds no tags, though it may look so
+            continue
+        if tag.lower() in (b"tr", b"row"):
+            if within and not closes:
+                counts[within[-1]] += 1
+        elif closes:
+            within = within[:-1] if tag.lower() == b"table" else []
+        elif tag.lower() == b"table":
+            counts.append(0)
+            within += [] if alone else [len(counts) - 1]
+    if within:
+        raise UnreadableError("a table is never closed, so the file may be cut; export it again")
+    return counts
 
 
 def parquet(content: bytes) -> int:

@@ -1,4 +1,4 @@
-"""Tables as members send them (CSV, TSV, Excel, Parquet) as rows of text cells; nothing is written.
+"""Tables as members send them (CSV, TSV, Excel of every kind, Parquet) as rows of text; nothing is written.
 
 Every cell is text, trimmed, or null where it is blank; a date of Excel is ISO 8601, a whole number has no point.
 Rows are numbered from 1 as the file has them (blank lines apart), so that an error can name one.
@@ -8,8 +8,6 @@ import codecs
 import csv
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import numpy as np
@@ -18,31 +16,15 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from harvesters import row_count
+from harvesters import markup_tables, row_count
 from harvesters.compressed import UnreadableError
 from harvesters.faults import CELLS, TAKES_IN
+from harvesters.sheet import HEAD, Sheet, cell, of_rows
+from harvesters.text_encoding import as_utf8
 
-HEAD = 30  # rows among which a header is looked for
 _PEEK = 1 << 18
 _DELIMITERS = "\t,;|"
 _BLOCK = 8 << 20
-TOTALS = ("合计", "总计", "小计", "共计", "total", "grand total", "subtotal", "sum")
-
-
-@dataclass
-class Sheet:
-    """One table of a file: `head` are its first rows, `rows` gives all rows behind row `after` as batches.
-
-    A batch has the columns `row` (its number) and `c0`, `c1` …; `faults` are rows that can't be told apart into
-    cells, by number, known when all batches were taken.  `count` counts all rows that are not blank, those of the
-    head too, in another way; it gives None where there is none.
-    """
-
-    name: str
-    head: list[list[str]]
-    rows: Callable[[int, int], Iterator[pa.Table]]
-    count: Callable[[], int | None]
-    faults: dict[int, str] = field(default_factory=dict)
 
 
 def sheets(content: bytes, what: str, wanted: Callable[[list[str]], bool], encoding: str = "auto") -> list[Sheet]:
@@ -66,53 +48,20 @@ def sheets(content: bytes, what: str, wanted: Callable[[list[str]], bool], encod
         raise UnreadableError(
             f"{what}: can't be read ({type(error).__name__}); save it again and send it"
         ) from None
-    return [_text(content, what, wanted, encoding)]
+    if content[:13].lower() == b"mime-version:":
+        raise UnreadableError(f"{what}: a web archive of Excel (MHTML); save it as .xlsx or CSV and send it again")
+    if b"\x00" in content[:_PEEK] and content[:2] not in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        raise UnreadableError(f"{what}: no text, Excel or Parquet; export the table as CSV and send it again")
+    text = as_utf8(content, what, encoding)
+    if form := markup_tables.form_of(text):
+        return markup_tables.sheets(text, form, what, wanted)
+    return [_text(text, wanted)]
 
 
 # --- text ------------------------------------------------------------------------------------------------
 
 
-def encoding_of(content: bytes, what: str, given: str = "auto") -> str:
-    """The encoding of text: by its mark, UTF-8 where all of it is, else GB18030.
-
-    Raises:
-        UnreadableError: it is neither, or not the one given.
-    """
-    if content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        return "utf-16"
-    if given == "auto" and _is_utf8(content):
-        return "utf-8-sig"
-    for name in ("gb18030",) if given == "auto" else (given,):
-        decoder, view = codecs.getincrementaldecoder(name)(), memoryview(content)
-        try:
-            for begin in range(0, len(view), _BLOCK):
-                decoder.decode(view[begin : begin + _BLOCK], begin + _BLOCK >= len(view))
-            return name
-        except UnicodeDecodeError:
-            continue
-    raise UnreadableError(f"{what}: neither UTF-8 nor GB18030 text; save it as UTF-8 and send it again")
-
-
-def _is_utf8(content: bytes) -> bool:
-    """Whether all of it is UTF-8; Arrow's check goes through many bytes at a time."""
-    ends = pa.py_buffer(np.array([0, len(content)], np.int64))
-    try:
-        pa.LargeBinaryArray.from_buffers(pa.large_binary(), 1, [None, ends, pa.py_buffer(content)]).cast(
-            pa.large_string()
-        )
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _text(content: bytes, what: str, wanted: Callable[[list[str]], bool], encoding: str) -> Sheet:
-    if b"\x00" in content[:_PEEK] and content[:2] not in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        raise UnreadableError(f"{what}: no text, Excel or Parquet; export the table as CSV and send it again")
-    codec = encoding_of(content, what, encoding)
-    if codec not in ("utf-8-sig", "utf-8"):
-        content = content.decode(codec).encode("utf-8")
-    if content.startswith(codecs.BOM_UTF8):
-        content = content[3:]
+def _text(content: bytes, wanted: Callable[[list[str]], bool]) -> Sheet:
     if b"\n" not in content:  # as old Macintoshes end lines
         content = content.replace(b"\r", b"\n")
     start = content[:_PEEK].decode("utf-8", "ignore")
@@ -124,7 +73,7 @@ def _text(content: bytes, what: str, wanted: Callable[[list[str]], bool], encodi
     def count() -> int:
         return row_count.lines(content, mark)
 
-    sheet = Sheet("", [row for _, row in heads[mark]], lambda after, width: iter(()), count)
+    sheet = Sheet([row for _, row in heads[mark]], lambda after, width: iter(()), count)
 
     def rows(after: int, width: int) -> Iterator[pa.Table]:
         skip = lines[after - 1] if after else 0
@@ -141,7 +90,7 @@ def _head(start: str, mark: str) -> list[tuple[int, list[str]]]:
     try:
         for row in reader:
             if row:
-                found.append((reader.line_num, [cell.strip() for cell in row]))
+                found.append((reader.line_num, [one.strip() for one in row]))
             if len(found) == HEAD:
                 break
     except csv.Error:
@@ -277,44 +226,23 @@ def _workbook(content: bytes) -> list[Sheet]:
 
     book = CalamineWorkbook.from_filelike(io.BytesIO(content))
     heights = row_count.heights(content)
-    found = (_worksheet(n, book.get_sheet_by_name(n), heights.get(n)) for n in book.sheet_names)
+    found = (_worksheet(book.get_sheet_by_name(n), heights.get(n)) for n in book.sheet_names)
     return [sheet for sheet in found if sheet]
 
 
-def _worksheet(name: str, sheet: Any, height: int | None) -> Sheet | None:
-    cells = [[_cell(value) for value in row] for row in sheet.to_python(skip_empty_area=False)]
+def _worksheet(sheet: Any, height: int | None) -> Sheet | None:
+    cells = [[cell(value) for value in row] for row in sheet.to_python(skip_empty_area=False)]
     for (top, left), (bottom, right) in sheet.merged_cell_ranges or ():
         for y in range(top, min(bottom + 1, len(cells))):
             for x in range(left, min(right + 1, len(cells[y]))):
                 if bottom > top:  # down only: across, a title would fill the row
                     cells[y][x] = cells[top][left] if x == left else cells[y][x]
-    numbered = [(number, row) for number, row in enumerate(cells, 1) if any(row)]
-    if not numbered:
-        return None
-
-    def rows(after: int, width: int) -> Iterator[pa.Table]:
-        kept = [(n, row) for n, row in numbered if n > (numbered[after - 1][0] if after else 0)]
-        columns: dict[str, pa.Array] = {"row": pa.array([n for n, _ in kept], pa.int32())}
-        for x in range(width):
-            columns[f"c{x}"] = pa.array([(row[x] if x < len(row) else "") or None for _, row in kept], pa.string())
-        yield pa.table(columns)
 
     def count() -> int | None:
         return None if height is None else height - sum(not any(row) for row in cells[:height])
 
-    return Sheet(name, [row for _, row in numbered[:HEAD]], rows, count)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    if isinstance(value, datetime):
-        return value.isoformat(" ", "seconds")
-    if isinstance(value, date | time):
-        return value.isoformat()
-    return str(value) if isinstance(value, timedelta) else str(value).strip()
+    numbered = [(number, row) for number, row in enumerate(cells, 1) if any(row)]
+    return of_rows(numbered, count) if numbered else None
 
 
 def _parquet(content: bytes) -> Sheet:
@@ -333,4 +261,4 @@ def _parquet(content: bytes) -> Sheet:
                 columns[f"c{place}"] = column.cast(pa.string())
             yield _trimmed(pa.table(columns))
 
-    return Sheet("", [list(names)], rows, lambda: row_count.parquet(content) + 1)
+    return Sheet([list(names)], rows, lambda: row_count.parquet(content) + 1)

@@ -18,12 +18,13 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from harvesters import counter, iso18626, personal, tabular
+from harvesters import counter, iso18626, markup_tables, personal, tabular
 from harvesters.clean_cells import searched
 from harvesters.compressed import UnreadableError, members, open_content, open_disk
 from harvesters.landing import HarvestError, Landing
 from harvesters.pseudonyms import Pseudonyms
 from harvesters.registry import Source
+from harvesters.sheet import HEAD, TOTALS, Sheet
 from schemas import usage_profiles
 from schemas.usage_profiles import READER, Line
 
@@ -83,7 +84,7 @@ def read(source: Source, content: bytes, what: str) -> list[Clean]:
     """
     if source.format == "counter":
         return [_document("counter", counter.CONVERSIONS, table) for table in counter.read(content, what)]
-    if source.format == "ill" and content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
+    if source.format == "ill" and markup_tables.form_of(content) == markup_tables.OTHER:
         return [_document("iso18626", iso18626.CONVERSIONS, iso18626.read(content, what))]
     return _tables(source, content, what)
 
@@ -120,7 +121,7 @@ def _tables(source: Source, content: bytes, what: str) -> list[Clean]:
     if not found:
         needed = [line.headers[0] for line in usage_profiles.profiles(kind)[usage_profiles.GENERAL] if line.needed]
         raise UnreadableError(
-            f"{what}: no row of the first {tabular.HEAD} is a header that a profile of {kind} knows (needed: "
+            f"{what}: no row of the first {HEAD} is a header that a profile of {kind} knows (needed: "
             f"{', '.join(needed) or 'two known columns'}); send it with a header, add its names to "
             "usage_profiles.csv, or write columns=… into the quirks of the source; nothing of it was kept"
         )
@@ -128,9 +129,7 @@ def _tables(source: Source, content: bytes, what: str) -> list[Clean]:
     return found
 
 
-def _cleaned(
-    source: Source, sheet: tabular.Sheet, name: str, after: int, profile: str, placed: dict[int, Line]
-) -> Clean:
+def _cleaned(source: Source, sheet: Sheet, name: str, after: int, profile: str, placed: dict[int, Line]) -> Clean:
     header = sheet.head[after - 1] if after else []
     conversions = {line.column: line.conversion for _, line in sorted(placed.items())}
     clean = Clean(source.format, name, profile, conversions, iter(()))
@@ -156,7 +155,7 @@ def _side(name: str) -> str:
 
 def _rows(
     clean: Clean,
-    sheet: tabular.Sheet,
+    sheet: Sheet,
     after: int,
     width: int,
     header: list[str],
@@ -164,7 +163,7 @@ def _rows(
     readers: Pseudonyms | None,
 ) -> Iterator[pa.Table]:
     seen = records = 0
-    for table in sheet.rows(after, width):
+    for table in sheet.counted_rows(after, width):
         wanted = _is_record(table, header, placed)
         kept = table if pc.all(wanted).as_py() else table.filter(wanted)
         seen += len(table)
@@ -173,12 +172,6 @@ def _rows(
             yield _kept(clean, kept, placed, readers)
     if seen > records:
         clean.notes.append(f"{seen - records} rows are blank, totals or headers again, and no records")
-    counted, seen = sheet.count(), after + seen + len(sheet.faults)
-    if counted is not None and counted != seen:
-        raise UnreadableError(
-            f"{counted} rows were counted in the file, but {seen} were read; export it again, and report it where "
-            "that does not help"
-        )
     if sheet.faults:
         rows = sorted(sheet.faults.items())
         table = pa.table({"row": pa.array([n for n, _ in rows], pa.int32()), "fault": [why for _, why in rows]})
@@ -209,7 +202,7 @@ def _tells_totals(table: pa.Table) -> Any:
     totals: Any = pa.scalar(False)
     for x in range(min(2, table.num_columns - 1)):
         cells = pc.utf8_lower(pc.replace_substring_regex(table[f"c{x}"], r"[\s:：]+", ""))
-        totals = pc.or_(totals, pc.is_in(cells, pa.array(tabular.TOTALS)))
+        totals = pc.or_(totals, pc.is_in(cells, pa.array(TOTALS)))
     return totals
 
 

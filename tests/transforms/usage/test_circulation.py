@@ -19,7 +19,7 @@ from transforms import stage
 from transforms.usage import convert
 from warehouse import lake
 
-from .usage_lake import Feeds, counts, rows, workbook
+from .usage_lake import Feeds, counts, html_page, html_table, rows, spreadsheet_2003, workbook
 
 HEADER = "event_id,event_type,event_time,barcode,reader,reader_type"
 EVENTS = [
@@ -68,6 +68,9 @@ FORMS = {
     "totals and headers again": (text() + HEADER + "\n合计,3,,,,\n,,,,,\n").encode(),
     "parquet": as_parquet(),
     "excel": workbook([HEADER.split(","), *EVENTS]),
+    "html": html_page(html_table([HEADER.split(","), *EVENTS])).encode("gb18030"),
+    "html by pages": html_page(*(html_table([HEADER.split(","), event]) for event in EVENTS)).encode("utf-16"),
+    "spreadsheet 2003": spreadsheet_2003([HEADER.split(","), *EVENTS]).encode(),
     "times in Chinese": text(
         events=[
             [*event[:2], time, *event[3:]]

@@ -15,7 +15,7 @@ from harvesters.landing import Landing
 from quality import reasons
 from transforms import stage
 
-from .usage_lake import Feeds, counts, rows, workbook
+from .usage_lake import Feeds, counts, html_page, html_table, rows, spreadsheet_2003, workbook
 
 SAMPLES = Path(__file__).resolve().parents[4] / "shared" / "data" / "usage"
 NAMES = "DRD1 DRD2 DR IRA1 IRM1 IR PRP1 PR TRB1 TRB2 TRB3 TRJ1 TRJ2 TRJ3 TRJ4 TR".split()
@@ -33,6 +33,26 @@ def test_three_forms_of_a_report_give_equal_rows(name):
     seen = [sorted(map(repr, table.drop_columns(["row"]).to_pylist())) for (table,) in tables]
     assert seen[0] == seen[1] == seen[2]
     assert seen[0]
+
+
+@needs_samples
+@pytest.mark.parametrize("name", ["TR", "IR"])
+def test_a_report_in_html_or_spreadsheet_2003_gives_equal_rows(name):
+    cells = list(csv.reader(io.StringIO(content(name, "tsv").decode("utf-8-sig"), newline=""), delimiter="\t"))
+    seen = []
+    for data in (content(name, "tsv"), html_page(html_table(cells)).encode(), spreadsheet_2003(cells).encode()):
+        (table,) = counter.read(data, name)
+        seen.append(sorted(map(repr, table.drop_columns(["row"]).to_pylist())))
+    assert seen[0] == seen[1] == seen[2]
+
+
+def test_a_row_of_a_report_that_lacks_cells_is_set_aside():
+    """Its counts would stand under other months."""
+    head = "Report_Name\tX\nReport_ID\tTR\nRelease\t5.1\n\nTitle\tPlatform\tMetric_Type\tJan-2024\tFeb-2024\n"
+    lines = "T\tP\tTotal_Item_Requests\t5\t6\nU\tP\tTotal_Item_Requests\t6\n"
+    assert counts(Feeds("a,A,counter,delta,").take("a", {"TR.tsv": head + lines})) == (3, 2, 1, 0, 0)
+    ((rule, reason),) = rows("SELECT rule, reason FROM staged.rejected")
+    assert (rule, reason[:12]) == ("usage-cells", "row 6: 4 cel")
 
 
 def as_release_5(report: dict[str, Any]) -> dict[str, Any]:

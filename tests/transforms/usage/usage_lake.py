@@ -138,3 +138,44 @@ def home(tmp_path: Path, monkeypatch: Any) -> None:
     """An empty lake."""
     monkeypatch.setenv("CALIS_HOME", str(tmp_path / "lake"))
     monkeypatch.delenv("CALIS_KEYS", raising=False)
+
+
+def html_table(rows: list[list[Any]]) -> str:
+    """Rows as a web application writes them into a table of HTML, the first as its header."""
+    lines = []
+    for n, row in enumerate(rows):
+        tag = "td" if n else "th"
+        lines.append(f"<tr>{''.join(f'<{tag}>{escape(str(value))}</{tag}>' for value in row)}</tr>")
+    return "<table border=1>{}</table>".format("\n".join(lines))
+
+
+def html_page(*tables: str, charset: str = "gb2312") -> str:
+    """A page of HTML as .xls files hold it."""
+    return (
+        '<html xmlns:x="urn:schemas-microsoft-com:office:excel">\n<head><meta http-equiv=Content-Type '
+        f'content="application/vnd.ms-excel; charset={charset}">'
+        '<style>td {mso-number-format:"\\@"}</style></head>\n'
+        f"<body>{'<br>'.join(tables)}</body></html>"
+    )
+
+
+def spreadsheet_2003(*sheets: list[list[Any]]) -> str:
+    """A workbook in SpreadsheetML 2003: numbers stay numbers, None leaves its cell out."""
+    main = "urn:schemas-microsoft-com:office:spreadsheet"
+    body = "".join(
+        f"<Worksheet><Table>{''.join(f'<Row>{_cells_2003(row)}</Row>' for row in sheet)}</Table></Worksheet>"
+        for sheet in sheets
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<?mso-application progid="Excel.Sheet"?>\n'
+        f'<Workbook xmlns="{main}" xmlns:ss="{main}"><Styles><Style ss:ID="s1"/></Styles>{body}</Workbook>'
+    )
+
+
+def _cells_2003(row: list[Any]) -> str:
+    return "".join(
+        f'<Cell ss:Index="{x}"><Data ss:Type="{"String" if isinstance(value, str) else "Number"}">'
+        f"{escape(str(value))}</Data></Cell>"
+        for x, value in enumerate(row, 1)
+        if value is not None
+    )
