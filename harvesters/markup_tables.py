@@ -19,7 +19,7 @@ from lxml import etree
 from harvesters import row_count
 from harvesters.compressed import UnreadableError
 from harvesters.faults import CELLS
-from harvesters.sheet import HEAD, Sheet, cell, is_total, of_rows, require_all
+from harvesters.sheet import HEAD, Sheet, cell, is_total, of_rows, require_all, shown
 
 HTML, SPREADSHEET, OTHER = "HTML", "SpreadsheetML", "XML"
 _LOOKED_AT = 4096
@@ -131,6 +131,11 @@ class _Table:
         if any(row):
             self.rows.append((number, row))
 
+    def add_line(self, number: int) -> None:
+        """Add a row with one cell across the table, as titles and footers have: no record, so it has no cells."""
+        self.seen += 1
+        self.rows.append((number, []))
+
     def sheet(self, fault: Callable[[list[str], int], str]) -> Sheet:
         return of_rows(self.rows, lambda: self.counted, fault)
 
@@ -153,14 +158,15 @@ class _Open:
     attributes: dict[str, str] = field(default_factory=dict)
 
     def end_row(self) -> None:
-        if len(self.cells) == 1:
-            text, _, down, at = self.cells[0]
-            self.cells = [(text, 1, down, at)]  # a line across all columns is one cell
+        if len(self.cells) == 1 and self.cells[0][1] > 1:
+            self.cells = []
+            self.table.add_line(self.number)
+            return
         self.table.add(self.number, self.cells)
         self.cells = []
 
     def end_cell(self) -> None:
-        text, told = " ".join("".join(self.texts or ()).split()), self.attributes
+        text, told = shown(" ".join("".join(self.texts or ()).split())), self.attributes
         if told.get("x:num") and _SHOWN_SHORTER.fullmatch(text):
             text = told["x:num"]
         across, down = _span(told.get("colspan"), _MOST_ACROSS), _span(told.get("rowspan"), _MOST_DOWN)
@@ -228,7 +234,7 @@ def _of_html(content: bytes) -> list[_Table]:
 
 def _fault(row: list[str], width: int) -> str:
     """What is wrong with a row of HTML: where cells are too many or too few, values stand under wrong names."""
-    if (len(row) >= width and not any(row[width:])) or any(map(is_total, row[:2])):
+    if not row or (len(row) >= width and not any(row[width:])) or any(map(is_total, row[:2])):
         return ""
     return CELLS.of(len(row), width)
 

@@ -10,6 +10,8 @@ import pyarrow as pa
 from harvesters.compressed import UnreadableError
 
 HEAD = 30  # rows among which a header is looked for
+# What keeps Excel from taking digits for a number, around a value that is text.
+AS_TEXT = r'^="(.*)"$'
 TOTALS = ("合计", "总计", "小计", "共计", "total", "grand total", "subtotal", "sum")
 
 
@@ -71,6 +73,11 @@ def of_rows(
 
     sheet.rows = rows
     return sheet
+
+
+def shown(text: str) -> str:
+    """A cell of text as Excel shows it: without blanks around it, nor what marks it as text."""
+    return re.sub(AS_TEXT, r"\1", text.strip()).strip()
 
 
 def is_total(cell: str) -> bool:

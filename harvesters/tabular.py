@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from harvesters import markup_tables, row_count
 from harvesters.compressed import UnreadableError
 from harvesters.faults import CELLS, TAKES_IN
-from harvesters.sheet import HEAD, Sheet, cell, of_rows
+from harvesters.sheet import AS_TEXT, HEAD, Sheet, cell, of_rows, shown
 from harvesters.text_encoding import as_utf8
 
 _PEEK = 1 << 18
@@ -90,7 +90,7 @@ def _head(start: str, mark: str) -> list[tuple[int, list[str]]]:
     try:
         for row in reader:
             if row:
-                found.append((reader.line_num, [one.strip() for one in row]))
+                found.append((reader.line_num, [shown(one) for one in row]))
             if len(found) == HEAD:
                 break
     except csv.Error:
@@ -191,19 +191,19 @@ def _trimmed(table: pa.Table) -> pa.Table:
 def _trimmed_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if not any(map(_has_edges, column.chunks)):
         return column
-    values = pc.utf8_trim_whitespace(column)
+    values = pc.replace_substring_regex(pc.utf8_trim_whitespace(column), AS_TEXT, r"\1")
     return pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
 
 
 # Bytes with which white space begins and ends in UTF-8: ASCII, U+0085, U+00A0, U+1680, U+2000 to U+205F, U+3000.
 _FIRST, _LAST = np.zeros((2, 256), bool)
-_FIRST[:33] = _LAST[:33] = True
+_FIRST[:33] = _LAST[:33] = _FIRST[ord("=")] = True
 _FIRST[[0xC2, 0xE1, 0xE2, 0xE3]] = True
 _LAST[0x80:0xB0] = True
 
 
 def _has_edges(cells: pa.StringArray) -> bool:
-    """Whether a cell may be blank, or begin or end with white space, by its first and last bytes."""
+    """Whether a cell may be blank, have white space at its ends or a mark of text, by first and last bytes."""
     _, places, data = cells.buffers()
     if data is None or not len(cells):
         return False

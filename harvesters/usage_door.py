@@ -125,6 +125,8 @@ def _tables(source: Source, content: bytes, what: str) -> list[Clean]:
             f"{', '.join(needed) or 'two known columns'}); send it with a header, add its names to "
             "usage_profiles.csv, or write columns=… into the quirks of the source; nothing of it was kept"
         )
+    if len(found) == 1:
+        found[0].sheet = ""  # no need to tell it from others
     found[0].notes += [f"{one} has no header that is known and was left out" for one in strange]
     return found
 
@@ -171,7 +173,9 @@ def _rows(
         if len(kept):
             yield _kept(clean, kept, placed, readers)
     if seen > records:
-        clean.notes.append(f"{seen - records} rows are blank, totals or headers again, and no records")
+        clean.notes.append(
+            f"{seen - records} rows are blank, totals, headers again or lines across the table, and no records"
+        )
     if sheet.faults:
         rows = sorted(sheet.faults.items())
         table = pa.table({"row": pa.array([n for n, _ in rows], pa.int32()), "fault": [why for _, why in rows]})

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import opencc
+
 FOLDER = Path(__file__).parent
 GENERAL = "general"
 # Which side of interlibrary loan a log is of: by words of its name, and by what it calls the other library.
@@ -43,9 +45,16 @@ class Line:
 
 
 def folded(header: str) -> str:
-    """A header as it is compared: NFKC, lower case, spaces and underscores as one space, no marks around it."""
+    """A header as it is compared: NFKC, lower case, simplified, spaces and underscores one, no marks around."""
     text = unicodedata.normalize("NFKC", header).casefold()
+    if not text.isascii():
+        text = _simplifier().convert(text)
     return _SPACE.sub(" ", text).strip(" '\"#*:：")
+
+
+@cache
+def _simplifier() -> opencc.OpenCC:
+    return opencc.OpenCC("t2s")
 
 
 @cache
