@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from lxml import etree
 
@@ -84,9 +84,13 @@ def sheets(content: bytes, form: str, what: str, wanted: Callable[[list[str]], b
     return [one.sheet(_fault if form == HTML else _no_fault) for one in filled]
 
 
-Cell = tuple[
-    str, int, int, int
-]  # its text, how far it reaches across and down, and its column, or -1 for the next
+class Cell(NamedTuple):
+    """A cell as it is written: how far it reaches across and down, and its column, or -1 for the next free one."""
+
+    text: str
+    across: int
+    down: int
+    at: int = -1
 
 
 class _Table:
@@ -115,7 +119,7 @@ class _Table:
                 row.append(text)
                 if left > 1:
                     down[x] = text, left - 1
-            elif not waiting or waiting[0][3] > x:
+            elif not waiting or waiting[0].at > x:
                 row.append("")
             else:
                 text, across, deep, at = waiting.popleft()
@@ -139,6 +143,11 @@ class _Table:
     def sheet(self, fault: Callable[[list[str], int], str]) -> Sheet:
         return of_rows(self.rows, lambda: self.counted, fault)
 
+    @property
+    def is_filled(self) -> bool:
+        """Whether cells from above reach into the next row."""
+        return bool(self._down)
+
     def pass_over(self, rows: int) -> None:
         """Rows that are not written, but stand between those that are."""
         self._down = {x: (text, left - rows) for x, (text, left) in self._down.items() if left > rows}
@@ -158,7 +167,7 @@ class _Open:
     attributes: dict[str, str] = field(default_factory=dict)
 
     def end_row(self) -> None:
-        if len(self.cells) == 1 and self.cells[0][1] > 1:
+        if len(self.cells) == 1 and self.cells[0].across > 1 and not self.table.is_filled:
             self.cells = []
             self.table.add_line(self.number)
             return
@@ -170,7 +179,7 @@ class _Open:
         if told.get("x:num") and _SHOWN_SHORTER.fullmatch(text):
             text = told["x:num"]
         across, down = _span(told.get("colspan"), _MOST_ACROSS), _span(told.get("rowspan"), _MOST_DOWN)
-        self.cells.append((text, across, down, -1))
+        self.cells.append(Cell(text, across, down))
         self.texts = None
 
 
@@ -296,14 +305,15 @@ def _of_spreadsheet(content: bytes, what: str) -> list[_Table]:
     return tables
 
 
-def _cells(row: Any) -> Iterator[tuple[str, int, int, int]]:
+def _cells(row: Any) -> Iterator[Cell]:
     for one in row.iterchildren(f"{_SS}Cell"):
         data = one.find(f"{_SS}Data")
         across = min(int(one.get(f"{_SS}MergeAcross") or 0), _MOST_ACROSS) + 1
         at = int(one.get(f"{_SS}Index") or 0) - 1
         if at >= 16_384:
             raise ValueError("Excel has no such column")
-        yield "" if data is None else _value(data), across, int(one.get(f"{_SS}MergeDown") or 0) + 1, at
+        down = int(one.get(f"{_SS}MergeDown") or 0) + 1
+        yield Cell("" if data is None else _value(data), across, down, at)
 
 
 def _value(data: Any) -> str:

@@ -32,6 +32,7 @@ TABULAR = ("loans", "items", "population", "ill", "ppv", "ebook_loans", "kbart",
 KINDS = frozenset({*TABULAR, "counter"})
 SUFFIX = ".arrows"  # of what is landed: an Arrow IPC stream
 _MARK = b"calis"  # key of what a stream says of itself
+_NAMED = 3  # sheets of a file that are left out, at most; more are only counted
 _ONE_LINE = "returned_at"  # of a loan whose return stands in the same row: two events in one
 # As versions did before SUSHI answers came through the door.
 _AS_IT_CAME = (
@@ -127,7 +128,10 @@ def _tables(source: Source, content: bytes, what: str) -> list[Clean]:
         )
     if len(found) == 1:
         found[0].sheet = ""  # no need to tell it from others
-    found[0].notes += [f"{one} has no header that is known and was left out" for one in strange]
+    if len(strange) > _NAMED:
+        found[0].notes.append(f"{len(strange)} sheets have no header that is known and were left out")
+    else:
+        found[0].notes += [f"{one} has no header that is known and was left out" for one in strange]
     return found
 
 

@@ -114,11 +114,12 @@ def test_cells_that_reach_across_and_down_keep_columns_in_their_places():
     body = """<table><tr><td colspan=4>流通统计</td></tr>
 <tr><th rowspan=2>条码号<th colspan=2>日期<th rowspan=2>册数</tr>
 <tr><th>借<th>还</tr><tr><td rowspan=3>B1<td>1<td>2<td>3</tr><tr><td>4<td rowspan=2>5<td>6</tr>
-<tr><td>7<td>8</tr><tr><td>B2<td colspan=2>9<td>10</table>"""
+<tr><td>7<td>8</tr><tr><td>B2<td colspan=2>9<td rowspan=2>10</tr><tr><td colspan=3>B3</table>"""
     (sheet,) = tabular.sheets(body.encode(), "x", lambda row: "借" in row)
     assert sheet.head[:3] == [[], ["条码号", "日期", "", "册数"], ["条码号", "借", "还", "册数"]]
     assert cells_of(body, "借") == [
         ["B1", "1", "2", "3"], ["B1", "4", "5", "6"], ["B1", "7", "5", "8"], ["B2", "9", "", "10"],
+        ["B3", "", "", "10"],
     ]  # fmt: skip
 
 
@@ -149,6 +150,8 @@ def test_a_report_printed_page_by_page_is_one_table_and_others_are_told():
     assert counts(feeds.stage("a", batch_id)) == (3, 3, 0, 0, 0)
     assert rows("SELECT event_id, row_no FROM staged.loan ORDER BY 1") == [("1", 4), ("2", 8), ("3", 9)]
     assert "sheet 1 has no header that is known and was left out" in harvested.reason
+    _, harvested = feeds.harvest("a", {"2.xls": html_page(*[asked.replace("x", str(n)) for n in range(9)], TABLE)})
+    assert "9 sheets have no header that is known and were left out" in harvested.reason
 
 
 CUT = {
