@@ -10,8 +10,9 @@ import pyarrow as pa
 from harvesters.compressed import UnreadableError
 
 HEAD = 30  # rows among which a header is looked for
-# What keeps Excel from taking digits for a number, around a value that is text.
-AS_TEXT = r'^="(.*)"$'
+# What keeps Excel from taking digits for a number: ="00123", and '00123 before a value that begins with a digit.
+AS_TEXT = r"""^(?:="(.*)"|'([0-9][0-9A-Za-z\-]{4,}))$"""
+AS_SHOWN = r"\1\2"
 TOTALS = ("合计", "总计", "小计", "共计", "total", "grand total", "subtotal", "sum")
 
 
@@ -77,7 +78,7 @@ def of_rows(
 
 def shown(text: str) -> str:
     """A cell of text as Excel shows it: without blanks around it, nor what marks it as text."""
-    return re.sub(AS_TEXT, r"\1", text.strip()).strip()
+    return re.sub(AS_TEXT, AS_SHOWN, text.strip()).strip()
 
 
 def is_total(cell: str) -> bool:

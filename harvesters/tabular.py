@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from harvesters import markup_tables, row_count
 from harvesters.compressed import UnreadableError
 from harvesters.faults import CELLS, TAKES_IN
-from harvesters.sheet import AS_TEXT, HEAD, Sheet, cell, of_rows, shown
+from harvesters.sheet import AS_SHOWN, AS_TEXT, HEAD, Sheet, cell, of_rows, shown
 from harvesters.text_encoding import as_utf8
 
 _PEEK = 1 << 18
@@ -191,13 +191,13 @@ def _trimmed(table: pa.Table) -> pa.Table:
 def _trimmed_cells(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if not any(map(_has_edges, column.chunks)):
         return column
-    values = pc.replace_substring_regex(pc.utf8_trim_whitespace(column), AS_TEXT, r"\1")
+    values = pc.replace_substring_regex(pc.utf8_trim_whitespace(column), AS_TEXT, AS_SHOWN)
     return pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
 
 
 # Bytes with which white space begins and ends in UTF-8: ASCII, U+0085, U+00A0, U+1680, U+2000 to U+205F, U+3000.
 _FIRST, _LAST = np.zeros((2, 256), bool)
-_FIRST[:33] = _LAST[:33] = _FIRST[ord("=")] = True
+_FIRST[:33] = _LAST[:33] = _FIRST[list(b"='")] = True
 _FIRST[[0xC2, 0xE1, 0xE2, 0xE3]] = True
 _LAST[0x80:0xB0] = True
 

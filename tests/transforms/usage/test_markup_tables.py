@@ -89,6 +89,15 @@ def test_values_that_are_marked_as_text_for_excel_lose_the_mark(form):
     assert rows(SEEN) == EXPECTED
 
 
+def test_an_apostrophe_before_digits_is_a_mark_of_text_and_before_others_none():
+    lines = [HEAD, ["'00123", "借", "2024-03-04", "'2024-0004", "R1"], ["'tis", "借", "2024-03-04", "'12", "R1"]]
+    take("\n".join(map(",".join, lines)))
+    assert rows("SELECT event_id, barcode FROM staged.loan ORDER BY row_no") == [
+        ("00123", "2024-0004"),
+        ("'tis", "'12"),
+    ]
+
+
 @pytest.mark.parametrize("encoding", ["gb18030", "utf-16"])
 def test_text_with_tabs_called_xls_is_read_by_its_content(encoding):
     text = "\r\n".join("\t".join(row) for row in [HEAD, *LOANS])
