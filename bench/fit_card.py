@@ -31,7 +31,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from transforms import candidates, meeting, parse
 from transforms.described import Pairs
 from transforms.evaluate import read_pairs
-from transforms.score import IDENTIFIERS, WEIGHTS, Card, features, load_card, reworded, vetoes
+from transforms.features import features
+from transforms.score import IDENTIFIERS, WEIGHTS, Card, load_card, reworded, vetoes
 from warehouse import engine
 
 ALIKE = 0.8  # of the whole titles or of their beginnings

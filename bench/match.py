@@ -105,7 +105,10 @@ class Clock:
 def run_match(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
     """Match the union in a folder, write `found.parquet` (row of the union, cluster), and tell what it took."""
     con = _connection(folder, memory_limit, threads)
-    return _matched(con, con.read_parquet(folder / "bib.parquet"), folder, None)
+    bib = con.read_parquet(folder / "bib.parquet")
+    if not (folder / "index.parquet").exists():
+        con.to_parquet(bib.select("source_id", "record_id", "batch_id", "record_no"), folder / "index.parquet")
+    return _matched(con, bib, folder, "index", None)
 
 
 def run_before(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
@@ -113,7 +116,7 @@ def run_before(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
     from transforms import match
 
     con = _connection(folder, memory_limit, threads)
-    for name, query in (("before", BEFORE), ("later", LATER), ("index", INDEX)):
+    for name, query in (("before", BEFORE), ("later", LATER), ("index-later", INDEX)):
         file, bib = (str(folder / one).replace("'", "''") for one in (f"{name}.parquet", "bib.parquet"))
         con.raw_sql(f"COPY ({query.format(bib=bib)}) TO '{file}' (COMPRESSION zstd)")
     shutil.rmtree(folder / "known", ignore_errors=True)
@@ -126,24 +129,22 @@ def run_increment(folder: Path, memory_limit: str, threads: int) -> dict[str, An
     con = _connection(folder, memory_limit, threads)
     full = pq.read_table(folder / "found.parquet")
     bib = con.read_parquet([folder / "before.parquet", folder / "later.parquet"])
-    took = _matched(con, bib, folder, folder / "known")
+    took = _matched(con, bib, folder, "index-later", folder / "known")
     return took | {"same_as_full": pq.read_table(folder / "found.parquet").equals(full)}
 
 
-def _matched(con: Any, bib: Any, folder: Path, before: Path | None) -> dict[str, Any]:
-    """Match, and keep what is then known; with what was known before, only what the record index has as new."""
+def _matched(con: Any, bib: Any, folder: Path, index: str, before: Path | None) -> dict[str, Any]:
+    """Match what a record index has, and keep what is then known; after what was known `before`, what is new."""
     from transforms import known, match
 
     _warm_up(con, bib)
     shutil.rmtree(folder / "kept", ignore_errors=True)
     clock = Clock()
     start, cpu = clock.wall, clock.cpu
-    given = {}
-    if before:
-        index = pq.read_table(folder / "index.parquet", read_dictionary=["source_id", "batch_id"])
-        given = {"known": known.load(before), "present": index}
-        clock.done("read")
-    clusters = match.cluster(con, bib, **given, folder=folder / "kept", done=clock.done)
+    present = pq.read_table(folder / f"{index}.parquet", read_dictionary=["source_id", "batch_id"])
+    then = known.load(before) if before else None
+    clock.done("read")
+    clusters = match.cluster(con, bib, known=then, present=present, folder=folder / "kept", done=clock.done)
     spent = _spent(start, cpu)
     found = clusters.records.select(["record_no", "cluster"])
     pq.write_table(found.sort_by("record_no"), folder / "found.parquet")

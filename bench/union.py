@@ -18,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -332,10 +333,14 @@ def parts(words: Vocabulary, records: int, seed: int = 4, texts: bool = False) -
 
 
 def write(words: Vocabulary, records: int, folder: Path, seed: int = 4) -> None:
-    """Write `bib.parquet` and `truth.parquet` into a folder; the next chunk is made while one is written."""
+    """Write `bib.parquet` and `truth.parquet` into a folder; the next chunk is made while one is written.
+
+    The records of a source stand together, as in a lake, where each batch is of one; `record_no` and the truth
+    keep the order in which they were made.
+    """
     first = next(parts(words, 1, seed))
     with (
-        pq.ParquetWriter(folder / "bib.parquet", first.bib.schema, use_dictionary=FEW, **PARQUET) as bibs,
+        pq.ParquetWriter(folder / "made.parquet", first.bib.schema, use_dictionary=FEW, **PARQUET) as bibs,
         pq.ParquetWriter(
             folder / "truth.parquet", first.truth.schema, use_dictionary=["kind"], **PARQUET
         ) as truth,
@@ -349,3 +354,7 @@ def write(words: Vocabulary, records: int, folder: Path, seed: int = 4) -> None:
             waiting = [behind.submit(to.write_table, table, 131_072) for to, table in tables]
         for writing in waiting:
             writing.result()
+    con = duckdb.connect(config={"memory_limit": "4GB", "temp_directory": str(folder / "scratch")})
+    made, bib = (con.read_parquet(str(folder / "made.parquet")), str(folder / "bib.parquet"))
+    made.order("source_id, record_id").write_parquet(bib, compression="zstd", row_group_size=122_880)
+    (folder / "made.parquet").unlink()

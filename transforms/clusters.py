@@ -35,7 +35,7 @@ ATTRIBUTES = [
 def _codes(column: pa.ChunkedArray) -> Ints:
     """Values as codes from 0; null is `ANY`."""
     encoded = pc.dictionary_encode(column).combine_chunks()
-    codes: Ints = pc.fill_null(encoded.indices, components.ANY).to_numpy(zero_copy_only=False).astype(np.int64)
+    codes: Ints = pc.fill_null(encoded.indices, components.ANY).to_numpy(zero_copy_only=False)
     return codes
 
 
@@ -55,13 +55,13 @@ def _attributes(groups: pa.Table) -> Ints:
 
 
 def join(
-    starts: Ints, sources: Ints, groups: pa.Table, scored: pa.Table, decided: pa.Table
+    starts: Ints, sources: Ints, identity: Ints, attributes: Ints, scored: pa.Table, decided: pa.Table
 ) -> tuple[Ints, Ints, pa.Table]:
     """Join groups, which are numbered from 0 in the order of their first records.
 
     Args:
         starts, sources: `components.sources_of`.
-        groups: ATTRIBUTES.
+        identity, attributes: of each group, as `_codes` and `_attributes` tell them.
         scored: pairs of groups, ordered by left and right, of which left is the smaller.
         decided: `judging.decided`.
 
@@ -69,7 +69,6 @@ def join(
         The smallest group of each group's cluster, `components.reach` of it, and the scored pairs as they were
         decided in the end.
     """
-    identity, attributes = _codes(groups["identity"]), _attributes(groups)
     left, right = (scored[side].to_numpy() for side in ("left", "right"))
     likely = ~decided_as(scored, SEPARATE)
     both = components.share_source(left, right, likely, starts, sources, identity)
@@ -77,7 +76,7 @@ def join(
     forced = having(scored, lambda rule: rule == BY_FORCE)
     tried = components.best_first(scored["score"].to_numpy(), decided_as(scored, MATCH), forced)
     ends = np.unique(np.concatenate([left[forced], right[forced]]))
-    reached = components.reach(left[tried], right[tried], len(groups))
+    reached = components.reach(left[tried], right[tried], len(identity))
     apart = np.flatnonzero(judging.vetoed(scored))
     # what people joined is one, so a veto on a part of it no longer speaks for the whole
     if len(ends):
@@ -132,8 +131,12 @@ def rejoin(known: Known, changed: Flags, dead: Flags, decided: pa.Table, rules: 
     source = codes(known.present["source_id"], names(known.present["source_id"]))
     starts, sources = components.sources_of(of_record, source, len(groups))
     in_order = np.argsort(groups)
-    described = taken(known.described.select(ATTRIBUTES), groups[in_order]).take(np.argsort(in_order))
-    cluster, reached, scored = join(starts, sources, described, from_codes(scored, rules), decided)
+    described = taken(known.described.select(ATTRIBUTES), groups[in_order])
+    found = _codes(described["identity"]), _attributes(described)
+    identity, attributes = (np.empty_like(codes) for codes in found)
+    identity[in_order], attributes[in_order] = found
+    del described, found
+    cluster, reached, scored = join(starts, sources, identity, attributes, from_codes(scored, rules), decided)
 
     mine = again[groups]
     known.cluster[groups[mine]] = groups[cluster[mine]]
@@ -150,6 +153,8 @@ def _connected(known: Known, changed: Flags, dead: Flags, turned: Ints) -> Flags
     Args:
         turned: the pairs at groups that changed.
     """
+    if changed.all():
+        return ~dead
     hit = np.zeros(len(changed), bool)
     matched = turned[at(known.pair["decision"], turned) == DECISIONS.index(MATCH)]
     ends = (at(known.pair[side], matched) for side in ("left", "right"))

@@ -4,8 +4,11 @@ Spark does it by expressions alone.  DuckDB would read the wide columns twice, a
 in order already: there the same expressions are read once, and what is compared is kept where it is new.
 """
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import pairwise
+from typing import NamedTuple, TypeVar
 
 import ibis
 import numpy as np
@@ -21,7 +24,11 @@ from transforms.known_kernel import Ints
 from warehouse import engine
 
 AT_ONCE = 1 << 17  # records taken from the engine at once
+PART = 500_000  # records asked for at once: DuckDB's threads work side by side while the answer fits its buffer
 PLACE = ("source_id", "batch_id", "record_no")
+NAME = pa.dictionary(pa.int32(), pa.string())
+PLACED = pa.schema([*((name, NAME) for name in PLACE[:2]), (PLACE[2], pa.int32()), ("sharing", pa.int8())])
+DESCRIBED = ("title", "identity", *COMPARED)
 WIDE = 1 << 31  # bytes from which texts need long offsets
 
 
@@ -38,12 +45,12 @@ def collapsed(con: BaseBackend, bib: Table, present: pa.Table | None, rulings: R
     Args:
         present: POSITION of the records, if it is at hand.
     """
-    records = candidates.prepare(bib)
     if engine.has_workers(con):
-        return _by_engine(con, records, rulings)
-    read = _Read().all(con, candidates.digested(records))
+        return _by_engine(con, candidates.prepare(bib), rulings)
     present = None if present is None else coded(present)
-    order = _matched(read, present) if present is not None and straight(present) else None
+    in_order = present is not None and straight(present)
+    read = _Read().all(con, bib, _cuts(present) if present is not None and in_order else [])
+    order = _matched(read, present) if present is not None and in_order else None
     if present is None or order is None:
         present = coded(con.to_pyarrow(bib.select(*POSITION).order_by(*RECORD)))
         order = _matched(read, present)
@@ -68,41 +75,86 @@ def _by_engine(con: BaseBackend, records: Table, rulings: Rulings) -> Collapsed:
 
 @dataclass
 class _Read:
-    """What was read of records, in the order in which they came."""
+    """What was read of records, in the order in which they came.
 
-    places: list[pa.RecordBatch] = field(default_factory=list)  # PLACE, sharing
+    All of it is copied out of what the engine gives, whose columns live as long as any of them.
+    """
+
+    places: list[pa.RecordBatch] = field(default_factory=list)  # PLACED
     content: list[Ints] = field(default_factory=list)  # of each record, as a number
     seen: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # the contents by number
-    described: list[pa.RecordBatch] = field(default_factory=list)  # of each content: identity, COMPARED, title
-    schema: pa.Schema = field(default_factory=lambda: pa.schema([]))
+    described: dict[str, list[pa.Array]] = field(default_factory=dict)  # of each content: DESCRIBED
 
-    def all(self, con: BaseBackend, digested: Table) -> "_Read":
-        """Read `candidates.digested`."""
-        wanted = digested.select(*PLACE, "sharing", "content", "title", "identity", *COMPARED)
+    def all(self, con: BaseBackend, bib: Table, cuts: list[str]) -> "_Read":
+        """Read `candidates.digested` of all records, in parts that begin with some sources."""
+        wanted = candidates.digested(candidates.prepare(bib)).select(*PLACE, "sharing", "content", *DESCRIBED)
+        schema = wanted.schema().to_pyarrow()
+        self.described = {name: [pa.array([], schema.field(name).type)] for name in DESCRIBED}
         slots, count = np.zeros(0, np.int32), 0
-        for batch in con.to_pyarrow_batches(wanted, chunk_size=AT_ONCE):
+        for batch in _ahead(_batches(con, wanted, cuts)):
             if 2 * (count + len(batch)) > len(slots):
                 size = 1 << int(4 * (count + len(batch))).bit_length()
                 self.seen, slots = lookup_kernel.more_room(self.seen, count, size)
             numbers, fresh = lookup_kernel.number(batch["content"].to_numpy(), slots, self.seen, count)
             count += len(fresh)
             self.content.append(numbers)
-            self.places.append(batch.select([*PLACE, "sharing"]))
-            self.described.append(batch.select(["title", "identity", *COMPARED]).take(pa.array(fresh)))
-        self.seen = self.seen[:count]
-        self.schema = wanted.schema().to_pyarrow()
+            self.places.append(_placed(batch))
+            for name in DESCRIBED:
+                self.described[name].append(batch[name].take(pa.array(fresh)))
+        self.seen = self.seen[:count].copy()
         return self
 
-    def table(self, names: list[str], batches: list[pa.RecordBatch]) -> pa.Table:
-        """Some columns of all batches."""
-        if not batches:
-            return self.schema.empty_table().select(names)
-        return pa.Table.from_batches([batch.select(names) for batch in batches])
+    @property
+    def placed(self) -> pa.Table:
+        """The records' PLACED."""
+        return pa.Table.from_batches(self.places, PLACED)
+
+    def take(self, name: str, contents: pa.Array) -> pa.Array:
+        """A column of some contents; given up here, so that few are there twice."""
+        parts = self.described.pop(name)
+        if sum(part.nbytes for part in parts) >= WIDE:
+            parts = [part.cast(pa.large_string()) for part in parts]
+        column = pa.concat_arrays(parts)
+        del parts
+        return column.take(contents)
+
+
+def _cuts(present: pa.Table) -> list[str]:
+    """The sources with which parts of about `PART` records begin, but for the first; of records in order."""
+    sources = names(present["source_id"])
+    sizes = np.bincount(codes(present["source_id"], sources), minlength=len(sources))
+    part = (np.cumsum(sizes) - sizes) // PART
+    return [sources[at].as_py() for at in np.flatnonzero(np.diff(part)) + 1]
+
+
+def _batches(con: BaseBackend, wanted: Table, cuts: list[str]) -> Iterator[pa.RecordBatch]:
+    for low, high in pairwise([None, *cuts, None]):
+        some = wanted if low is None else wanted.filter(wanted.source_id >= low)
+        some = some if high is None else some.filter(some.source_id < high)
+        yield from con.to_pyarrow_batches(some, chunk_size=AT_ONCE)
+
+
+T = TypeVar("T")
+
+
+def _ahead(items: Iterator[T]) -> Iterator[T]:
+    """The items, each of which is made while the one before it is used."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
+
+
+def _placed(batch: pa.RecordBatch) -> pa.RecordBatch:
+    texts = [batch[name].dictionary_encode() for name in PLACED.names[:2]]
+    numbers = [pa.array(batch[name].to_numpy().copy()) for name in PLACED.names[2:]]
+    return pa.record_batch([*texts, *numbers], PLACED)
 
 
 def _matched(read: _Read, present: pa.Table) -> Ints | None:
     """The record that was read of each that is present; None if these are not the same."""
-    sides = coded(read.table(list(PLACE), read.places)), present
+    sides = read.placed.unify_dictionaries(), present
     if len(sides[0]) != len(sides[1]):
         return None
     sources, batches = (names(*(side[name] for side in sides)) for name in ("source_id", "batch_id"))
@@ -123,7 +175,7 @@ def _matched(read: _Read, present: pa.Table) -> Ints | None:
 
 def _grouped(con: BaseBackend, read: _Read, present: pa.Table, order: Ints, rulings: Rulings) -> Collapsed:
     content = np.concatenate([np.zeros(0, np.int32), *read.content])[order]
-    sharing = whole(read.table(["sharing"], read.places)["sharing"])[order]
+    sharing = whole(read.placed["sharing"])[order]
     columns = {"content": read.seen[content], "sharing": sharing}
     member = present.select(POSITION)
     for name, values in columns.items():
@@ -136,22 +188,18 @@ def _grouped(con: BaseBackend, read: _Read, present: pa.Table, order: Ints, ruli
     content[own] = len(read.seen) + np.arange(len(own))
     rows = np.arange(len(content), dtype=np.int32)
     _, nth, by_first = known_kernel.numbers(rows, content, np.ones(len(of_code), bool))
-    title = whole(read.table(["title"], read.described)["title"])
+    title = pa.concat_arrays(read.described.pop("title")).to_numpy()
     # those of one title stand together, so that the two of a pair are close to each other in memory
     _, by_title = lookup_kernel.by_key(title[of_code[by_first]], np.arange(len(by_first), dtype=np.int32))
     number = np.empty(len(by_title), np.int32)
     number[by_title] = np.arange(len(by_title))
     groups = by_first[by_title]
-    described = {"said": pa.array(said_of_code[groups])}
-    for name in ("identity", *COMPARED):
-        column = read.table([name], read.described)[name]
-        if column.nbytes >= WIDE:
-            column = column.cast(pa.large_string())
-        described[name] = pa.concat_arrays([pa.array([], column.type), *column.chunks]).take(
-            pa.array(of_code[groups])
-        )
+    contents = pa.array(of_code[groups])
+    with ThreadPoolExecutor(engine.threads(con)) as pool:
+        texts = list(pool.map(lambda name: read.take(name, contents), DESCRIBED[1:]))
+    described = pa.table([pa.array(said_of_code[groups]), *texts], ["said", *DESCRIBED[1:]])
     member = member.append_column("said", pa.array(said)).append_column("group", pa.array(number[nth]))
-    return Collapsed(member, pa.table(described))
+    return Collapsed(member, described)
 
 
 def _said(con: BaseBackend, member: pa.Table, rulings: Rulings) -> Ints:

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from transforms.described import Pairs
-from transforms.score import WEIGHTS, Card, contributions, features, vetoes
+from transforms.features import features
+from transforms.score import WEIGHTS, Card, contributions, vetoes
 
 # The compared column behind an evidence of another name.
 BEHIND = {

@@ -37,6 +37,7 @@ PAIR = pa.schema(
         ("asked", pa.bool_()),
     ]
 )
+AT_ONCE = 1 << 17  # groups in one batch
 MOST_ADDED = 10_000  # rows of a table that may be added to few
 SHARE_ADDED = 0.1  # of the rows of a table; where more were added or left, everything is better matched anew
 
@@ -99,7 +100,9 @@ class Known:
     def numbered(self) -> Table:
         """`candidates.groups`."""
         groups = pa.array(np.arange(len(self.described), dtype=np.int32))
-        return ibis.memtable(self.described.append_column("group", groups))
+        described = self.described.append_column("group", groups)
+        # each thread takes a batch
+        return ibis.memtable(pa.Table.from_batches(described.to_batches(AT_ONCE), described.schema))
 
     def worn(self) -> bool:
         """Whether so much was added since all was matched that this should be done again."""

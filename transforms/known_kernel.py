@@ -177,6 +177,23 @@ def pairs(met, begin, end):
 
 
 @njit(cache=True, nogil=True)
+def with_more(left, right, more):
+    """Pairs in order, and more of them in order, given as left << 32 | right; each once."""
+    both_left, both_right = np.empty(len(left) + len(more), np.int32), np.empty(len(left) + len(more), np.int32)
+    count = pair = 0
+    for key in more:
+        while pair < len(left) and (np.int64(left[pair]) << 32 | right[pair]) < key:
+            both_left[count], both_right[count] = left[pair], right[pair]
+            count, pair = count + 1, pair + 1
+        if pair == len(left) or (np.int64(left[pair]) << 32 | right[pair]) != key:
+            both_left[count], both_right[count] = key >> 32, key & 0xFFFFFFFF
+            count += 1
+    end = count + len(left) - pair
+    both_left[count:end], both_right[count:end] = left[pair:], right[pair:]
+    return both_left[:end], both_right[:end]
+
+
+@njit(cache=True, nogil=True)
 def firsts(order, group, groups):
     """The row of each group's first record, or the number of rows where it has none."""
     first = np.full(groups, len(order), np.int32)

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from harvesters.byte_kernel import count_bits
+from harvesters.byte_kernel import compiled, count_bits
 from transforms.text_columns import parts
 
 Floats = NDArray[np.float64]
@@ -50,7 +50,7 @@ def _work():
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _decode(data, start, end, out):
     """Code points of UTF-8, their lower 16 bits; returns how many."""
     count = 0
@@ -74,7 +74,7 @@ def _decode(data, start, end, out):
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _slot(letter, work):
     """Where a letter stands in the table, or would."""
     at = (np.int64(letter) * 0x9E37 >> 3) & (_SLOTS - 1)
@@ -83,22 +83,32 @@ def _slot(letter, work):
     return at
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _lcs(a, first, b, second, work):
     """Length of the longest common subsequence of a[:first] and b[:second]."""
+    shorter = min(first, second)
+    begin = np.int64(0)  # what both begin or end with is common to them anyhow
+    while begin < shorter and a[begin] == b[begin]:
+        begin += 1
+    end = np.int64(0)
+    while end < shorter - begin and a[first - 1 - end] == b[second - 1 - end]:
+        end += 1
+    if begin + end == shorter:
+        return shorter
     work.stamp[0] += 1
-    words = (first + 63) >> 6
-    for k in range(first):
-        at = _slot(a[k], work)
+    rest = first - end - begin
+    words = (rest + 63) >> 6
+    for k in range(rest):
+        at = _slot(a[begin + k], work)
         if work.stamps[at] != work.stamp[0]:
-            work.stamps[at], work.letters[at] = work.stamp[0], a[k]
+            work.stamps[at], work.letters[at] = work.stamp[0], a[begin + k]
             for w in range(words):
                 work.masks[at, w] = 0
         work.masks[at, k >> 6] |= np.uint64(1) << np.uint64(k & 63)
     row = work.row
     for w in range(words):
         row[w] = np.uint64(0xFFFFFFFFFFFFFFFF)
-    for k in range(second):
+    for k in range(begin, second - end):
         at = _slot(b[k], work)
         if work.stamps[at] != work.stamp[0]:
             continue
@@ -110,15 +120,15 @@ def _lcs(a, first, b, second, work):
             whole = half + carry
             carry = np.uint64(half < old) | np.uint64(whole < half)
             row[w] = whole | (old - common)
-    found = first
+    found = begin + end + rest
     for w in range(words):
-        used = min(first - 64 * w, 64)
+        used = min(rest - 64 * w, 64)
         kept = row[w] if used == 64 else row[w] & ((np.uint64(1) << np.uint64(used)) - np.uint64(1))
         found -= count_bits(kept)
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _same(a, a_start, a_end, b, b_start, b_end):
     """Whether two stretches hold the same bytes."""
     if a_end - a_start != b_end - b_start:
@@ -129,7 +139,7 @@ def _same(a, a_start, a_end, b, b_start, b_end):
     return k == a_end - a_start
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _share(a, a_start, a_end, b, b_start, b_end, work):
     """The similarity of two stretches of UTF-8."""
     if _same(a, a_start, a_end, b, b_start, b_end):
@@ -169,10 +179,11 @@ def _titles_all(a, a_at, left, b, b_at, right, whole, start, kept):
         whole[k] = 2.0 * common / (first + second)
         if shorter:
             kept[k] = common / shorter
-            start[k] = _lcs(work.left, shorter, work.right, shorter, work) / shorter
+            begins = common if first == second else _lcs(work.left, shorter, work.right, shorter, work)
+            start[k] = begins / shorter
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _next_bar(data, start, end):
     p = start
     while p < end and data[p] != _BAR:
@@ -217,7 +228,7 @@ def _common_all(a, a_at, left, b, b_at, right, out):
             p = p_end + 1
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _next_number(data, start, end):
     """Where the next digits begin and end."""
     p = start
@@ -229,7 +240,7 @@ def _next_number(data, start, end):
     return p, q
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _has_all(a, a_start, a_end, b, b_start, b_end):
     """Whether every number of the one is in the other."""
     p, p_end = _next_number(a, a_start, a_end)
@@ -249,6 +260,9 @@ def _numbers_all(a, a_at, left, b, b_at, right, out):
         i, j = left[k], right[k]
         start, end = np.int64(a_at[i]), np.int64(a_at[i + 1])
         other, other_end = np.int64(b_at[j]), np.int64(b_at[j + 1])
+        if _same(a, start, end, b, other, other_end):
+            out[k] = np.nan if _next_number(a, start, end)[0] == end else 2.0
+            continue
         none = _next_number(a, start, end)[0] == end and _next_number(b, other, other_end)[0] == other_end
         into = _has_all(a, start, end, b, other, other_end)
         back = _has_all(b, other, other_end, a, start, end)
@@ -332,12 +346,18 @@ def known(left: Side, right: Side) -> NDArray[np.bool_]:
     return left.texts.known[left.at] & right.texts.known[right.at]
 
 
+@njit(cache=True, nogil=True)
+def _left_out(a_known, left, b_known, right, out):
+    for k in range(len(out)):
+        if not (a_known[left[k]] and b_known[right[k]]):
+            out[k] = np.nan
+
+
 def _compared(kernel, left: Side, right: Side, views: int = 1) -> list[Floats]:
     found = [np.empty(len(left.at), np.float64) for _ in range(views)]
     kernel(left.texts.data, left.texts.offsets, left.at, right.texts.data, right.texts.offsets, right.at, *found)
-    missing = ~known(left, right)
     for one in found:
-        one[missing] = np.nan
+        _left_out(left.texts.known, left.at, right.texts.known, right.at, one)
     return found
 
 

@@ -56,10 +56,8 @@ def pairs(con: BaseBackend, places: pa.Table, groups: Table, cap: int = BLOCK_CA
     # computed, for what blocks stand for is asked once a rule
     there = engine.kept(con, "large", groups.semi_join(ibis.memtable(crowded.select(["group"])), "group"))
     near, named = neighbours(con, crowded, there)
-    keys, near = _as_keys(found), np.unique(near)
-    place = np.searchsorted(keys, near)
-    new = np.append(keys, -1)[place] != near
-    return _keys_as_pairs(np.insert(keys, place[new], near[new])), named
+    left, right = (whole(found[side]) for side in ("left", "right"))
+    return pa.table(list(known_kernel.with_more(left, right, np.unique(near))), ["left", "right"]), named
 
 
 def neighbours(con: BaseBackend, places: pa.Table, groups: Table) -> tuple[Ints, pa.Table]:

@@ -5,7 +5,7 @@ log-odds; a pair's score is the logistic function of their sum.  So each decisio
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numba import njit
 
 from transforms import scored
 from transforms.described import Described, Flags, Floats, Ints, Pairs
-from transforms.likeness_kernel import Side, alike, common, known, nearest, numbers, renumbered, same, shared
+from transforms.features import FEATURES, features
+from transforms.likeness_kernel import Side, known, renumbered
 from transforms.scored import (
     BY_FORCE,
     CODED,
@@ -104,84 +104,6 @@ def load_card(path: Path = WEIGHTS) -> Card:
     if unknown := set(evidence) - set(FEATURES):
         raise ValueError(f"{path.name}: unknown evidence {sorted(unknown)}; known: {sorted(FEATURES)}")
     return Card(prior, match, replaced, review, evidence)
-
-
-# --- evidence --------------------------------------------------------------------------------------------
-
-
-def _title_start(pairs: Pairs) -> Floats:
-    """How alike the titles begin; equal, too, where all of the one is the name of a part in the other."""
-    _, start, kept = pairs.titles
-    asked = np.flatnonzero((start < 0.95) & (kept == 1))
-    (left, right), (left_whole, right_whole) = (
-        [described.columns[name].take(at[asked]) for described, at in pairs.ends]
-        for name in ("title_key", "full_title_key")
-    )
-    part = pc.or_kleene(
-        pc.equal(pc.binary_join_element_wise(left, right_whole, ""), left_whole),
-        pc.equal(pc.binary_join_element_wise(right, left_whole, ""), right_whole),
-    )
-    start = start.copy()
-    start[asked[pc.fill_null(part, False).to_numpy(zero_copy_only=False)]] = 1.0
-    return start
-
-
-def _gap(pairs: Pairs, name: str) -> Floats:
-    left, right = pairs.numbers(name)
-    return np.abs(left - right)
-
-
-def _pages_gap(pairs: Pairs) -> Floats:
-    """Difference of the page counts as a share of the larger."""
-    left, right = pairs.numbers("pages")
-    return np.abs(left - right) / np.maximum(np.maximum(left, right), 1)
-
-
-def _edition(pairs: Pairs) -> Floats:
-    """0 for the same edition, 1 where only one says which, 2 where each says another."""
-    left, right = pairs.numbers("edition_stated")
-    return pairs.differ("edition_key") * (1.0 + ((left == 1) & (right == 1)))
-
-
-def _team(pairs: Pairs) -> Floats:
-    """Creators in common in papers of one year, that is where neither pages nor publisher can be compared.
-
-    People seldom write twice together under one title in a year; editions of a book have its creators in common.
-    """
-    left, right = pairs.texts("creators_key")
-    paper = np.isnan(_gap(pairs, "pages")) & ~known(*pairs.texts("publishers_key"))
-    asked = np.flatnonzero(paper & (_gap(pairs, "pub_year") == 0))
-    found = np.full(len(pairs), np.nan)
-    found[asked] = common(Side(left.texts, left.at[asked]), Side(right.texts, right.at[asked]))
-    return found
-
-
-FEATURES: dict[str, Callable[[Pairs], Floats]] = {
-    "calis_id": lambda pairs: same(*pairs.texts("calis_id")),
-    "isbn": lambda pairs: shared(*pairs.texts("isbn")),
-    "lccn": lambda pairs: same(*pairs.texts("lccn")),
-    "oclc": lambda pairs: same(*pairs.texts("oclc")),
-    "issn": lambda pairs: shared(*pairs.texts("issn")),
-    "ubsn": lambda pairs: same(*pairs.texts("ubsn")),
-    "title": lambda pairs: pairs.titles[0],
-    "title_start": _title_start,
-    "title_kept": lambda pairs: pairs.titles[2],
-    "title_proper": lambda pairs: alike(*pairs.texts("title_key")),
-    "title_numbers": lambda pairs: numbers(*pairs.texts("full_title_key")),
-    "creator": lambda pairs: nearest(*pairs.texts("creators_key")),
-    "team": _team,
-    "publisher": lambda pairs: nearest(*pairs.texts("publishers_key")),
-    "place": lambda pairs: nearest(*pairs.texts("places_key")),
-    "year_gap": lambda pairs: _gap(pairs, "pub_year"),
-    "coded_gap": lambda pairs: _gap(pairs, "coded_year"),
-    "pages_gap": _pages_gap,
-    "edition": _edition,
-}
-
-
-def features(pairs: Pairs) -> dict[str, Floats]:
-    """The evidence of each pair by name; NaN where there is nothing to compare."""
-    return {name: feature(pairs) for name, feature in FEATURES.items()}
 
 
 # --- vetoes ----------------------------------------------------------------------------------------------
@@ -292,25 +214,48 @@ def _weigh_all(found, bounds, weights, missing, weight, level):  # type: ignore[
         weight[k], level[k] = weights[at], at
 
 
+@njit(cache=True, nogil=True)
+def _add_up(weight, level, first, levels, lead, total, best, rule):  # type: ignore[no-untyped-def]
+    """One kind of evidence more: the sum of each pair, and the weightiest evidence with its rule.
+
+    Args:
+        first, levels: the place of the evidence's first level in `Card.rules`, and how many it has.
+        lead: what it is ahead of others, where it speaks for a match.
+    """
+    for k in range(len(weight)):
+        total[k] += weight[k]
+        ahead = weight[k] + lead if weight[k] > 0 else weight[k]
+        if ahead > best[k]:
+            best[k], rule[k] = ahead, first + (level[k] if level[k] >= 0 else levels)
+
+
+def _weighed(values: Floats, evidence: Evidence) -> tuple[Floats, Ints]:
+    weight, level = np.empty(len(values)), np.empty(len(values), np.int64)
+    _weigh_all(values, evidence.bounds, evidence.weights, evidence.missing, weight, level)
+    return weight, level
+
+
 def contributions(found: dict[str, Floats], card: Card) -> tuple[Floats, Ints]:
     """Each pair's weights and the levels that gave them (evidence × pairs, in the card's order).
 
     A level is its place in `Evidence.levels`, or -1 where there was nothing to compare.
     """
-    count = len(next(iter(found.values())))
-    weights, levels = np.empty((len(card.evidence), count)), np.empty((len(card.evidence), count), np.int64)
-    for (name, evidence), weight, level in zip(card.evidence.items(), weights, levels, strict=True):
-        _weigh_all(found[name], evidence.bounds, evidence.weights, evidence.missing, weight, level)
-    return weights, levels
+    weights, levels = zip(*(_weighed(found[name], one) for name, one in card.evidence.items()), strict=True)
+    return np.stack(weights), np.stack(levels)
 
 
-def _strongest(weights: Floats, levels: Ints, card: Card) -> Ints:
-    """The evidence that spoke most, as a place in `Card.rules`; a shared identifier comes first."""
-    first = np.array([100.0 if name in IDENTIFIERS else 0.0 for name in card.evidence])[:, None]
-    best = (weights + first * (weights > 0)).argmax(axis=0)
-    counts = np.array([len(evidence.levels) + 1 for evidence in card.evidence.values()])
-    level = np.take_along_axis(levels, best[None], axis=0)[0]
-    return (np.cumsum(counts) - counts)[best] + np.where(level < 0, counts[best] - 1, level)
+def _summed(found: dict[str, Floats], card: Card) -> tuple[Floats, Ints]:
+    """Each pair's sum of weights, and the evidence that spoke most, as a place in `Card.rules`.
+
+    A shared identifier comes before all else.
+    """
+    count, first = len(next(iter(found.values()))), 0
+    total, best, rule = np.zeros(count), np.full(count, -np.inf), np.empty(count, np.int64)
+    for name, evidence in card.evidence.items():
+        lead = 100.0 if name in IDENTIFIERS else 0.0
+        _add_up(*_weighed(found[name], evidence), first, len(evidence.levels), lead, total, best, rule)
+        first += len(evidence.levels) + 1
+    return total, rule
 
 
 def reworded(found: dict[str, Floats], score: Floats, card: Card) -> Flags:
@@ -324,9 +269,8 @@ def reworded(found: dict[str, Floats], score: Floats, card: Card) -> Flags:
 def decisions(pairs: Pairs, card: Card) -> tuple[Floats, Ints, Ints]:
     """Score, rule (a place in `Card.rules`) and decision (a place in `DECISIONS`) of each pair."""
     found = features(pairs)
-    weights, levels = contributions(found, card)
-    score = 1 / (1 + np.exp(-(card.prior + weights.sum(axis=0))))
-    rule = _strongest(weights, levels, card)
+    total, rule = _summed(found, card)
+    score = 1 / (1 + np.exp(-(card.prior + total)))
     decision = np.where(score >= card.match, 0, np.where(score >= card.review, 1, 2))
     asked = reworded(found, score, card) & (decision == 0)
     decision[asked] = 1

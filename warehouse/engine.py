@@ -34,6 +34,8 @@ FUNCTIONS = (
     "CREATE OR REPLACE TEMP MACRO bucket(text) AS (hash(text, text[2:]) >> 1)::BIGINT",
 )
 SETTINGS = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+# What is handed over as Arrow is made by all threads until a buffer is full, which has 1 MB if nothing is said.
+BUFFER = "512MB"
 
 
 def connect(
@@ -44,7 +46,7 @@ def connect(
     if memory_limit:
         config["memory_limit"] = memory_limit
     con = duckdb.connect(str(database) if database else ":memory:", read_only=read_only, config=config)
-    con.execute("SET TimeZone = 'UTC'")
+    con.execute(f"SET TimeZone = 'UTC'; SET streaming_buffer_size = '{BUFFER}'")
     for function in FUNCTIONS:
         con.execute(function)
     return con

@@ -1,0 +1,84 @@
+"""What pairs are weighed by: how alike they are, column by column, as numbers that `transforms.score` weighs."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow.compute as pc
+
+from transforms.described import Floats, Pairs
+from transforms.likeness_kernel import Side, alike, common, known, nearest, numbers, same, shared
+
+
+def _title_start(pairs: Pairs) -> Floats:
+    """How alike the titles begin; equal, too, where all of the one is the name of a part in the other."""
+    _, start, kept = pairs.titles
+    asked = np.flatnonzero((start < 0.95) & (kept == 1))
+    (left, right), (left_whole, right_whole) = (
+        [described.columns[name].take(at[asked]) for described, at in pairs.ends]
+        for name in ("title_key", "full_title_key")
+    )
+    part = pc.or_kleene(
+        pc.equal(pc.binary_join_element_wise(left, right_whole, ""), left_whole),
+        pc.equal(pc.binary_join_element_wise(right, left_whole, ""), right_whole),
+    )
+    start = start.copy()
+    start[asked[pc.fill_null(part, False).to_numpy(zero_copy_only=False)]] = 1.0
+    return start
+
+
+def _gap(pairs: Pairs, name: str) -> Floats:
+    left, right = pairs.numbers(name)
+    return np.abs(left - right)
+
+
+def _pages_gap(pairs: Pairs) -> Floats:
+    """Difference of the page counts as a share of the larger."""
+    left, right = pairs.numbers("pages")
+    return np.abs(left - right) / np.maximum(np.maximum(left, right), 1)
+
+
+def _edition(pairs: Pairs) -> Floats:
+    """0 for the same edition, 1 where only one says which, 2 where each says another."""
+    left, right = pairs.numbers("edition_stated")
+    return pairs.differ("edition_key") * (1.0 + ((left == 1) & (right == 1)))
+
+
+def _team(pairs: Pairs) -> Floats:
+    """Creators in common in papers of one year, that is where neither pages nor publisher can be compared.
+
+    People seldom write twice together under one title in a year; editions of a book have its creators in common.
+    """
+    left, right = pairs.texts("creators_key")
+    paper = np.isnan(_gap(pairs, "pages")) & ~known(*pairs.texts("publishers_key"))
+    asked = np.flatnonzero(paper & (_gap(pairs, "pub_year") == 0))
+    found = np.full(len(pairs), np.nan)
+    found[asked] = common(Side(left.texts, left.at[asked]), Side(right.texts, right.at[asked]))
+    return found
+
+
+FEATURES: dict[str, Callable[[Pairs], Floats]] = {
+    "calis_id": lambda pairs: same(*pairs.texts("calis_id")),
+    "isbn": lambda pairs: shared(*pairs.texts("isbn")),
+    "lccn": lambda pairs: same(*pairs.texts("lccn")),
+    "oclc": lambda pairs: same(*pairs.texts("oclc")),
+    "issn": lambda pairs: shared(*pairs.texts("issn")),
+    "ubsn": lambda pairs: same(*pairs.texts("ubsn")),
+    "title": lambda pairs: pairs.titles[0],
+    "title_start": _title_start,
+    "title_kept": lambda pairs: pairs.titles[2],
+    "title_proper": lambda pairs: alike(*pairs.texts("title_key")),
+    "title_numbers": lambda pairs: numbers(*pairs.texts("full_title_key")),
+    "creator": lambda pairs: nearest(*pairs.texts("creators_key")),
+    "team": _team,
+    "publisher": lambda pairs: nearest(*pairs.texts("publishers_key")),
+    "place": lambda pairs: nearest(*pairs.texts("places_key")),
+    "year_gap": lambda pairs: _gap(pairs, "pub_year"),
+    "coded_gap": lambda pairs: _gap(pairs, "coded_year"),
+    "pages_gap": _pages_gap,
+    "edition": _edition,
+}
+
+
+def features(pairs: Pairs) -> dict[str, Floats]:
+    """The evidence of each pair by name; NaN where there is nothing to compare."""
+    return {name: feature(pairs) for name, feature in FEATURES.items()}
