@@ -47,9 +47,9 @@ class Arena:
     def memory(self, size: int) -> Memory:
         """A stretch of at least `size` bytes that no array in use lies in."""
         used = [count > _FREE for count in _references(self._blocks)]
-        for block, in_use in zip(self._blocks, used, strict=True):
-            if not in_use and len(block) >= size:
-                return Memory(block)
+        fitting = [b for b, in_use in zip(self._blocks, used, strict=True) if not in_use and len(b) >= size]
+        if fitting:
+            return Memory(min(fitting, key=len))
         self._blocks = [block for block, in_use in zip(self._blocks, used, strict=True) if in_use]
         self._blocks.append(np.empty(size + _SLACK, np.uint8))
         return Memory(self._blocks[-1])

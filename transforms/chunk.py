@@ -73,3 +73,9 @@ class Chunk:
     issues: pa.Table
     rejected: pa.Table
     content: pa.Array  # binary, one value a record: its bytes as received
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
+NamedChunk = tuple[pa.Array, Chunk]  # with the name of each record's file

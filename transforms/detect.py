@@ -3,7 +3,7 @@
 import io
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -22,7 +22,9 @@ from transforms import (
     xml_metadata,
     xml_records,
 )
-from transforms.chunk import ISSUES, Chunk
+from transforms.chunk import ISSUES, Chunk, NamedChunk
+from transforms.xml_pages import Pages
+from transforms.xml_units import Units
 
 _LISTS = ("collection", "records", "modsCollection")  # that may be empty, but hold nothing else than records
 _ANSWERS = ("OAI-PMH", "ListRecords", "searchRetrieveResponse")  # that may hold no record
@@ -44,15 +46,20 @@ class Hints:
     deletions: frozenset[str] = frozenset()  # names of files that are lists of deleted records
 
 
-Reader = Callable[[BinaryIO, str, str, int], Iterator[Chunk]]
+Content = tuple[str, Callable[[], BinaryIO]]  # name and opener of a file, decompressed when opened
+Reader = Callable[[BinaryIO, str, str, int], Iterator[Chunk | Units]]
 
 
 def _iso2709(stream: BinaryIO, format_hint: str, encoding_hint: str, first_record_no: int) -> Iterator[Chunk]:
     return iso2709.read(stream, format_hint, encoding_hint, first_record_no=first_record_no)
 
 
+def _xml(stream: BinaryIO, format_hint: str, encoding_hint: str, first_record_no: int) -> Iterator[Units]:
+    return xml_records.cut(stream)
+
+
 READERS: dict[str, Reader] = {
-    containers.XML: xml_records.read,
+    containers.XML: _xml,
     containers.ISO2709: _iso2709,
     containers.JSON: marc_json.read,
     containers.ALEPH: aleph_sequential.read,
@@ -60,12 +67,27 @@ READERS: dict[str, Reader] = {
 }
 
 
-def read(stream: BinaryIO, hints: Hints, first_record_no: int = 0, name: str = "") -> Iterator[Chunk]:
-    """The chunks of a file, by the reader that its first bytes ask for.
+def read(contents: Iterable[Content], hints: Hints) -> Iterator[NamedChunk]:
+    """The chunks of files, whose records are numbered over all of them; small documents in XML are read together.
 
     Raises:
-        FormatError: no reader knows these bytes; of XML, it holds no record.
+        FormatError: no reader knows the bytes of a file; of XML, it holds no record.
     """
+    number, pages = 0, Pages(hints.format)
+    for name, opener in contents:
+        with opener() as stream:
+            for some in _read(stream, hints, number, name):
+                if isinstance(some, Units):
+                    yield from map(_flagged, pages.add(name, some, number))
+                else:
+                    yield from map(_flagged, pages.rest())
+                    yield pa.repeat(pa.scalar(name), len(some)), some
+                number += len(some)
+    yield from map(_flagged, pages.rest())
+
+
+def _read(stream: BinaryIO, hints: Hints, first_record_no: int, name: str) -> Iterator[Chunk | Units]:
+    """What the reader that the first bytes of a file ask for makes of it."""
     if name in hints.deletions:
         return deletions.read(stream, hints.format, first_record_no)
     start = containers.opening(stream)
@@ -79,16 +101,16 @@ def read(stream: BinaryIO, hints: Hints, first_record_no: int = 0, name: str = "
             "ISO 2709 or MARCXML; a list of readers or of loans is no bibliographic file"
         )
     whole: BinaryIO = io.BufferedReader(_Rejoined(start, stream), 1 << 20)
-    chunks = READERS[kind](whole, hints.format, hints.encoding, first_record_no)
-    return _checked_xml(chunks, start, name) if kind == containers.XML else chunks
+    found = READERS[kind](whole, hints.format, hints.encoding, first_record_no)
+    return _checked_xml(found, start, name) if kind == containers.XML else found
 
 
-def _checked_xml(chunks: Iterator[Chunk], start: bytes, name: str) -> Iterator[Chunk]:
-    """The chunks with persons' records flagged; refuses a document that could not hold records."""
+def _checked_xml(records: Iterator[Chunk | Units], start: bytes, name: str) -> Iterator[Chunk | Units]:
+    """The records of a document; refuses one that could not hold any."""
     found = False
-    for chunk in chunks:
+    for some in records:
         found = True
-        yield flag_readers(chunk)
+        yield some
     if not found:
         codec = containers.utf16(start)
         start = start.decode(codec, "replace").encode() if codec else start
@@ -99,6 +121,10 @@ def _checked_xml(chunks: Iterator[Chunk], start: bytes, name: str) -> Iterator[C
                 f"{name or 'the file'} is XML without a record element (its root is {shown}). Export MARCXML, "
                 "or records as an OAI-PMH page or a collection of <record>, <mods>, <dc> or <dim> has them"
             )
+
+
+def _flagged(named: NamedChunk) -> NamedChunk:
+    return named[0], flag_readers(named[1])
 
 
 def flag_readers(chunk: Chunk) -> Chunk:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from transforms import marcxml_kernel as kernel
+from transforms.arena import passing
 from transforms.chunk import FIELDS, RECORDS
 from transforms.field_dictionaries import characters, tags
 from transforms.text_columns import from_spans
@@ -50,11 +51,12 @@ def read(
         format_hint: the source's format; breaks the tie between CNMARC and UNIMARC.
         needs_header: whether a record without the header of OAI-PMH is left.
     """
-    count, bytes_ = len(found), int((found.ends - found.starts).sum())
+    count, bytes_ = len(found), found.size
     take, most = found.memory.take, bytes_ // LEAST_ROW + 1
     kinds = [np.int32] * 7 + [np.uint8] * 2 + [np.int32]  # the last are offsets, one more than rows
     rows = kernel.Rows._make([*(take(most + 1, kind) for kind in kinds), take(bytes_ + PADDING, np.uint8)])
-    ids, id_offsets = found.scratch.take(bytes_ + PADDING, np.uint8), np.empty(count + 1, np.int32)
+    ids = passing().memory(bytes_ + PADDING).take(bytes_ + PADDING, np.uint8)
+    id_offsets = np.empty(count + 1, np.int32)
     told = np.empty((kernel.TOLD, count), np.int64)
     n = kernel.read(
         found.buffer, found.starts, found.ends, first_no, needs_header, prefixes, rows, ids, id_offsets, told

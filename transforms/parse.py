@@ -4,11 +4,10 @@ Everything here is a function of the bytes and a few hints; nothing knows a sour
 (`transforms.stage`) and `calis inspect` both stand on `staged_parts`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -17,12 +16,10 @@ import pyarrow.compute as pc
 from harvesters.compressed import opened
 from schemas.tables import BY_NAME
 from transforms import crosswalk, holdings, keys
-from transforms.chunk import ISSUES, REJECTED, Chunk
-from transforms.detect import FormatError, Hints, read
+from transforms.chunk import ISSUES, REJECTED, Chunk, NamedChunk
+from transforms.detect import Content, FormatError, Hints, read
 
 PART_RECORDS = 4_000
-Content = tuple[str, Callable[[], BinaryIO]]
-NamedChunk = tuple[str, Chunk]  # with the name of its file
 # each has its crosswalk
 FORMATS = ("marc21", "cnmarc", "unimarc", "oai_dc", "qdc", "mods", "dim", "xoai", "oai_doaj")
 NEVER_STAGED = ("rejected", "deleted", "joined")
@@ -59,36 +56,29 @@ def staged_parts(contents: Iterable[Content], hints: Hints, source_id: str, batc
 def chunked(
     contents: Iterable[Content], hints: Hints, part_records: int = PART_RECORDS
 ) -> Iterator[list[NamedChunk]]:
-    """The chunks of each part, with the names of their files.
+    """The chunks of each part, as `detect.read` gives them.
 
     Small files (pages) are taken together and large ones piece by piece, until there are `part_records`.
-    Records are numbered over all files.
     """
     if hints.format not in ("auto", *FORMATS):
         raise FormatError(f"format {hints.format!r} is not known; write auto or one of {', '.join(FORMATS)}")
     waiting: list[NamedChunk] = []
-    count = number = 0
-    for name, opener in contents:
-        with opener() as stream:
-            for chunk in read(stream, hints, number, name):
-                number += len(chunk.records)
-                count += len(chunk.records)
-                waiting.append((name, chunk))
-                if count >= part_records:
-                    yield waiting
-                    waiting, count = [], 0
+    count = 0
+    for files, chunk in read(contents, hints):
+        count += len(chunk)
+        waiting.append((files, chunk))
+        if count >= part_records:
+            yield waiting
+            waiting, count = [], 0
     if count:
         yield waiting
 
 
 def _together(chunks: list[NamedChunk]) -> Chunk:
     """Chunks as one, with the name of the file as a column of the records."""
-    records = [
-        chunk.records.append_column("file", pa.repeat(pa.scalar(name, pa.string()), len(chunk.records)))
-        for name, chunk in chunks
-    ]
+    records = pa.concat_tables([chunk.records.append_column("file", files) for files, chunk in chunks])
     return Chunk(
-        pa.concat_tables(records),
+        records.combine_chunks(),  # DuckDB takes rows in pieces, those of all columns as those of one
         pa.concat_tables([chunk.fields for _, chunk in chunks]),
         pa.concat_tables([chunk.issues for _, chunk in chunks]),
         pa.concat_tables([chunk.rejected for _, chunk in chunks]),

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from quality.rules.checking import Checker, check_files
-from transforms.detect import Hints
-from transforms.parse import PART_RECORDS, Content, Part, chunked, part
+from transforms.detect import Content, Hints
+from transforms.parse import PART_RECORDS, Part, chunked, part
 from transforms.team import CLOSED, Team
 from warehouse import row_groups
 from warehouse.writers import TableWriters, regroup
@@ -67,7 +67,7 @@ class Batch:
         with _Files(folder, self.source_id, self.batch_id) as files:
             wanted = next(pieces, CLOSED)
             for number, chunks in enumerate(chunked(self.contents, self.hints, self.part_records)):
-                records = sum(len(chunk.records) for _, chunk in chunks)
+                records = sum(len(chunk) for _, chunk in chunks)
                 if sizes is not None:
                     sizes.append(records)
                 if number // PIECE_PARTS > wanted:

@@ -86,6 +86,11 @@ def _root(found: Units) -> Root:
     return root_of(found.head, charset.UTF_8 if found.wide else "")
 
 
+def _needs_header(found: Units) -> bool:
+    """Whether a record without the header of OAI-PMH is none."""
+    return found.layout.mark == b"header"
+
+
 def _local(tag: object) -> str:
     return xml_metadata.split(tag)[1]
 
@@ -256,7 +261,7 @@ def parsed(found: Units, which: NDArray[np.int64], digests: NDArray[np.uint64], 
         hint: the source's format.
     """
     columns, hinted = Columns(), "unknown" if hint == "auto" else hint
-    root, needs_header = _root(found), found.layout.mark == b"header"
+    root, needs_header = _root(found), _needs_header(found)
     contents = [found.content(unit) for unit in which.tolist()]
     elements = [f"more than {MAX_RECORD} bytes without an end"] if found.too_long else _elements(contents, root)
     for unit, content, element in zip(which.tolist(), contents, elements, strict=True):
@@ -300,13 +305,18 @@ def _in_order(tables: list[pa.Table]) -> pa.Table:
     return whole.take(pa.array(np.argsort(whole["record_no"].to_numpy(), kind="stable")))
 
 
+def chunk(found: Units, first_no: int, hint: str) -> Chunk:
+    """The chunk of some records, numbered from `first_no`; `hint` breaks the tie between CNMARC and UNIMARC."""
+    made = _chunk(found, first_no, hint)
+    return _from_utf16(made, found.head) if found.wide else made
+
+
 def _chunk(found: Units, first_no: int, hint: str) -> Chunk:
     root, digests, content = _root(found), found.digests(), found.received()
     every = np.arange(len(found))
     if not root.compiled or found.too_long:
         return parsed(found, every, digests, first_no, hint)
-    needs_header = found.layout.mark == b"header"
-    marc = marcxml.read(found, digests, first_no, root.prefixes, root.encoding, hint, needs_header)
+    marc = marcxml.read(found, digests, first_no, root.prefixes, root.encoding, hint, _needs_header(found))
     if not marc.left.any():
         return Chunk(marc.records, marc.fields, NO_ISSUES, NONE_REJECTED, content)
     rest = parsed(found, every[marc.left], digests, first_no, hint)
@@ -331,20 +341,11 @@ def _from_utf16(chunk: Chunk, head: bytes) -> Chunk:
     return replace(chunk, records=records, issues=issues)
 
 
-def read(
-    stream: BinaryIO, format_hint: str = "auto", encoding_hint: str = "auto", first_record_no: int = 0
-) -> Iterator[Chunk]:
-    """Read XML records as chunks; see `transforms.chunk`.
+def cut(stream: BinaryIO) -> Iterator[Units]:
+    """The records of a document, decompressed, but not read yet; as many at a time as make a chunk."""
+    return units(stream, READ, CHUNK_RECORDS)
 
-    Args:
-        stream: the document, decompressed.
-        format_hint: the source's format; breaks the tie between CNMARC and UNIMARC.
-        encoding_hint: not needed for XML, which declares its encoding; taken for the common signature.
-        first_record_no: number of the first record.
-    """
-    del encoding_hint
-    number = first_record_no
-    for found in units(stream, READ, CHUNK_RECORDS):
-        chunk = _chunk(found, number, format_hint)
-        yield _from_utf16(chunk, found.head) if found.wide else chunk
-        number += len(found)
+
+def frame(found: Units) -> tuple[bytes, bool] | None:
+    """What of their document matters to reading some records; None where only they can be read at once."""
+    return None if found.wide or found.too_long else (_root(found).before, _needs_header(found))

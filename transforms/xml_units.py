@@ -1,7 +1,8 @@
 """Cut a stream of XML into the bytes of its records, as `harvesters.xml_layout` defines where one begins.
 
 A record ends behind the closing tag of its element; where that is missing, before the next record.  Nothing is
-parsed here: what a record's bytes are worth is the reader's to find.
+parsed here: what a record's bytes are worth is the reader's to find.  Records of several streams may be put
+`together`, since to read those of a small page alone takes half as long again.
 """
 
 from collections.abc import Iterator
@@ -20,8 +21,7 @@ from transforms.arena import Memory, kept, passing
 from transforms.utf16 import Utf16, original_places
 
 PADDING = 128  # bytes behind a block that kernels may read
-KEPT_PER_BYTE = 6  # bytes of memory that one byte of a block takes as long as its tables live
-SCRATCH_PER_BYTE = 3  # and while it is read
+KEPT_PER_BYTE = 6  # bytes of memory that one byte of records takes as long as their tables live
 MAX_RECORD = 64 << 20  # bytes that are still held as one record
 KEPT = 1 << 20  # bytes that are kept of a longer one
 HEAD = 1 << 20  # bytes before the first record that are kept
@@ -29,18 +29,13 @@ HEAD = 1 << 20  # bytes before the first record that are kept
 
 @dataclass(frozen=True)
 class Units:
-    """Some records: `cuts` has a column for each, positions in `buffer`, which has PADDING behind its data.
-
-    What is put into `memory` lives on in tables, what is put into `scratch` only while the records are read.
-    """
+    """Some records: `cuts` has a column for each, positions in `buffer`, which has PADDING behind its data."""
 
     buffer: NDArray[np.uint8]
     cuts: NDArray[np.int64]
-    offset: int  # of the buffer's first byte in the stream as received
+    places: NDArray[np.int64]  # where each record begins in its stream as received
     head: bytes  # what stands before the first record of the stream
     layout: Layout
-    memory: Memory
-    scratch: Memory
     wide: Utf16 | None = None  # the stream came in UTF-16, and the buffer is what it says in UTF-8
     too_long: bool = False  # the only record is longer than MAX_RECORD, and only its beginning is here
 
@@ -58,11 +53,14 @@ class Units:
         return self.cuts[kernel.END]
 
     @cached_property
-    def places(self) -> NDArray[np.int64]:
-        """Where each record begins in the stream as received."""
-        if self.wide:
-            return self.offset + original_places(self.buffer[: self.ends.max(initial=0)])[self.starts]
-        return self.offset + self.starts
+    def size(self) -> int:
+        """How many bytes the records have."""
+        return int((self.ends - self.starts).sum())
+
+    @cached_property
+    def memory(self) -> Memory:
+        """Where what lives on in tables is put."""
+        return kept().memory(KEPT_PER_BYTE * self.size)
 
     def content(self, unit: int) -> bytes:
         """The bytes of one record."""
@@ -73,8 +71,7 @@ class Units:
         if self.wide:
             every = (self.wide.original(self.content(unit)) for unit in range(len(self)))
             return pa.array(every, pa.binary())
-        size = int((self.ends - self.starts).sum())
-        out, offsets = self.memory.take(size + PADDING, np.uint8), np.empty(len(self) + 1, np.int32)
+        out, offsets = self.memory.take(self.size + PADDING, np.uint8), np.empty(len(self) + 1, np.int32)
         kernel.contents(self.buffer, self.cuts, out, offsets)
         return pa.Array.from_buffers(pa.binary(), len(self), [None, pa.py_buffer(offsets), pa.py_buffer(out)])
 
@@ -83,6 +80,23 @@ class Units:
         out = np.empty(len(self), np.uint64)
         kernel.digests(self.buffer, self.cuts, out)
         return out
+
+
+def together(several: list[Units]) -> Units:
+    """The records of several streams as if all stood in the first; none of them may be `wide` or `too_long`."""
+    if len(several) == 1:
+        return several[0]
+    bounds = [(int(one.starts[0]), int(one.ends[-1])) for one in several]
+    size = sum(end - start for start, end in bounds)
+    buffer = passing().memory(size + PADDING).take(size + PADDING, np.uint8)
+    buffer[size:] = 0
+    cuts, at = [], 0
+    for one, (start, end) in zip(several, bounds, strict=True):
+        buffer[at : at + end - start] = one.buffer[start:end]
+        cuts.append(np.where(one.cuts == kernel.NONE, kernel.NONE, one.cuts + (at - start)))
+        at += end - start
+    places = np.concatenate([one.places for one in several])
+    return replace(several[0], buffer=buffer, cuts=np.concatenate(cuts, axis=1), places=places)
 
 
 def units(stream: BinaryIO, block_bytes: int, most: int) -> Iterator[Units]:
@@ -128,8 +142,7 @@ class _Cutter:
         size = len(self._held) + len(more)
         if size == 0:
             return
-        memory, scratch = kept().memory(KEPT_PER_BYTE * size), passing().memory(SCRATCH_PER_BYTE * size)
-        buffer = scratch.take(size + PADDING, np.uint8)
+        buffer = passing().memory(size + PADDING).take(size + PADDING, np.uint8)
         buffer[: len(self._held)] = np.frombuffer(self._held, np.uint8)
         buffer[len(self._held) : size] = np.frombuffer(more, np.uint8)
         buffer[size:] = 0
@@ -141,11 +154,11 @@ class _Cutter:
             cuts = np.ascontiguousarray(cuts[:, :count])
             self._see_head(buffer, size, int(cuts[kernel.START, 0]) if count else None)
             if count:
-                yield self._units(buffer, cuts, memory, scratch)
+                yield self._units(buffer, cuts)
         done = self._done() if self._head is not None else 0
         if size - done > MAX_RECORD:
             cuts = np.array([[done], [done + KEPT], [kernel.NONE], [kernel.NONE]], np.int64)
-            yield replace(self._units(buffer, cuts, memory, scratch), too_long=True)
+            yield replace(self._units(buffer, cuts), too_long=True)
             self._state[kernel.OPENED] = kernel.NONE
             done = self._done()
         self._held = buffer[done:size].tobytes() if more else b""
@@ -153,8 +166,11 @@ class _Cutter:
         positions = self._state[: kernel.POSITIONS]
         positions[:] = np.where(positions < 0, kernel.NONE, positions - done)
 
-    def _units(self, buffer: NDArray[np.uint8], cuts: NDArray[np.int64], memory: Memory, scratch: Memory) -> Units:
-        return Units(buffer, cuts, self._offset, self._head or b"", self._layout, memory, scratch, self._wide)
+    def _units(self, buffer: NDArray[np.uint8], cuts: NDArray[np.int64]) -> Units:
+        starts = cuts[kernel.START]
+        if self._wide:
+            starts = original_places(buffer[: starts.max()])[starts]
+        return Units(buffer, cuts, self._offset + starts, self._head or b"", self._layout, self._wide)
 
     def _done(self) -> int:
         """How far the block needs not be seen again."""

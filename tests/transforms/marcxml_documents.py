@@ -148,6 +148,14 @@ def damaged(draw: Any) -> bytes:
     return bytes(content[: draw(st.sampled_from([None, None, None, len(content) * 2 // 3]))])
 
 
+def read(content: bytes, hint: str = "auto") -> list[Chunk]:
+    """The chunks of a document that is read by itself."""
+    chunks: list[Chunk] = []
+    for some in xml_records.cut(io.BytesIO(content)):
+        chunks.append(xml_records.chunk(some, sum(map(len, chunks)), hint))
+    return chunks
+
+
 def compiled(content: bytes, hint: str = "auto") -> list[marcxml.Marc]:
     """What the kernel makes of a document."""
     found = []

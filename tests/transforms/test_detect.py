@@ -1,14 +1,12 @@
 """What a file is, told by its content; what is none of ours is refused, and a person's record flagged."""
 
-import io
-
 import pytest
 
 from harvesters import containers
 from harvesters.landing import count_records
 from tests.transforms import marc_records
-from tests.transforms.text_marc import column, rules, whole
-from transforms.detect import FormatError, Hints, read
+from tests.transforms.text_marc import column, read, rules, whole
+from transforms.detect import FormatError
 
 ISO = marc_records.build([("001", "1"), ("245", "10\x1faT")])
 BOM = b"\xef\xbb\xbf"
@@ -58,19 +56,19 @@ def test_containers(kind, start):
 )
 def test_unknown_files_are_refused_with_what_to_do(content):
     with pytest.raises(FormatError, match="Export"):
-        list(read(io.BytesIO(content), Hints(), name="x.dat"))
+        list(read(content))
 
 
 def test_blanks_before_the_first_record():
     content = b"\n" * 10_000 + ISO
-    assert count_records(content) == sum(len(chunk.records) for chunk in read(io.BytesIO(content), Hints())) == 1
+    assert count_records(content) == sum(len(chunk.records) for chunk in read(content)) == 1
 
 
 @pytest.mark.parametrize(
     "content", [b"", b" \n", b"<collection/>", b"<?xml version='1.0'?><!-- <c/> --><x:collection></x:collection>"]
 )
 def test_nothing_is_no_error(content):
-    assert not list(read(io.BytesIO(content), Hints()))
+    assert not list(read(content))
 
 
 READER_MARC = (

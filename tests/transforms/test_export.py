@@ -15,8 +15,9 @@ from lxml import etree
 from harvesters import registry
 from harvesters.harvest import harvest_sources
 from tests import consortium
+from tests.transforms import marcxml_documents
 from tests.transforms.marc_records import CNMARC_LEADER, LEADER, build, read, written
-from transforms import export, iso2709, xml_records
+from transforms import export, iso2709
 from transforms.detect import Hints
 from transforms.parse import staged_parts
 from transforms.stage import stage_sources
@@ -56,7 +57,7 @@ def test_written_records_read_as_the_same(records):
             again = read(out, encoding_hint="utf-8")
             assert written(again) == written(chunk)
         else:
-            (again,) = xml_records.read(io.BytesIO(xml(out)))
+            (again,) = marcxml_documents.read(xml(out))
             assert [row for row in again.fields.to_pylist() if row["tag"] != "LDR"] == [
                 row for row in chunk.fields.to_pylist() if row["tag"] != "LDR"
             ]
@@ -144,7 +145,7 @@ def fields_of(*records):
             else:
                 body += f'<controlfield tag="{tag}">{value}</controlfield>'.encode()
         body += b"</record>"
-    (chunk,) = xml_records.read(io.BytesIO(xml(body)))
+    (chunk,) = marcxml_documents.read(xml(body))
     return chunk.fields
 
 
@@ -193,7 +194,7 @@ def test_what_cannot_be_written_is_refused_alone():
 def test_dublin_core_is_refused():
     metadata = b"<metadata><dc><title>T</title></dc></metadata>"
     page = b"<r><record><header><identifier>i</identifier></header>" + metadata + b"</record></r>"
-    (chunk,) = xml_records.read(io.BytesIO(page))
+    (chunk,) = marcxml_documents.read(page)
     (result,) = export.records(chunk.fields)
     assert "'title' is no MARC tag" in result.refused
 

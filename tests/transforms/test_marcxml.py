@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from harvesters import containers
 from harvesters.landing import count_records
-from tests.transforms.marcxml_documents import NO_UTF8, by_lxml, compiled, damaged, documents, rows
-from transforms import iso2709, xml_records
+from tests.transforms.marcxml_documents import NO_UTF8, by_lxml, compiled, damaged, documents, read, rows
+from transforms import iso2709
 
 EXAMPLES = 100 + 10 * int(os.environ.get("CALIS_FUZZ_SECONDS", "0"))
 MANY = settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -23,18 +23,18 @@ HINTS = st.sampled_from(["auto", "cnmarc", "unimarc", "marc21"])
 
 def agree(content: bytes, hint: str = "auto") -> dict:
     """Both readings are the same, and no record is lost."""
-    read = rows(list(xml_records.read(io.BytesIO(content), hint)))
-    assert read == by_lxml(content, hint)
+    found = rows(read(content, hint))
+    assert found == by_lxml(content, hint)
     if containers.container(content[: containers.SNIFF]) == containers.XML:
-        assert len(read["records"]) == count_records(content)
-    return read
+        assert len(found["records"]) == count_records(content)
+    return found
 
 
 @MANY
 @given(documents(), HINTS)
 def test_documents_of_all_kinds(content, hint):
-    read = agree(content, hint)
-    assert read["records"] and "xml-syntax" not in [row["rule"] for row in read["rejected"]]
+    found = agree(content, hint)
+    assert found["records"] and "xml-syntax" not in [row["rule"] for row in found["rejected"]]
 
 
 @settings(MANY, max_examples=2 * EXAMPLES)
@@ -188,10 +188,7 @@ def test_as_iso2709(real, name):
     written = [pymarc.record_to_xml(record) for record in pymarc.MARCReader(received, to_unicode=True)]
     content = b"<collection>" + b"".join(written) + b"</collection>"
     assert not any(marc.left.any() for marc in compiled(content))
-    one, other = (
-        rows(list(read(io.BytesIO(bytes_))))
-        for read, bytes_ in ((iso2709.read, received), (xml_records.read, content))
-    )
+    one, other = rows(list(iso2709.read(io.BytesIO(received)))), rows(read(content))
     assert len(one["records"]) > 700
     for column in ("record_id", "control_number", "format", "status", "charset"):
         assert [row[column] for row in one["records"]] == [row[column] for row in other["records"]]

@@ -5,6 +5,7 @@ import io
 import pytest
 
 from harvesters import landing
+from tests.transforms import marcxml_documents
 from transforms import xml_records, xml_units
 from transforms.xml_units import units
 
@@ -36,7 +37,7 @@ def oai_record(number, metadata, status=""):
 
 
 def read(content, **hints):
-    chunks = list(xml_records.read(io.BytesIO(content), **hints))
+    chunks = marcxml_documents.read(content, **hints)
     records = [row for chunk in chunks for row in chunk.records.to_pylist()]
     fields = [row for chunk in chunks for row in chunk.fields.to_pylist()]
     rejected = [row for chunk in chunks for row in chunk.rejected.to_pylist()]
@@ -143,7 +144,7 @@ def test_what_is_declared_as_gb2312_is_read_as_gb18030(name):
 def test_a_declaration_that_the_bytes_belie_is_told(declared, real, title):
     head = f"<?xml version='1.0' encoding='{declared}'?><collection>"
     content = (head + MARC.format(id="1", title=title) + "</collection>").encode(real)
-    (chunk,) = xml_records.read(io.BytesIO(content))
+    (chunk,) = marcxml_documents.read(content)
     assert chunk.records["charset"].to_pylist() == [real]
     assert chunk.fields["value"].to_pylist()[-1] == title
     assert [(row["rule"], row["value"]) for row in chunk.issues.to_pylist()] == [
@@ -339,7 +340,7 @@ def test_utf16_says_what_its_twin_in_utf8_says(document, encoding, block_bytes, 
     assert fields == fields_of_twin
     assert without(rejected, own) == without(rejected_of_twin, own)
     assert {row["charset"] for row in records} == {"utf-16"}
-    chunks = list(xml_records.read(io.BytesIO(content)))
+    chunks = marcxml_documents.read(content)
     kept = [value for chunk in chunks for value in chunk.content.to_pylist()]
     for row, bytes_ in zip(records, kept, strict=True):
         assert content[row["byte_offset"] :].startswith(bytes_)
@@ -353,7 +354,7 @@ def without(rows, names):
 
 def test_utf16_that_calls_itself_utf8_is_told():
     text = "<?xml version='1.0' encoding='UTF-8'?><collection>" + "".join(MANY[:2]) + "</collection>"
-    (chunk,) = xml_records.read(io.BytesIO(text.encode("utf-16")))
+    (chunk,) = marcxml_documents.read(text.encode("utf-16"))
     assert chunk.records["status"].to_pylist() == ["clean"] * 2
     assert [(row["record_no"], row["rule"], row["value"]) for row in chunk.issues.to_pylist()] == [
         (0, "encoding-label", "utf-8"),

@@ -1,17 +1,25 @@
 """Read text forms of MARC in tests, through `detect` as the stage does."""
 
 import io
+from collections.abc import Iterator
+from functools import partial
 
 import pyarrow as pa
 
 from harvesters.landing import count_records
+from transforms import detect
 from transforms.chunk import FIELDS, ISSUES, RECORDS, REJECTED, Chunk
-from transforms.detect import Hints, read
+from transforms.detect import Hints
+
+
+def read(content: bytes, **hints) -> Iterator[Chunk]:
+    """The chunks of a file."""
+    return (chunk for _, chunk in detect.read([("x.dat", partial(io.BytesIO, content))], Hints(**hints)))
 
 
 def whole(content: bytes, **hints) -> Chunk:
     """All chunks as one; counts and contracts are checked."""
-    chunks = list(read(io.BytesIO(content), Hints(**hints)))
+    chunks = list(read(content, **hints))
     assert sum(len(chunk.records) for chunk in chunks) == count_records(content)
     names = {"records": RECORDS, "fields": FIELDS, "issues": ISSUES, "rejected": REJECTED}
     tables = []
