@@ -21,6 +21,7 @@ import pyarrow as pa
 import zstandard
 
 CHUNK = 1 << 20
+BUFFER = 1 << 16  # bytes that a stream reads ahead; larger ones are new memory for each of many small files
 FRAME = 1 << 15  # bytes read at a time of a frame, most of which are small
 LAYERS = 3  # how often content may be compressed again
 IN_MEMORY = 16 << 20  # a zip archive larger than this is unpacked by way of a temporary file
@@ -127,7 +128,7 @@ def open_frame(path: Path, position: int) -> io.BufferedReader:
 
 def open_disk(path: Path) -> io.BufferedReader:
     """The bytes of a file on disk, as they are."""
-    return io.BufferedReader(_Reader(path.open("rb", buffering=0)), CHUNK)
+    return io.BufferedReader(_Reader(path.open("rb", buffering=0)), BUFFER)
 
 
 @contextmanager
@@ -315,4 +316,4 @@ def open_content(opener: Opener, member: str, what: str, limit: int | None = Non
             raise UnreadableError(f"{what}: an archive inside compressed content; send the archive itself")
     except BROKEN as error:
         raise UnreadableError(f"{what}: can't be unpacked ({error}); send the file again") from error
-    return io.BufferedReader(_Limited(opened, limit, what), CHUNK)
+    return io.BufferedReader(_Limited(opened, limit, what), BUFFER)

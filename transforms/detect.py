@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harvesters import containers
+from harvesters.compressed import BUFFER
 from transforms import (
     aleph_sequential,
     deletions,
@@ -100,7 +101,7 @@ def _read(stream: BinaryIO, hints: Hints, first_record_no: int, name: str) -> It
             "MARC-in-JSON, Aleph sequential nor a line dump of MARC. Export it in one of these, best as "
             "ISO 2709 or MARCXML; a list of readers or of loans is no bibliographic file"
         )
-    whole: BinaryIO = io.BufferedReader(_Rejoined(start, stream), 1 << 20)
+    whole: BinaryIO = io.BufferedReader(_Rejoined(start, stream), BUFFER)
     found = READERS[kind](whole, hints.format, hints.encoding, first_record_no)
     return _checked_xml(found, start, name) if kind == containers.XML else found
 

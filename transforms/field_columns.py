@@ -52,13 +52,14 @@ class Columns:
 
     def add(self, fields: list[Field]) -> None:
         """Add fields to the newest record."""
-        self.tags += [one[0] for one in fields]
-        self.ind1 += [one[1] for one in fields]
-        self.ind2 += [one[2] for one in fields]
-        self.subfields_per_field += [len(one[3]) for one in fields]
-        pairs = [pair for one in fields for pair in one[3]]
-        self.codes += [code for code, _ in pairs]
-        self.values += [value for _, value in pairs]
+        for tag, ind1, ind2, subfields in fields:
+            self.tags.append(tag)
+            self.ind1.append(ind1)
+            self.ind2.append(ind2)
+            self.subfields_per_field.append(len(subfields))
+            for code, value in subfields:
+                self.codes.append(code)
+                self.values.append(value)
         self.fields_per_record[-1] += len(fields)
 
     def note(self, rule: str, severity: str = "warn", tag: str | None = None, value: str | None = None) -> None:

@@ -82,7 +82,7 @@ def flatten(payload: Any, header: Any = None) -> tuple[list[Field], str]:
     elif name == "doajArticle":
         fields, format_ = list(_named(payload)), "oai_doaj"
     else:
-        qualified = name in QUALIFIED or any(_namespace(child) == DCTERMS for child in payload)
+        qualified = name in QUALIFIED or next(payload.iterchildren(f"{{{DCTERMS}}}*"), None) is not None
         fields, format_ = list(_named(payload)), "qdc" if qualified else "oai_dc"
     return [*_datestamp(header), *fields], format_
 
@@ -130,7 +130,7 @@ def _namespace(element: Any) -> str:
 def _text(element: Any) -> str:
     """The text of an element; a character that was escaped twice (`J&amp;#246;rg`) is one again."""
     text = (element.text or "").strip()
-    return html.unescape(text).strip() if _ESCAPED.search(text) else text
+    return html.unescape(text).strip() if "&" in text and _ESCAPED.search(text) else text
 
 
 def _one(tag: str, value: str) -> Field:
@@ -145,9 +145,9 @@ def _unwrapped(payload: Any) -> Any:
 
 
 def _datestamp(header: Any) -> Iterator[Field]:
-    for child in header if header is not None else ():
-        if _local(child) == "datestamp" and _text(child):
-            yield _one("header:datestamp", _text(child))
+    for child in header.iterchildren("{*}datestamp") if header is not None else ():
+        if text := _text(child):
+            yield _one("header:datestamp", text)
 
 
 def _named(payload: Any) -> Iterator[Field]:

@@ -142,7 +142,7 @@ def _payload(record: Any) -> tuple[Any, Any]:
     for name in ("metadata", "recordData"):
         wrapper = _child(record, name)
         if wrapper is not None:
-            described = next((child for child in wrapper if isinstance(child.tag, str)), None)
+            described = next(wrapper.iterchildren(etree.Element), None)
             return header, _unpacked(wrapper.text) if described is None else described
     return (header, None) if header is not None else (None, record)
 
