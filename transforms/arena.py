@@ -46,12 +46,13 @@ class Arena:
 
     def memory(self, size: int) -> Memory:
         """A stretch of at least `size` bytes that no array in use lies in."""
+        room = 1 << (size + _SLACK).bit_length()  # few sizes, so that what is free fits what comes next
         used = [count > _FREE for count in _references(self._blocks)]
-        fitting = [b for b, in_use in zip(self._blocks, used, strict=True) if not in_use and len(b) >= size]
-        if fitting:
-            return Memory(min(fitting, key=len))
+        for block, in_use in zip(self._blocks, used, strict=True):
+            if not in_use and len(block) == room:
+                return Memory(block)
         self._blocks = [block for block, in_use in zip(self._blocks, used, strict=True) if in_use]
-        self._blocks.append(np.empty(size + _SLACK, np.uint8))
+        self._blocks.append(np.empty(room, np.uint8))
         return Memory(self._blocks[-1])
 
 
