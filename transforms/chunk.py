@@ -1,8 +1,8 @@
 """What every reader yields: a chunk of records as Arrow columns, the common shape of all formats.
 
-A reader is a function `read(stream, …) -> Iterator[Chunk]`; XML is only cut into records by document, and
-`transforms.xml_pages` makes the chunks.  `records` has one row per record that was received, in order, whatever became
-of it; the other tables speak of records by `record_no`, counted from 0 over all files.  So the sum of
+A reader is a function `read(stream, …) -> Iterator[Chunk]`; of XML readers only cut records, of which
+`transforms.xml_pages` makes chunks.  `records` has one row per record that was received, in order, whatever
+became of it; the other tables speak of records by `record_no`, counted from 0 over all files.  So the sum of
 `len(chunk.records)` is what the reader saw, to hold against what landed.
 """
 

@@ -9,6 +9,7 @@ from transforms.xml_records import CHUNK_RECORDS, chunk, frame
 from transforms.xml_units import Units, together
 
 TOGETHER = 4 << 20  # bytes of records of several documents that are read at once, at most
+DOCUMENTS = 100  # that wait, at most, since each holds memory which is looked through for the next
 
 
 class Pages:
@@ -28,7 +29,8 @@ class Pages:
         """Take records of a document, numbered from `first_no`; what can't be read with them comes out."""
         around = frame(found)
         size, count = self._size + found.size, self._count + len(found)
-        if around is None or around != self._frame or size > TOGETHER or count > CHUNK_RECORDS:
+        full = size > TOGETHER or count > CHUNK_RECORDS or len(self._waiting) == DOCUMENTS
+        if full or around is None or around != self._frame:
             yield from self.rest()
         if not self._waiting:
             self._frame, self._first = around, first_no

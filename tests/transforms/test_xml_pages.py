@@ -127,6 +127,9 @@ def test_no_more_is_read_together_than_makes_a_chunk(monkeypatch):
     assert [len(chunk) for _, chunk in chunks(PLAIN)] == [4, 2]
     monkeypatch.setattr(xml_pages, "CHUNK_RECORDS", 1)
     assert [len(chunk) for _, chunk in chunks(PLAIN)] == [2, 2, 2]
+    monkeypatch.undo()
+    monkeypatch.setattr(xml_pages, "DOCUMENTS", 2)
+    assert [len(chunk) for _, chunk in chunks(PLAIN)] == [4, 2]
 
 
 def test_a_document_without_records_is_refused_amid_others():
