@@ -193,10 +193,12 @@ def _read(record: Any, columns: Columns, row: dict[str, Any], needs_header: bool
 
 def _elements(contents: list[bytes], root: Root) -> list[Any]:
     """The record elements of these bytes, or why they are none; all parsed at once if they are well-formed."""
-    marked = b"".join(content + _BETWEEN for content in contents)
+    marked, parser = b"".join(content + _BETWEEN for content in contents), _parser()
     try:
-        children = list(etree.fromstring(root.before + marked + root.after, _parser()))
+        children = list(etree.fromstring(root.before + marked + root.after, parser))
         reason = "not one element"
+        for error in parser.error_log.filter_from_errors():  # lxml raises none behind which a warning comes
+            children, reason = [], error.message
     except (etree.XMLSyntaxError, LookupError) as error:
         children, reason = [], str(error)
     tags = [child.tag for child in children]

@@ -90,6 +90,16 @@ def test_a_cut_file_ends_in_a_rejected_record():
     assert landing.count_records(cut) == len(records)
 
 
+def test_a_prefix_that_nobody_declares_is_refused_whatever_stands_behind_it():
+    odd = MARC.format(id="1", title="x").replace("<", "<m:").replace("<m:/", "</m:").replace("xmlns", "xmlns:n")
+    relative = MARC.format(id="2", title="y").replace("http://www.loc.gov/MARC21/", "")  # of which a parser warns
+    within = odd.replace("</m:record>", '<x xmlns="slim"/></m:record>')
+    for content, statuses in (((odd, relative), ["rejected", "clean"]), ((within,), ["rejected"])):
+        records, _, rejected = read(collection(*content))
+        assert [row["status"] for row in records] == statuses
+        assert "Namespace prefix m" in rejected[0]["reason"]
+
+
 def test_an_entity_is_never_resolved():
     content = b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]>' + collection(
         MARC.format(id="1", title="&x;")
