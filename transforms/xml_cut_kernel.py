@@ -258,7 +258,7 @@ def cut(buffer, size, final, names, mark, prefix, state, cuts):
                 while _CLASS[buffer[begin]] == _BLANK:
                     begin += 1
                 _begin(state, begin, name, False)
-                count = _end(state, behind, cuts, count)
+                count = _end(state, max(begin, behind), cuts, count)  # the tag may stand before the root
         elif marks:
             count = _marked(state, p, cuts, count)
         if describes:

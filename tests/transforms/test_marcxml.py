@@ -15,6 +15,7 @@ from harvesters import containers
 from harvesters.landing import count_records
 from tests.transforms.marcxml_documents import NO_UTF8, by_lxml, compiled, damaged, documents, read, rows
 from transforms import iso2709
+from transforms.xml_units import units
 
 EXAMPLES = 100 + 10 * int(os.environ.get("CALIS_FUZZ_SECONDS", "0"))
 MANY = settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -22,7 +23,13 @@ HINTS = st.sampled_from(["auto", "cnmarc", "unimarc", "marc21"])
 
 
 def agree(content: bytes, hint: str = "auto") -> dict:
-    """Both readings are the same, and no record is lost."""
+    """Both readings are the same, no record is lost, and none takes another's bytes."""
+    end = 0
+    for some in units(io.BytesIO(content), 1 << 20, 1_000):
+        ends = some.places + (some.ends - some.starts)
+        for start, stop in zip(some.places.tolist(), ends.tolist(), strict=True):
+            assert some.wide or end <= start <= stop
+            end = stop
     found = rows(read(content, hint))
     assert found == by_lxml(content, hint)
     if containers.container(content[: containers.SNIFF]) == containers.XML:
@@ -166,6 +173,14 @@ def test_what_the_kernel_leaves_to_lxml(what, old, new):
     (marc,) = compiled(content)
     assert marc.left.all()
     assert agree(content)["rejected"] == []
+
+
+@pytest.mark.parametrize(
+    "head", ["<?x </record> {}?><collection>", "<collection a='</record>{}'>", "<collection </record> a='{}'>"]
+)
+def test_a_closing_tag_before_the_root_is_a_record_of_no_bytes(head):
+    content = (head.format("x" * 5_000) + RECORD * 2 + "</collection>").encode()
+    assert len(agree(content)["records"]) + len(agree(content)["rejected"]) >= 3
 
 
 def test_other_encodings_are_left():
