@@ -29,6 +29,7 @@ class Memory:
 
     def take(self, length: int, kind: Any) -> NDArray[Any]:
         """An array that is not filled; from elsewhere if the stretch is used up."""
+        assert length >= 0, "an array of less than nothing would lie outside the stretch"
         wanted = np.dtype(kind)
         start = -(-self._used // 64) * 64
         end = start + length * wanted.itemsize
