@@ -47,15 +47,16 @@ def collapsed(con: BaseBackend, bib: Table, present: pa.Table | None, rulings: R
     """
     if engine.has_workers(con):
         return _by_engine(con, candidates.prepare(bib), rulings)
-    present = None if present is None else coded(present)
-    in_order = present is not None and straight(present)
-    read = _Read().all(con, bib, _cuts(present) if present is not None and in_order else [])
-    order = _matched(read, present) if present is not None and in_order else None
-    if present is None or order is None:
-        present = coded(con.to_pyarrow(bib.select(*POSITION).order_by(*RECORD)))
-        order = _matched(read, present)
+    there = None if present is None else coded(present)
+    if there is not None and not straight(there):
+        there = None
+    read = _Read().all(con, bib, [] if there is None else _cuts(there))
+    order = None if there is None else _matched(read, there)
+    if there is None or order is None:
+        there = coded(con.to_pyarrow(bib.select(*POSITION).order_by(*RECORD)))
+        order = _matched(read, there)
     assert order is not None
-    return _grouped(con, read, present, order, rulings)
+    return _grouped(con, read, there, order, rulings)
 
 
 def _by_engine(con: BaseBackend, records: Table, rulings: Rulings) -> Collapsed:
@@ -196,8 +197,8 @@ def _grouped(con: BaseBackend, read: _Read, present: pa.Table, order: Ints, ruli
     groups = by_first[by_title]
     contents = pa.array(of_code[groups])
     with ThreadPoolExecutor(engine.threads(con)) as pool:
-        texts = list(pool.map(lambda name: read.take(name, contents), DESCRIBED[1:]))
-    described = pa.table([pa.array(said_of_code[groups]), *texts], ["said", *DESCRIBED[1:]])
+        taken = pool.map(lambda name: read.take(name, contents), DESCRIBED[1:])
+        described = pa.table([pa.array(said_of_code[groups]), *taken], ["said", *DESCRIBED[1:]])
     member = member.append_column("said", pa.array(said)).append_column("group", pa.array(number[nth]))
     return Collapsed(member, described)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from transforms import candidates, components, match
+from transforms import candidates, collapse, components, match
 from transforms.score import WEIGHTS, load_card, score
 from transforms.scored import SCORED
 from warehouse import engine
@@ -297,15 +297,19 @@ def test_pairs_are_distinct_and_ordered() -> None:
     assert found == [("a", "b"), ("a", "c"), ("b", "c")]
 
 
-@pytest.mark.parametrize("given", ["in order", "not in order", "one missing"])
-def test_a_record_index_only_saves_work(given: str) -> None:
+@pytest.mark.parametrize("given", ["in order", "in parts", "not in order", "one missing", "a source missing"])
+def test_a_record_index_only_saves_work(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if given in ("in parts", "a source missing"):
+        monkeypatch.setattr(collapse, "PART", 4)
     bib = pa.concat_tables([bibs(name, [HAMLET, ANALYSIS, HAMLET | {"publisher": name}]) for name in "cab"])
     con = ibis.duckdb.from_connection(engine.connect())
     table = con.create_table("bib", ibis.memtable(bib))
     present = bib.select(candidates.POSITION)
     if given != "not in order":
         present = present.sort_by([("source_id", "ascending"), ("record_id", "ascending")])
-    found = match.cluster(con, table, present=present.slice(given == "one missing"))
+    found = match.cluster(
+        con, table, present=present.slice({"one missing": 1, "a source missing": 3}.get(given, 0))
+    )
     whole = match.cluster(con, table)
     assert found.records == whole.records and found.pairs == whole.pairs and len(found.records) == len(bib)
 
