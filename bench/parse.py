@@ -1,6 +1,6 @@
 """How fast bibliographic records become columns, beside other readers.
 
-    bench/parse.py FILE… [--rounds 5] [--json] [--only TEXT…] [--chinese FILE] [--pages 30]
+    bench/parse.py FILE… [--rounds 5] [--json] [--only TEXT…] [--chinese FILE] [--pages 200]
 
 Each reader is a process of its own that imports and warms up once; then all take turns, round by round, and
 the medians count.  Every process is bound to one core, those that say "two cores" to two.  `ratio` compares wall
@@ -377,7 +377,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--only", nargs="+", metavar="TEXT", help="only rows whose names hold one of these")
     parser.add_argument("--chinese", type=Path, default=CHINESE, help="ISO 2709 in UTF-8 with Chinese text")
-    parser.add_argument("--pages", type=int, default=30, help=f"OAI-PMH pages of {PAGE_RECORDS} records")
+    parser.add_argument("--pages", type=int, default=200, help=f"OAI-PMH pages of {PAGE_RECORDS} records, at most")
     given = parser.parse_args()
     if missing := [str(path) for path in given.files if not path.is_file()]:
         parser.error(f"no such file: {', '.join(missing)}")
