@@ -105,10 +105,7 @@ class Clock:
 def run_match(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
     """Match the union in a folder, write `found.parquet` (row of the union, cluster), and tell what it took."""
     con = _connection(folder, memory_limit, threads)
-    bib = con.read_parquet(folder / "bib.parquet")
-    if not (folder / "index.parquet").exists():
-        con.to_parquet(bib.select("source_id", "record_id", "batch_id", "record_no"), folder / "index.parquet")
-    return _matched(con, bib, folder, "index", None)
+    return _matched(con, con.read_parquet(folder / "bib.parquet"), folder, "index", None)
 
 
 def run_before(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:

@@ -333,7 +333,7 @@ def parts(words: Vocabulary, records: int, seed: int = 4, texts: bool = False) -
 
 
 def write(words: Vocabulary, records: int, folder: Path, seed: int = 4) -> None:
-    """Write `bib.parquet` and `truth.parquet` into a folder; the next chunk is made while one is written.
+    """Write `bib.parquet`, `index.parquet` and `truth.parquet`; the next chunk is made while one is written.
 
     The records of a source stand together, as in a lake, where each batch is of one; `record_no` and the truth
     keep the order in which they were made.
@@ -355,6 +355,8 @@ def write(words: Vocabulary, records: int, folder: Path, seed: int = 4) -> None:
         for writing in waiting:
             writing.result()
     con = duckdb.connect(config={"memory_limit": "4GB", "temp_directory": str(folder / "scratch")})
-    made, bib = (con.read_parquet(str(folder / "made.parquet")), str(folder / "bib.parquet"))
-    made.order("source_id, record_id").write_parquet(bib, compression="zstd", row_group_size=122_880)
+    made, bib, index = (str(folder / f"{name}.parquet") for name in ("made", "bib", "index"))
+    in_order = con.read_parquet(made).order("source_id, record_id")
+    in_order.write_parquet(bib, compression="zstd", row_group_size=122_880)
+    con.read_parquet(bib).project("source_id, record_id, batch_id, record_no").write_parquet(index)
     (folder / "made.parquet").unlink()

@@ -27,7 +27,7 @@ AT_ONCE = 1 << 17  # records taken from the engine at once
 PART = 500_000  # records asked for at once: DuckDB's threads work side by side while the answer fits its buffer
 PLACE = ("source_id", "batch_id", "record_no")
 NAME = pa.dictionary(pa.int32(), pa.string())
-PLACED = pa.schema([*((name, NAME) for name in PLACE[:2]), (PLACE[2], pa.int32()), ("sharing", pa.int8())])
+PLACES = pa.schema([*((name, NAME) for name in PLACE[:2]), (PLACE[2], pa.int32()), ("sharing", pa.int8())])
 DESCRIBED = ("title", "identity", *COMPARED)
 WIDE = 1 << 31  # bytes from which texts need long offsets
 
@@ -81,7 +81,7 @@ class _Read:
     All of it is copied out of what the engine gives, whose columns live as long as any of them.
     """
 
-    places: list[pa.RecordBatch] = field(default_factory=list)  # PLACED
+    places: list[pa.RecordBatch] = field(default_factory=list)  # PLACES
     content: list[Ints] = field(default_factory=list)  # of each record, as a number
     seen: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # the contents by number
     described: dict[str, list[pa.Array]] = field(default_factory=dict)  # of each content: DESCRIBED
@@ -99,16 +99,16 @@ class _Read:
             numbers, fresh = lookup_kernel.number(batch["content"].to_numpy(), slots, self.seen, count)
             count += len(fresh)
             self.content.append(numbers)
-            self.places.append(_placed(batch))
+            self.places.append(_place(batch))
             for name in DESCRIBED:
                 self.described[name].append(batch[name].take(pa.array(fresh)))
         self.seen = self.seen[:count].copy()
         return self
 
     @property
-    def placed(self) -> pa.Table:
-        """The records' PLACED."""
-        return pa.Table.from_batches(self.places, PLACED)
+    def place(self) -> pa.Table:
+        """PLACES of all records."""
+        return pa.Table.from_batches(self.places, PLACES)
 
     def take(self, name: str, contents: pa.Array) -> pa.Array:
         """A column of some contents; given up here, so that few are there twice."""
@@ -147,15 +147,15 @@ def _ahead(items: Iterator[T]) -> Iterator[T]:
             yield item
 
 
-def _placed(batch: pa.RecordBatch) -> pa.RecordBatch:
-    texts = [batch[name].dictionary_encode() for name in PLACED.names[:2]]
-    numbers = [pa.array(batch[name].to_numpy().copy()) for name in PLACED.names[2:]]
-    return pa.record_batch([*texts, *numbers], PLACED)
+def _place(batch: pa.RecordBatch) -> pa.RecordBatch:
+    texts = [batch[name].dictionary_encode() for name in PLACES.names[:2]]
+    numbers = [pa.array(batch[name].to_numpy().copy()) for name in PLACES.names[2:]]
+    return pa.record_batch([*texts, *numbers], PLACES)
 
 
 def _matched(read: _Read, present: pa.Table) -> Ints | None:
     """The record that was read of each that is present; None if these are not the same."""
-    sides = read.placed.unify_dictionaries(), present
+    sides = read.place.unify_dictionaries(), present
     if len(sides[0]) != len(sides[1]):
         return None
     sources, batches = (names(*(side[name] for side in sides)) for name in ("source_id", "batch_id"))
@@ -176,7 +176,7 @@ def _matched(read: _Read, present: pa.Table) -> Ints | None:
 
 def _grouped(con: BaseBackend, read: _Read, present: pa.Table, order: Ints, rulings: Rulings) -> Collapsed:
     content = np.concatenate([np.zeros(0, np.int32), *read.content])[order]
-    sharing = whole(read.placed["sharing"])[order]
+    sharing = whole(read.place["sharing"])[order]
     columns = {"content": read.seen[content], "sharing": sharing}
     member = present.select(POSITION)
     for name, values in columns.items():
