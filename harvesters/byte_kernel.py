@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 # For functions that make no arrays and call each other for every few bytes: to count references to the arrays that
@@ -50,6 +51,21 @@ def copy32(_typing: Any, out: Any, at: Any, array: Any, index: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(out, types.int64, array, types.int64), build
+
+
+@intrinsic
+def prefetch(_typing: Any, array: Any, index: Any) -> Any:
+    """Have array[index] brought near, while other work is done; it may lie outside of the array."""
+
+    def build(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, given[0]).data
+        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), *[ir.IntType(32)] * 3])
+        fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        address = builder.bitcast(builder.gep(data, [given[1]]), ir.IntType(8).as_pointer())
+        builder.call(fetch, [address, *(ir.Constant(ir.IntType(32), how) for how in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), build
 
 
 @intrinsic

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.likeness_kernel import Side, Texts, same, texts, titles
+from transforms.likeness_kernel import titles
+from transforms.same_texts import NONE, Codes, Met, Texts, met, taken, texts
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.integer]
+_MISSING = np.iinfo(np.int32).min
 
 
 class Described:
@@ -22,15 +25,17 @@ class Described:
     def __init__(self, columns: dict[str, pa.Array]):
         self.columns = columns
         self._ready: dict[tuple[str, str], Any] = {}
+        self._making: dict[tuple[str, str], Lock] = {}
 
     @classmethod
     def of(cls, columns: dict[str, pa.ChunkedArray]) -> "Described":
         """Columns in one piece each, taken out of what is given, so that only one at a time is there twice."""
-        return cls({name: columns.pop(name).combine_chunks() for name in list(columns)})
+        return cls({name: _whole(columns.pop(name)) for name in list(columns)})
 
     def _once(self, kind: str, name: str, make: Callable[[pa.Array], Any]) -> Any:
-        if (kind, name) not in self._ready:
-            self._ready[kind, name] = make(self.columns[name])
+        with self._making.setdefault((kind, name), Lock()):
+            if (kind, name) not in self._ready:
+                self._ready[kind, name] = make(self.columns[name])
         return self._ready[kind, name]
 
     def texts(self, name: str) -> Texts:
@@ -38,84 +43,127 @@ class Described:
         made: Texts = self._once("texts", name, texts)
         return made
 
-    def numbers(self, name: str) -> Floats:
-        """A column of numbers, NaN where null."""
-        made: Floats = self._once(
-            "numbers", name, lambda values: values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    def numbers(self, name: str) -> npt.NDArray[np.int32]:
+        """A column of whole numbers or flags, the least of all numbers where null."""
+        made: npt.NDArray[np.int32] = self._once(
+            "numbers", name, lambda values: pc.fill_null(values.cast(pa.int32()), _MISSING).to_numpy()
         )
         return made
 
     def matching(self, name: str, pattern: str) -> Flags:
-        """Where a text has something of a regular expression."""
-        made: Flags = self._once(
-            pattern,
-            name,
-            lambda values: pc.fill_null(pc.match_substring_regex(values, pattern), False).to_numpy(
+        """Where a text has something of a regular expression; behind the last row, for null, nothing has."""
+        codes = self.texts(name).codes
+
+        def make(values: pa.Array) -> Flags:
+            rows = np.flatnonzero(codes == np.arange(len(codes)))
+            flags = np.zeros(len(codes) + 1, bool)
+            flags[rows] = pc.match_substring_regex(values.take(pa.array(rows)), pattern).to_numpy(
                 zero_copy_only=False
-            ),
-        )
+            )
+            return flags
+
+        made: Flags = self._once(pattern, name, make)
         return made
 
 
-class Pairs:
-    """Pairs of what is described: the places of the left and of the right one."""
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """A column in one piece; Arrow would copy also what is."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
-    def __init__(self, left: Described, right: Described, left_at: Ints, right_at: Ints):
-        self.ends = (left, left_at), (right, right_at)
+
+class Pairs:
+    """Pairs of what is described, by its rows; what is asked of a column more than once is made once."""
+
+    def __init__(self, described: Described, left: Ints, right: Ints):
+        self.described = described
+        self.ends = left, right
+        self._made: dict[tuple[str, str], Any] = {}
 
     @classmethod
     def of(cls, batch: pa.RecordBatch) -> "Pairs":
-        """A batch of `transforms.match.compared`, where each row has both sides."""
-        at = np.arange(batch.num_rows)
-        left, right = (
-            Described(
-                {
-                    name.removeprefix(side): batch.column(name)
-                    for name in batch.schema.names
-                    if name.startswith(side)
-                }
-            )
-            for side in ("left_", "right_")
-        )
-        return cls(left, right, at, at)
+        """A batch of `transforms.candidates.compared`, where each row has both sides."""
+        names = [name.removeprefix("left_") for name in batch.schema.names if name.startswith("left_")]
+        sides = ([batch.column(f"{side}_{name}") for side in ("left", "right")] for name in names)
+        columns = dict(zip(names, map(pa.concat_arrays, sides), strict=True))
+        left = np.arange(batch.num_rows)
+        return cls(Described(columns), left, batch.num_rows + left)
 
     def __len__(self) -> int:
-        return len(self.ends[0][1])
+        return len(self.ends[0])
 
-    def some(self, which: Flags) -> "Pairs":
+    def some(self, which: Flags | Ints) -> "Pairs":
         """Some of the pairs."""
-        (left, left_at), (right, right_at) = self.ends
-        return Pairs(left, right, left_at[which], right_at[which])
+        left, right = self.ends
+        return Pairs(self.described, left[which], right[which])
 
-    def texts(self, name: str) -> tuple[Side, Side]:
-        """Both sides of a column of texts."""
-        left, right = (Side(described.texts(name), at) for described, at in self.ends)
+    def _once(self, kind: str, name: str, make: Callable[[], Any]) -> Any:
+        if (kind, name) not in self._made:
+            self._made[kind, name] = make()
+        return self._made[kind, name]
+
+    def values(self, name: str) -> tuple[pa.Array, pa.Array]:
+        """Both sides of a column as they are."""
+        left, right = (self.described.columns[name].take(pa.array(at)) for at in self.ends)
         return left, right
+
+    def codes(self, name: str) -> tuple[Codes, Codes]:
+        """Both sides of a column of texts, as numbers: the same for the same text, NONE for null."""
+        made: tuple[Codes, Codes] = self._once(
+            "codes", name, lambda: tuple(taken(self.described.texts(name).codes, at) for at in self.ends)
+        )
+        return made
+
+    def met(self, name: str) -> Met:
+        """The texts of a column that meet."""
+        made: Met = self._once("met", name, lambda: met(self.described.texts(name), *self.codes(name)))
+        return made
 
     def numbers(self, name: str) -> tuple[Floats, Floats]:
         """Both sides as numbers, NaN where null."""
-        left, right = (described.numbers(name)[at] for described, at in self.ends)
-        return left, right
+
+        def make() -> tuple[Floats, ...]:
+            found = [taken(self.described.numbers(name), at) for at in self.ends]
+            return tuple(np.where(side == _MISSING, np.nan, side) for side in found)
+
+        made: tuple[Floats, Floats] = self._once("numbers", name, make)
+        return made
 
     def matching(self, name: str, pattern: str) -> tuple[Flags, Flags]:
         """Which of both sides have something of a regular expression."""
-        left, right = (described.matching(name, pattern)[at] for described, at in self.ends)
+        left, right = (taken(self.described.matching(name, pattern), code) for code in self.codes(name))
         return left, right
 
     def known(self, name: str) -> tuple[Flags, Flags]:
         """Which of both sides have a value."""
-        left, right = (side.texts.known[side.at] for side in self.texts(name))
+        left, right = (code != NONE for code in self.codes(name))
         return left, right
 
     def equal(self, name: str) -> Flags:
         """Where both sides have the same value."""
-        return same(*self.texts(name)) == 1
+        left, right = self.codes(name)
+        return (left == right) & (left != NONE)
 
     def differ(self, name: str) -> Flags:
         """Where both sides have a value and not the same."""
-        return same(*self.texts(name)) == 0
+        left, right = self.codes(name)
+        return (left != right) & (left != NONE) & (right != NONE)
+
+    def same(self, name: str) -> Floats:
+        """1 where both sides have the same value, 0 where they have another; NaN where one is null."""
+        left, right = self.codes(name)
+        return np.where((left == NONE) | (right == NONE), np.nan, left == right)
+
+    def gap(self, name: str) -> Floats:
+        """How far apart two numbers are, NaN where one is null."""
+
+        def make() -> Floats:
+            left, right = self.numbers(name)
+            return np.abs(left - right)
+
+        made: Floats = self._once("gap", name, make)
+        return made
 
     @cached_property
     def titles(self) -> list[Floats]:
         """`likeness_kernel.titles` of the full titles."""
-        return titles(*self.texts("full_title_key"))
+        return titles(self.met("full_title_key"))

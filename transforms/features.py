@@ -6,17 +6,15 @@ import numpy as np
 import pyarrow.compute as pc
 
 from transforms.described import Floats, Pairs
-from transforms.likeness_kernel import Side, alike, common, known, nearest, numbers, same, shared
+from transforms.likeness_kernel import alike, common, nearest, numbers, shared
 
 
 def _title_start(pairs: Pairs) -> Floats:
     """How alike the titles begin; equal, too, where all of the one is the name of a part in the other."""
     _, start, kept = pairs.titles
     asked = np.flatnonzero((start < 0.95) & (kept == 1))
-    (left, right), (left_whole, right_whole) = (
-        [described.columns[name].take(at[asked]) for described, at in pairs.ends]
-        for name in ("title_key", "full_title_key")
-    )
+    some = pairs.some(asked)
+    (left, right), (left_whole, right_whole) = (some.values(name) for name in ("title_key", "full_title_key"))
     part = pc.or_kleene(
         pc.equal(pc.binary_join_element_wise(left, right_whole, ""), left_whole),
         pc.equal(pc.binary_join_element_wise(right, left_whole, ""), right_whole),
@@ -26,15 +24,10 @@ def _title_start(pairs: Pairs) -> Floats:
     return start
 
 
-def _gap(pairs: Pairs, name: str) -> Floats:
-    left, right = pairs.numbers(name)
-    return np.abs(left - right)
-
-
 def _pages_gap(pairs: Pairs) -> Floats:
     """Difference of the page counts as a share of the larger."""
     left, right = pairs.numbers("pages")
-    return np.abs(left - right) / np.maximum(np.maximum(left, right), 1)
+    return pairs.gap("pages") / np.maximum(np.maximum(left, right), 1)
 
 
 def _edition(pairs: Pairs) -> Floats:
@@ -48,32 +41,31 @@ def _team(pairs: Pairs) -> Floats:
 
     People seldom write twice together under one title in a year; editions of a book have its creators in common.
     """
-    left, right = pairs.texts("creators_key")
-    paper = np.isnan(_gap(pairs, "pages")) & ~known(*pairs.texts("publishers_key"))
-    asked = np.flatnonzero(paper & (_gap(pairs, "pub_year") == 0))
+    paper = np.isnan(pairs.gap("pages")) & ~np.logical_and(*pairs.known("publishers_key"))
+    asked = np.flatnonzero(paper & (pairs.gap("pub_year") == 0))
     found = np.full(len(pairs), np.nan)
-    found[asked] = common(Side(left.texts, left.at[asked]), Side(right.texts, right.at[asked]))
+    found[asked] = common(pairs.some(asked).met("creators_key"))
     return found
 
 
 FEATURES: dict[str, Callable[[Pairs], Floats]] = {
-    "calis_id": lambda pairs: same(*pairs.texts("calis_id")),
-    "isbn": lambda pairs: shared(*pairs.texts("isbn")),
-    "lccn": lambda pairs: same(*pairs.texts("lccn")),
-    "oclc": lambda pairs: same(*pairs.texts("oclc")),
-    "issn": lambda pairs: shared(*pairs.texts("issn")),
-    "ubsn": lambda pairs: same(*pairs.texts("ubsn")),
+    "calis_id": lambda pairs: pairs.same("calis_id"),
+    "isbn": lambda pairs: shared(pairs.met("isbn")),
+    "lccn": lambda pairs: pairs.same("lccn"),
+    "oclc": lambda pairs: pairs.same("oclc"),
+    "issn": lambda pairs: shared(pairs.met("issn")),
+    "ubsn": lambda pairs: pairs.same("ubsn"),
     "title": lambda pairs: pairs.titles[0],
     "title_start": _title_start,
     "title_kept": lambda pairs: pairs.titles[2],
-    "title_proper": lambda pairs: alike(*pairs.texts("title_key")),
-    "title_numbers": lambda pairs: numbers(*pairs.texts("full_title_key")),
-    "creator": lambda pairs: nearest(*pairs.texts("creators_key")),
+    "title_proper": lambda pairs: alike(pairs.met("title_key")),
+    "title_numbers": lambda pairs: numbers(pairs.met("full_title_key")),
+    "creator": lambda pairs: nearest(pairs.met("creators_key")),
     "team": _team,
-    "publisher": lambda pairs: nearest(*pairs.texts("publishers_key")),
-    "place": lambda pairs: nearest(*pairs.texts("places_key")),
-    "year_gap": lambda pairs: _gap(pairs, "pub_year"),
-    "coded_gap": lambda pairs: _gap(pairs, "coded_year"),
+    "publisher": lambda pairs: nearest(pairs.met("publishers_key")),
+    "place": lambda pairs: nearest(pairs.met("places_key")),
+    "year_gap": lambda pairs: pairs.gap("pub_year"),
+    "coded_gap": lambda pairs: pairs.gap("coded_year"),
     "pages_gap": _pages_gap,
     "edition": _edition,
 }

@@ -29,8 +29,8 @@ from transforms.judgement import Rulings
 from transforms.known import PAIR, Known, located, taken, whole
 from transforms.known_kernel import NONE
 from transforms.rematch import Done
-from transforms.score import Card, coded, load_card, score_groups
-from transforms.scored import CODED, as_codes
+from transforms.score import Card, load_card, score, score_groups
+from transforms.scored import CODED
 from warehouse import engine
 
 NOT_JUDGED = Rulings()
@@ -50,7 +50,7 @@ def _all_pairs(con: BaseBackend, known: Known, pairs: pa.Table, card: Card) -> p
     """All pairs that met, scored, as `CODED`."""
     if engine.has_workers(con):
         sides = candidates.compared(ibis.memtable(pairs), known.numbered().drop("said"))
-        return engine.mapped(con, sides, partial(coded, card=card), CODED).to_pyarrow()
+        return engine.mapped(con, sides, partial(score, card=card), CODED).to_pyarrow()
     return _scored(con, known, pairs, card)
 
 
@@ -64,7 +64,7 @@ def _scored(con: BaseBackend, known: Known, pairs: pa.Table, card: Card) -> pa.T
         groups = np.flatnonzero(ends)
         described = taken(described, groups)
     described = described.append_column("group", pa.array(groups))
-    return as_codes(score_groups(described, pairs, card, engine.threads(con)))
+    return score_groups(described, pairs, card, engine.threads(con))
 
 
 def _add_pairs(known: Known, scored: pa.Table, asked: bool) -> None:

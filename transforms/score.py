@@ -8,17 +8,17 @@ import csv
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, reduce
+from operator import add, or_
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from transforms import scored
 from transforms.described import Described, Flags, Floats, Ints, Pairs
 from transforms.features import FEATURES, features
-from transforms.likeness_kernel import Side, known, renumbered
+from transforms.likeness_kernel import renumbered
 from transforms.scored import (
     BY_FORCE,
     CODED,
@@ -31,13 +31,17 @@ from transforms.scored import (
     REASONS,
     REFUSED,
     REVIEW,
-    SCORED,
 )  # fmt: skip
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "schemas" / "match_weights.csv"
 IDENTIFIERS = ("calis_id", "isbn", "lccn", "oclc", "issn", "ubsn")
+TEXTS = (  # columns of texts that evidence and vetoes ask for
+    *IDENTIFIERS, "title_key", "full_title_key", "volume_key", "edition_key", "creators_key", "publishers_key",
+    "places_key", "country", "lang", "orig_lang", "carrier", "kind",
+)  # fmt: skip
 UNLIKE = 0.5  # titles less alike than this contradict a shared ISBN
 BATCH = 65_536  # pairs scored at once
+_AT_ONCE = 1024  # pairs weighed at once, whose levels stay in the nearest cache
 WORDS_KEPT = 0.95  # of the shorter title; where it is less, a word is another
 OTHER_NAME = 0.4  # publishers and places less alike than this are different ones
 EARLY = 1800  # books printed before this differ by copy and state; a title is no evidence there
@@ -110,8 +114,7 @@ def load_card(path: Path = WEIGHTS) -> Card:
 
 
 def _same_identifier(found: dict[str, Floats]) -> Flags:
-    shared: Flags = np.logical_or.reduce([found[name] == 1 for name in IDENTIFIERS])
-    return shared
+    return reduce(or_, (found[name] == 1 for name in IDENTIFIERS))
 
 
 def _volumes_differ(pairs: Pairs, same_text: Flags) -> Flags:
@@ -125,7 +128,7 @@ def _copied(pairs: Pairs, found: dict[str, Floats]) -> Flags:
     """Where early books agree in their pages or, if these aren't counted, in year, publisher and place."""
     imprint = np.isnan(found["pages_gap"]) & (found["year_gap"] == 0) & (found["place"] >= 0.8)
     asked = np.flatnonzero(imprint & (found["publisher"] < 0.6))
-    sides = (described.columns["publishers_key"].take(at[asked]).to_pylist() for described, at in pairs.ends)
+    sides = (side.to_pylist() for side in pairs.some(asked).values("publishers_key"))
     # one copies `printed for J. Balfour, and T. Cadell, London`, the other takes the first name
     imprint[asked] = [
         any(one in other or other in one for one in left.split("|") for other in right.split("|"))
@@ -138,8 +141,7 @@ def _other_number(pairs: Pairs, found: dict[str, Floats]) -> Flags:
     """Where titles are the same but for a number, and it is another one, not the same misprinted."""
     flags = np.zeros(len(pairs), bool)
     asked = np.flatnonzero(found["title_numbers"] == 0)
-    left, right = pairs.texts("full_title_key")
-    flags[asked] = renumbered(Side(left.texts, left.at[asked]), Side(right.texts, right.at[asked])) == 1
+    flags[asked] = renumbered(pairs.some(asked).met("full_title_key")) == 1
     return flags
 
 
@@ -156,13 +158,13 @@ def _co_edition(pairs: Pairs, found: dict[str, Floats]) -> Flags:
 def _of_other_year(pairs: Pairs, found: dict[str, Floats]) -> Flags:
     """Where years are two or more apart, and nothing else could tell an impression from a reissue."""
     gap = np.fmin(found["year_gap"], found["coded_gap"])
-    unknown = np.isnan(found["pages_gap"]) & ~known(*pairs.texts("publishers_key"))
+    unknown = np.isnan(found["pages_gap"]) & ~np.logical_and(*pairs.known("publishers_key"))
     return (gap >= 2) & unknown & ~_same_identifier(found)
 
 
 def _of_one_source(pairs: Pairs) -> Flags:
     """Where both are of one source, and not the same book twice; groups, which are of many, are not asked here."""
-    if "source_id" not in pairs.ends[0][0].columns:
+    if "source_id" not in pairs.described.columns:
         return np.zeros(len(pairs), bool)
     return pairs.equal("source_id") & ~pairs.equal("identity")
 
@@ -181,7 +183,8 @@ def vetoes(pairs: Pairs, found: dict[str, Floats]) -> dict[str, Flags]:
     same_identifier = _same_identifier(found)
     year = np.fmin(found["year_gap"], found["coded_gap"])
     evidence = [year, *(found[name] for name in ("creator", "publisher", "place", "pages_gap"))]
-    thin = ~same_identifier & (np.sum(~np.isnan(evidence), axis=0) < 2)
+    missing = reduce(add, (np.isnan(values).view(np.int8) for values in evidence))
+    thin = ~same_identifier & (missing > len(evidence) - 2)
     return {
         "volume": volume,
         "edition": (found["edition"] == 2) | (found["edition"] == 1) & ~same_printing,
@@ -202,37 +205,37 @@ def vetoes(pairs: Pairs, found: dict[str, Floats]) -> dict[str, Flags]:
 
 
 @njit(cache=True, nogil=True)
-def _weigh_all(found, bounds, weights, missing, weight, level):  # type: ignore[no-untyped-def]
-    """One kind of evidence: the weight of each pair's level, and the level, -1 where it is missing."""
+def _levels(found, bounds, level):  # type: ignore[no-untyped-def]
+    """The place of each value's level, behind the last for NaN."""
+    level[:] = 0
+    for bound in bounds[1:]:
+        for k in range(len(found)):
+            level[k] += found[k] >= bound
     for k in range(len(found)):
-        if np.isnan(found[k]):
-            weight[k], level[k] = missing, -1
-            continue
-        at = 0
-        while at + 1 < len(bounds) and found[k] >= bounds[at + 1]:
-            at += 1
-        weight[k], level[k] = weights[at], at
+        level[k] = len(bounds) if np.isnan(found[k]) else level[k]
 
 
 @njit(cache=True, nogil=True)
-def _add_up(weight, level, first, levels, lead, total, best, rule):  # type: ignore[no-untyped-def]
+def _add_up(found, bounds, weights, first, lead, total, best, rule):  # type: ignore[no-untyped-def]
     """One kind of evidence more: the sum of each pair, and the weightiest evidence with its rule.
 
     Args:
-        first, levels: the place of the evidence's first level in `Card.rules`, and how many it has.
+        weights: of the levels, and of what is missing.
+        first: the place of the evidence's first level in `Card.rules`.
         lead: what it is ahead of others, where it speaks for a match.
     """
-    for k in range(len(weight)):
-        total[k] += weight[k]
-        ahead = weight[k] + lead if weight[k] > 0 else weight[k]
-        if ahead > best[k]:
-            best[k], rule[k] = ahead, first + (level[k] if level[k] >= 0 else levels)
-
-
-def _weighed(values: Floats, evidence: Evidence) -> tuple[Floats, Ints]:
-    weight, level = np.empty(len(values)), np.empty(len(values), np.int64)
-    _weigh_all(values, evidence.bounds, evidence.weights, evidence.missing, weight, level)
-    return weight, level
+    level = np.empty(_AT_ONCE, np.int64)
+    for start in range(0, len(found), _AT_ONCE):
+        end = min(start + _AT_ONCE, len(found))
+        _levels(found[start:end], bounds, level[: end - start])
+        for k in range(start, end):
+            at = level[k - start]
+            weight = weights[at]
+            ahead = weight + lead if weight > 0 else weight
+            better = ahead > best[k]
+            total[k] += weight
+            best[k] = ahead if better else best[k]
+            rule[k] = first + at if better else rule[k]
 
 
 def contributions(found: dict[str, Floats], card: Card) -> tuple[Floats, Ints]:
@@ -240,8 +243,13 @@ def contributions(found: dict[str, Floats], card: Card) -> tuple[Floats, Ints]:
 
     A level is its place in `Evidence.levels`, or -1 where there was nothing to compare.
     """
-    weights, levels = zip(*(_weighed(found[name], one) for name, one in card.evidence.items()), strict=True)
-    return np.stack(weights), np.stack(levels)
+    count = len(next(iter(found.values())))
+    weights, levels = np.empty((len(card.evidence), count)), np.empty((len(card.evidence), count), np.int64)
+    for (name, one), weight, level in zip(card.evidence.items(), weights, levels, strict=True):
+        _levels(found[name], one.bounds, level)
+        weight[:] = np.append(one.weights, one.missing)[level]
+        level[level == len(one.levels)] = -1
+    return weights, levels
 
 
 def _summed(found: dict[str, Floats], card: Card) -> tuple[Floats, Ints]:
@@ -251,10 +259,10 @@ def _summed(found: dict[str, Floats], card: Card) -> tuple[Floats, Ints]:
     """
     count, first = len(next(iter(found.values()))), 0
     total, best, rule = np.zeros(count), np.full(count, -np.inf), np.empty(count, np.int64)
-    for name, evidence in card.evidence.items():
+    for name, one in card.evidence.items():
         lead = 100.0 if name in IDENTIFIERS else 0.0
-        _add_up(*_weighed(found[name], evidence), first, len(evidence.levels), lead, total, best, rule)
-        first += len(evidence.levels) + 1
+        _add_up(found[name], one.bounds, np.append(one.weights, one.missing), first, lead, total, best, rule)
+        first += len(one.levels) + 1
     return total, rule
 
 
@@ -290,7 +298,7 @@ def decisions(pairs: Pairs, card: Card) -> tuple[Floats, Ints, Ints]:
 
 
 def score(batches: Iterable[pa.RecordBatch], card: Card | None = None) -> Iterator[pa.RecordBatch]:
-    """Score batches of pairs one after another; no state between them, so any engine may call it.
+    """Score batches of pairs one after another, as `CODED`; no state between them, so any engine may call it.
 
     Args:
         batches: `transforms.candidates.compared`, each row a pair.
@@ -299,10 +307,8 @@ def score(batches: Iterable[pa.RecordBatch], card: Card | None = None) -> Iterat
     card = card or load_card()
     for batch in batches:
         if batch.num_rows:
-            ends = batch.column("left_group"), batch.column("right_group")
-            yield pa.record_batch(
-                scored.columns(*ends, decisions(Pairs.of(batch), card), card.rules), schema=SCORED
-            )
+            ends = (batch.column(f"{side}_group") for side in ("left", "right"))
+            yield pa.record_batch([*ends, *decisions(Pairs.of(batch), card)], schema=CODED)
 
 
 def places(groups: Ints, asked: Ints) -> Ints:
@@ -328,18 +334,10 @@ def score_groups(groups: pa.Table, pairs: pa.Table, card: Card, threads: int = 1
 
     def some(start: int) -> None:
         part = slice(start, start + BATCH)
-        score[part], rule[part], decision[part] = decisions(
-            Pairs(described, described, left[part], right[part]), card
-        )
+        found = decisions(Pairs(described, left[part], right[part]), card)
+        score[part], rule[part], decision[part] = found
 
     with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(described.texts, TEXTS))
         list(pool.map(some, range(0, len(left), BATCH)))
-    columns = scored.columns(pairs["left"], pairs["right"], (score, rule, decision), card.rules)
-    return pa.Table.from_arrays(columns, schema=SCORED)
-
-
-def coded(batches: Iterable[pa.RecordBatch], card: Card) -> Iterator[pa.RecordBatch]:
-    """`score` with rules and decisions as numbers: places in `Card.rules` and `DECISIONS`."""
-    for batch in score(batches, card):
-        columns = [one.indices if pa.types.is_dictionary(one.type) else one for one in batch.columns]
-        yield pa.record_batch(columns, schema=CODED)
+    return pa.table([pairs["left"], pairs["right"], score, rule, decision], schema=CODED)

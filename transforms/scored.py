@@ -29,8 +29,16 @@ SCORED = pa.schema(
         pa.field("decision", pa.dictionary(pa.int8(), pa.string()), nullable=False),
     ]
 )
-CODES = [pa.field("rule", pa.int16(), nullable=False), pa.field("decision", pa.int8(), nullable=False)]
-CODED = pa.schema([*(SCORED.field(name) for name in ("left", "right", "score")), *CODES])
+# The same to be kept: rules and decisions as places in `Card.rules` and `DECISIONS`.
+CODED = pa.schema(
+    [
+        pa.field("left", pa.int32(), nullable=False),
+        pa.field("right", pa.int32(), nullable=False),
+        pa.field("score", pa.float64(), nullable=False),
+        pa.field("rule", pa.int16(), nullable=False),
+        pa.field("decision", pa.int8(), nullable=False),
+    ]
+)
 
 
 def columns(
@@ -43,14 +51,8 @@ def columns(
     return [left, right, pa.array(score), ruled_by, decisions]
 
 
-def as_codes(scored: pa.Table) -> pa.Table:
-    """Scored pairs with rule and decision as numbers, to keep."""
-    codes = {name: scored[name].combine_chunks().indices for name in ("rule", "decision")}
-    return pa.table({name: codes.get(name, scored[name]) for name in scored.column_names})
-
-
 def from_codes(kept: pa.Table, rules: list[str]) -> pa.Table:
-    """Scored pairs of what `as_codes` made."""
+    """Scored pairs of `CODED`."""
     decided = [kept[name].to_numpy() for name in ("score", "rule", "decision")]
     return pa.Table.from_arrays(columns(kept["left"], kept["right"], decided, rules), schema=SCORED)
 

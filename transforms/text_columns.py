@@ -28,10 +28,11 @@ def parts(values: pa.Array) -> tuple[Bytes, Offsets]:
     """The bytes and the n + 1 offsets of a string array; a null is an empty value."""
     if values.null_count:  # a null may have bytes
         values = pc.fill_null(values, "")
-    return _buffers(values)
+    return buffers(values)
 
 
-def _buffers(values: pa.Array) -> tuple[Bytes, Offsets]:
+def buffers(values: pa.Array) -> tuple[Bytes, Offsets]:
+    """The same as they lie there; a null may have bytes."""
     if len(values) == 0:
         return np.zeros(1, np.uint8), np.zeros(1, np.int32)
     _, offsets, data = values.buffers()
@@ -92,7 +93,7 @@ def from_spans(data: Bytes, starts: Offsets, ends: Offsets) -> pa.Array:
 
 def spans_of(values: pa.Array) -> Spans:
     """The spans of a string array."""
-    data, offsets = _buffers(values)
+    data, offsets = buffers(values)
     starts, ends = offsets[:-1].copy(), offsets[1:].copy()
     if values.null_count:
         ends[~values.is_valid().to_numpy(zero_copy_only=False)] = -1

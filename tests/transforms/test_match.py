@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from transforms import candidates, collapse, components, match
-from transforms.score import WEIGHTS, load_card, score
-from transforms.scored import SCORED
+from transforms.score import WEIGHTS, load_card, score, score_groups
+from transforms.scored import CODED
 from warehouse import engine
 
 from .staged_records import ANALYSIS, HAMLET, bibs
@@ -325,10 +325,40 @@ def test_score_does_not_depend_on_how_pairs_are_cut_into_batches() -> None:
     other = groups.view()
     every = groups.join(other, groups.group < other.group).select(left=groups.group, right=other.group)
     table = candidates.compared(every, groups).order_by("left_group", "right_group").to_pyarrow()
-    whole = pa.Table.from_batches(score(table.to_batches()), schema=SCORED)
-    pieces = pa.Table.from_batches(score(table.to_batches(max_chunksize=5)), schema=SCORED)
+    whole = pa.Table.from_batches(score(table.to_batches()), schema=CODED)
+    pieces = pa.Table.from_batches(score(table.to_batches(max_chunksize=5)), schema=CODED)
     assert len(whole) == 66
     assert whole.combine_chunks().equals(pieces.combine_chunks())
+
+
+@pytest.mark.parametrize(("step", "threads"), [(1, 1), (3, 2)])
+def test_groups_in_memory_are_scored_as_pairs_side_by_side(step: int, threads: int, monkeypatch) -> None:
+    """Whether groups are numbered from 0 or with gaps, and several batches are made of the pairs."""
+    monkeypatch.setattr("transforms.score.BATCH", 50)
+    con = ibis.duckdb.from_connection(engine.connect())
+    records = [
+        one | change
+        for one in (HAMLET, ANALYSIS, HAMLET | {"edition": "2nd ed."}, ANALYSIS | {"volume_title": "第2卷"})
+        for change in (
+            {},
+            {"isbn": [], "creators": []},
+            {"title": "Hamlet, prince of Denmark", "subtitle": "1603", "pub_year": 1604},
+            {"title": "数学分析习题", "extent": None, "publisher": "Penguin", "pub_place": None},
+            {"kind": "serial", "lang": "ger", "carrier": "electronic", "pub_year": 1750},
+        )
+    ]
+    bib = candidates.prepare(con.create_table("bib", ibis.memtable(bibs("a", records))))
+    numbered = candidates.numbered(bib)
+    named = numbered.select("identity", *candidates.COMPARED, group=numbered.row * step, said=numbered.row)
+    groups = con.create_table("groups", named)
+    other = groups.view()
+    every = groups.join(other, groups.group < other.group).select(left=groups.group, right=other.group)
+    table = candidates.compared(every, groups).order_by("left_group", "right_group").to_pyarrow()
+    side_by_side = pa.Table.from_batches(score(table.to_batches()), schema=CODED)
+    pairs = every.order_by("left", "right").to_pyarrow()
+    found = score_groups(groups.order_by("group").to_pyarrow(), pairs, load_card(), threads)
+    assert found.combine_chunks().equals(side_by_side.combine_chunks())
+    assert len(set(found["rule"].to_pylist())) > 8 and len(set(found["decision"].to_pylist())) == 3
 
 
 def test_a_bad_card_names_its_line(tmp_path: Path) -> None:
