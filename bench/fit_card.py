@@ -81,7 +81,8 @@ def distinct(records: list[Path]) -> pa.RecordBatch:
     con = ibis.duckdb.from_connection(engine.connect())
     records = ibis.memtable(table.rename_columns({"row": "group"}))
     groups = con.create_table("record", records.mutate(said=records.group))
-    met, _ = meeting.pairs(con, meeting.placed(con, groups), groups)
+    described = con.to_pyarrow(groups.order_by("group").drop("group"))
+    met, _ = meeting.pairs(con, meeting.placed(con, groups), described)
     return side_by_side(table, np.stack([met["left"].to_numpy(), met["right"].to_numpy()], axis=1))
 
 

@@ -178,13 +178,13 @@ def run_splink(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
     import splink.comparison_library as cl
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
-    from transforms import candidates
+    from transforms import candidates, contents
 
     clock = Clock()
     start, cpu = clock.wall, clock.cpu
     backend = _connection(folder, memory_limit, threads)
     records = candidates.prepare(backend.read_parquet(folder / "bib.parquet"))
-    members = backend.create_table("members", candidates.collapse(records))
+    members = backend.create_table("members", contents.said(backend, records))
     leaders = members.semi_join(candidates.firsts(members), "row").mutate(group=members.said)
     groups = backend.create_table("groups", candidates.groups(records, leaders))
     clock.done("collapse")

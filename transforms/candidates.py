@@ -41,6 +41,7 @@ VOLUMES = r"(^|[^\p{L}])v(ol)?s?([^\p{L}]|$)|册|冊"  # in an extent that count
 LISTS = ("isbn", "issn", "creators_key", "publishers_key", "places_key")
 POSITION = (*RECORD, "batch_id", "record_no")
 SHARED, ONE_OF_SOURCE, ALONE = 0, 1, 2  # which records may be in one group with another
+TITLE_START = 12  # characters of a title by which blocks are made
 
 
 @ibis.udf.scalar.builtin
@@ -94,38 +95,11 @@ def numbered(records: Table) -> Table:
     return records.mutate(row=ibis.row_number().over(order_by=[records.source_id, records.record_id]))
 
 
-def digested(records: Table) -> Table:
-    """Add content, sharing and title: digests of all that is compared and of how the title begins.
-
-    `sharing` tells whether equal records are one group.  Those that say too little to be equal to another (no
-    identifier, and not both creator and year) stay alone; of those of one source without an identifier only the
-    first shares a group.
-
-    Args:
-        records: `prepare`.
-    """
-    identified = ibis.or_(*(records[name].notnull() for name in IDENTIFIERS))
-    telling = records.title_key.notnull() & (
-        identified | (records.creator_key.notnull() & records.pub_year.notnull())
-    )
-    values = [records[name].cast("string").fill_null("\x1e") for name in COMPARED]
-    return records.mutate(
-        content=digest(ibis.literal("\x1f").join(values)),
-        sharing=ibis.cases((~telling, ALONE), (identified, SHARED), else_=ONE_OF_SOURCE),
-        title=bucket(records.full_title_key.substr(0, 12).fill_null("")),
-    )
-
-
-def digests(records: Table) -> Table:
-    """(POSITION, content, sharing, title) of `digested`."""
-    return digested(records).select(*POSITION, "content", "sharing", "title")
-
-
 def said(digested: Table) -> Table:
     """Add `said`: records that have it in common are one group.
 
     Args:
-        digested: `digests`, `numbered` and computed.
+        digested: `transforms.contents.TOLD`, `numbered` and computed.
     """
     alike = digested.sharing == ONE_OF_SOURCE
     one, others = digested.filter(alike), digested.filter(~alike)
@@ -133,11 +107,6 @@ def said(digested: Table) -> Table:
     one = one.mutate(said=ibis.cases((first, one.content), else_=alone(one)))
     others = others.mutate(said=ibis.cases((others.sharing == SHARED, others.content), else_=alone(others)))
     return ibis.union(one, others)
-
-
-def collapse(records: Table) -> Table:
-    """`said` of a few records, from `prepare`, in one expression."""
-    return said(numbered(digests(records)))
 
 
 def alone(records: Table) -> IntegerValue:
@@ -176,10 +145,10 @@ def _text(*parts: StringValue) -> StringValue:
 
 def blocks(groups: Table) -> Table:
     """(rule, key, group): the places where groups meet to be compared."""
-    start = groups.full_title_key.substr(0, 12)
+    start = groups.full_title_key.substr(0, TITLE_START)
     title = groups.full_title_key
-    end = title.substr(ibis.greatest(title.length() - 12, 0), 12)
-    short = groups.title_key.substr(0, 12).nullif(start)
+    end = title.substr(ibis.greatest(title.length() - TITLE_START, 0), TITLE_START)
+    short = groups.title_key.substr(0, TITLE_START).nullif(start)
     creator, surname = groups.creator_key.substr(0, 12), groups.creator_key.substr(0, 6)
     pages, year, coded = (groups[name].cast("string") for name in ("pages", "pub_year", "coded_year"))
     single = [

@@ -6,8 +6,8 @@ in order already: there the same expressions are read once, and what is compared
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import ibis
@@ -16,10 +16,10 @@ import pyarrow as pa
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
-from transforms import candidates, judging, known_kernel, lookup_kernel
+from transforms import candidates, contents, judging, known_kernel, lookup_kernel
 from transforms.candidates import COMPARED, POSITION, SHARED
 from transforms.judgement import RECORD, Rulings
-from transforms.known import coded, codes, named, names, straight, whole
+from transforms.known import Columns, coded, codes, named, names, straight, whole
 from transforms.known_kernel import Ints
 from warehouse import engine
 
@@ -28,7 +28,7 @@ PART = 500_000  # records asked for at once: DuckDB's threads work side by side 
 PLACE = ("source_id", "batch_id", "record_no")
 NAME = pa.dictionary(pa.int32(), pa.string())
 PLACES = pa.schema([*((name, NAME) for name in PLACE[:2]), (PLACE[2], pa.int32()), ("sharing", pa.int8())])
-DESCRIBED = ("title", "identity", *COMPARED)
+DESCRIBED = ("identity", *COMPARED)
 WIDE = 1 << 31  # bytes from which texts need long offsets
 
 
@@ -36,21 +36,24 @@ class Collapsed(NamedTuple):
     """Records in groups, and what these say."""
 
     member: pa.Table  # POSITION, content, sharing, said, group; in order, sources and batches as dictionaries
-    described: pa.Table  # of each group: said, identity, COMPARED
+    described: Columns  # of each group: said, identity, COMPARED; each made when asked for
 
 
-def collapsed(con: BaseBackend, bib: Table, present: pa.Table | None, rulings: Rulings) -> Collapsed:
+def collapsed(
+    con: BaseBackend, bib: Table, present: pa.Table | None, rulings: Rulings, folder: Path | None
+) -> Collapsed:
     """All records of `bib` in groups, which are numbered by title and first record.
 
     Args:
         present: POSITION of the records, if it is at hand.
+        folder: where there is room for what need not be in memory.
     """
     if engine.has_workers(con):
         return _by_engine(con, candidates.prepare(bib), rulings)
     there = None if present is None else coded(present)
     if there is not None and not straight(there):
         there = None
-    read = _Read().all(con, bib, [] if there is None else _cuts(there))
+    read = _read(con, bib, [] if there is None else _cuts(there), folder)
     order = None if there is None else _matched(read, there)
     if there is None or order is None:
         there = coded(con.to_pyarrow(bib.select(*POSITION).order_by(*RECORD)))
@@ -60,7 +63,7 @@ def collapsed(con: BaseBackend, bib: Table, present: pa.Table | None, rulings: R
 
 
 def _by_engine(con: BaseBackend, records: Table, rulings: Rulings) -> Collapsed:
-    digested = engine.kept(con, "digested", candidates.numbered(candidates.digests(records)))
+    digested = engine.kept(con, "digested", candidates.numbered(contents.of(con, records)))
     told = engine.kept(con, "said", candidates.said(digested))
     said = judging.apply(told, rulings)
     firsts = candidates.firsts(said)
@@ -71,53 +74,51 @@ def _by_engine(con: BaseBackend, records: Table, rulings: Rulings) -> Collapsed:
     numbered = said.join(firsts.select("said", "group"), "said")
     member = engine.kept(con, "member", numbered.select(*POSITION, "content", "sharing", "said", "group"))
     found = coded(engine.taken_out(con, member, RECORD))
-    return Collapsed(found, engine.taken_out(con, described, ["group"]).drop("group"))
+    said_by = engine.taken_out(con, described, ["group"]).drop("group")
+    return Collapsed(found, zip(said_by.column_names, said_by.columns, strict=True))
 
 
-@dataclass
-class _Read:
-    """What was read of records, in the order in which they came.
+class _Read(NamedTuple):
+    """What was read of records, in the order in which they came."""
+
+    place: pa.Table  # PLACES
+    content: Ints  # of each record, as a number
+    seen: Ints  # the contents by number
+    title: Ints  # of each content: `contents.title`
+    described: pa.Table  # of each content: DESCRIBED
+
+
+def _read(con: BaseBackend, bib: Table, cuts: list[str], folder: Path | None) -> _Read:
+    """Read all records, in parts that begin with some sources; what contents say goes to the folder meanwhile.
 
     All of it is copied out of what the engine gives, whose columns live as long as any of them.
     """
-
-    places: list[pa.RecordBatch] = field(default_factory=list)  # PLACES
-    content: list[Ints] = field(default_factory=list)  # of each record, as a number
-    seen: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # the contents by number
-    described: dict[str, list[pa.Array]] = field(default_factory=dict)  # of each content: DESCRIBED
-
-    def all(self, con: BaseBackend, bib: Table, cuts: list[str]) -> "_Read":
-        """Read `candidates.digested` of all records, in parts that begin with some sources."""
-        wanted = candidates.digested(candidates.prepare(bib)).select(*PLACE, "sharing", "content", *DESCRIBED)
-        schema = wanted.schema().to_pyarrow()
-        self.described = {name: [pa.array([], schema.field(name).type)] for name in DESCRIBED}
-        slots, count = np.zeros(0, np.int32), 0
+    wanted = candidates.prepare(bib).select(*PLACE, *DESCRIBED)
+    schema = pa.schema([wanted.schema().to_pyarrow().field(name) for name in DESCRIBED])
+    file = folder / "contents.arrow" if folder else None
+    sink = pa.OSFile(str(file), "wb") if file else pa.BufferOutputStream()
+    slots, seen, count = np.zeros(0, np.int32), np.zeros(0, np.int64), 0
+    places, numbers, titles = [], [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
+    with pa.ipc.new_file(sink, schema) as writer:
         for batch in _ahead(_batches(con, wanted, cuts)):
             if 2 * (count + len(batch)) > len(slots):
                 size = 1 << int(4 * (count + len(batch))).bit_length()
-                self.seen, slots = lookup_kernel.more_room(self.seen, count, size)
-            numbers, fresh = lookup_kernel.number(batch["content"].to_numpy(), slots, self.seen, count)
+                seen, slots = lookup_kernel.more_room(seen, count, size)
+            found, fresh = lookup_kernel.number(contents.content(batch), slots, seen, count)
             count += len(fresh)
-            self.content.append(numbers)
-            self.places.append(_place(batch))
-            for name in DESCRIBED:
-                self.described[name].append(batch[name].take(pa.array(fresh)))
-        self.seen = self.seen[:count].copy()
-        return self
-
-    @property
-    def place(self) -> pa.Table:
-        """PLACES of all records."""
-        return pa.Table.from_batches(self.places, PLACES)
-
-    def take(self, name: str, contents: pa.Array) -> pa.Array:
-        """A column of some contents; given up here, so that few are there twice."""
-        parts = self.described.pop(name)
-        if sum(part.nbytes for part in parts) >= WIDE:
-            parts = [part.cast(pa.large_string()) for part in parts]
-        column = pa.concat_arrays(parts)
-        del parts
-        return column.take(contents)
+            numbers.append(found)
+            places.append(_place(batch))
+            new = batch.select(DESCRIBED).take(pa.array(fresh))
+            titles.append(contents.title(new["full_title_key"]))
+            writer.write_batch(new)
+    if file:
+        sink.close()
+        described = pa.ipc.open_file(pa.memory_map(str(file))).read_all()
+        file.unlink()
+    else:
+        described = pa.ipc.open_file(sink.getvalue()).read_all()
+    place = pa.Table.from_batches(places, PLACES).unify_dictionaries()
+    return _Read(place, np.concatenate(numbers), seen[:count].copy(), np.concatenate(titles), described)
 
 
 def _cuts(present: pa.Table) -> list[str]:
@@ -148,14 +149,14 @@ def _ahead(items: Iterator[T]) -> Iterator[T]:
 
 
 def _place(batch: pa.RecordBatch) -> pa.RecordBatch:
-    texts = [batch[name].dictionary_encode() for name in PLACES.names[:2]]
-    numbers = [pa.array(batch[name].to_numpy().copy()) for name in PLACES.names[2:]]
+    texts = [batch[name].dictionary_encode() for name in PLACE[:2]]
+    numbers = [pa.array(batch[PLACE[2]].to_numpy().copy()), pa.array(contents.sharing(batch))]
     return pa.record_batch([*texts, *numbers], PLACES)
 
 
 def _matched(read: _Read, present: pa.Table) -> Ints | None:
     """The record that was read of each that is present; None if these are not the same."""
-    sides = read.place.unify_dictionaries(), present
+    sides = read.place, present
     if len(sides[0]) != len(sides[1]):
         return None
     sources, batches = (names(*(side[name] for side in sides)) for name in ("source_id", "batch_id"))
@@ -175,7 +176,7 @@ def _matched(read: _Read, present: pa.Table) -> Ints | None:
 
 
 def _grouped(con: BaseBackend, read: _Read, present: pa.Table, order: Ints, rulings: Rulings) -> Collapsed:
-    content = np.concatenate([np.zeros(0, np.int32), *read.content])[order]
+    content = read.content[order]
     sharing = whole(read.place["sharing"])[order]
     columns = {"content": read.seen[content], "sharing": sharing}
     member = present.select(POSITION)
@@ -189,18 +190,25 @@ def _grouped(con: BaseBackend, read: _Read, present: pa.Table, order: Ints, ruli
     content[own] = len(read.seen) + np.arange(len(own))
     rows = np.arange(len(content), dtype=np.int32)
     _, nth, by_first = known_kernel.numbers(rows, content, np.ones(len(of_code), bool))
-    title = pa.concat_arrays(read.described.pop("title")).to_numpy()
     # those of one title stand together, so that the two of a pair are close to each other in memory
-    _, by_title = lookup_kernel.by_key(title[of_code[by_first]], np.arange(len(by_first), dtype=np.int32))
+    _, by_title = lookup_kernel.by_key(read.title[of_code[by_first]], np.arange(len(by_first), dtype=np.int32))
     number = np.empty(len(by_title), np.int32)
     number[by_title] = np.arange(len(by_title))
     groups = by_first[by_title]
-    contents = pa.array(of_code[groups])
-    with ThreadPoolExecutor(engine.threads(con)) as pool:
-        taken = pool.map(lambda name: read.take(name, contents), DESCRIBED[1:])
-        described = pa.table([pa.array(said_of_code[groups]), *taken], ["said", *DESCRIBED[1:]])
+    described = _ahead(_described(read, of_code[groups], said_of_code[groups]))
     member = member.append_column("said", pa.array(said)).append_column("group", pa.array(number[nth]))
     return Collapsed(member, described)
+
+
+def _described(read: _Read, content: Ints, said: Ints) -> Iterator[tuple[str, pa.Array]]:
+    """said and DESCRIBED of groups, of each of which a content is given; each column is made when asked for."""
+    yield "said", pa.array(said)
+    at = pa.array(content)
+    for name in DESCRIBED:
+        column = read.described[name]
+        if pa.types.is_string(column.type) and column.nbytes >= WIDE:
+            column = column.cast(pa.large_string())
+        yield name, column.combine_chunks().take(at)
 
 
 def _said(con: BaseBackend, member: pa.Table, rulings: Rulings) -> Ints:

@@ -15,7 +15,7 @@ from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 from ibis.util import gen_name
 
-from transforms import candidates, judgement, judging, review
+from transforms import candidates, contents, judgement, judging, review
 from transforms.evidence import veto_text
 from transforms.judgement import IN_FORCE, MUST_JOIN, MUST_NOT_JOIN, RECORD, Judgement, Record, Rulings
 from transforms.judgement_csv import present
@@ -123,9 +123,8 @@ def groups(
     named = judgement.listed({*records, *rulings.records})
     titles = candidates.prepare(bib).semi_join(named, RECORD).select("title_key")
     alike = bib.filter(bib.title_key.isin(titles.title_key) | bib.title_key.isnull())
-    collapsed = backend.create_table(
-        gen_name("collapsed"), candidates.collapse(candidates.prepare(alike)), temp=True
-    )
+    said = contents.said(backend, candidates.prepare(alike))
+    collapsed = backend.create_table(gen_name("collapsed"), said, temp=True)
     members = judging.apply(collapsed, rulings)
     own = members.semi_join(judgement.listed(records), RECORD).select("source_id", "record_id", "said")
     leaders = members.semi_join(candidates.firsts(members), ["said", "row"])
@@ -170,7 +169,7 @@ def _met(backend: BaseBackend, bib: Table, left: Record, right: Record) -> Found
     """The blocks of both records, and the size of those that they share."""
     of = blocks(backend, bib, (left, right))
     shared = sorted(of[left] & of[right])
-    sizes = _sizes(bib, shared) if shared else {}
+    sizes = _sizes(backend, bib, shared) if shared else {}
     return {
         "left": [{"rule": rule, "key": key} for rule, key in sorted(of[left])],
         "right": [{"rule": rule, "key": key} for rule, key in sorted(of[right])],
@@ -182,14 +181,14 @@ def _met(backend: BaseBackend, bib: Table, left: Record, right: Record) -> Found
     }
 
 
-def _sizes(bib: Table, shared: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
+def _sizes(backend: BaseBackend, bib: Table, shared: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
     """How many groups are in each of some blocks."""
     records = candidates.numbered(candidates.prepare(bib))
     wanted = ibis.memtable({"rule": [rule for rule, _ in shared], "key": [key for _, key in shared]})
     members = candidates.blocks(records.mutate(group=records.row)).semi_join(wanted, ["rule", "key"])
     # groups lie within a block as a whole, since equal records have equal keys
     there = records.semi_join(members.select(row=members.group), "row")
-    said = candidates.collapse(there).join(there.select(*RECORD, at="row"), RECORD)
+    said = contents.said(backend, there).join(there.select(*RECORD, at="row"), RECORD)
     counted = members.join(said.select(group="at", of="said"), "group")
     rows = counted.group_by("rule", "key").agg(groups=counted.of.nunique()).to_pyarrow().to_pylist()
     return {(row["rule"], row["key"]): row["groups"] for row in rows}

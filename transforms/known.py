@@ -7,8 +7,9 @@ the rows before are linked into its folder.
 """
 
 import os
+import shutil
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +38,7 @@ PAIR = pa.schema(
         ("asked", pa.bool_()),
     ]
 )
+Columns = Iterable[tuple[str, pa.Array | pa.ChunkedArray]]  # with their names
 AT_ONCE = 1 << 17  # groups in one batch
 MOST_ADDED = 10_000  # rows of a table that may be added to few
 SHARE_ADDED = 0.1  # of the rows of a table; where more were added or left, everything is better matched anew
@@ -68,25 +70,30 @@ class Known:
     rows: dict[str, int] = field(default_factory=dict)  # how many they have
     base: dict[str, int] = field(default_factory=dict)  # rows of the tables when all was matched anew
 
-    def put_down(self, folder: Path, names: Sequence[str] = ADDED) -> None:
-        """Write tables into a folder, from which they are read from then on; what is in files is linked there."""
-        folder.mkdir(exist_ok=True)
-        for name in names:
-            table, files, rows = getattr(self, name), self.files.get(name, []), self.rows.get(name, 0)
-            for file in files:
-                if file.parent != folder:
-                    os.link(file, folder / file.name)
-            if len(table) > rows or not files:
-                files = [*files, folder / f"{name}-{len(files):04}.arrow"]
-                _write(table.slice(rows), files[-1])
-            self.files[name] = [folder / file.name for file in files]
-            self.rows[name] = len(table)
-            setattr(self, name, pa.concat_tables(_read(file) for file in self.files[name]))
+    def put_down(self, folder: Path, name: str, columns: Columns | None = None) -> None:
+        """Write a table into a folder, from which it is read from then on; what is in files is linked there.
+
+        Args:
+            columns: of the rows that are in no file yet, each made when it is written; else the table has them.
+        """
+        table, files, rows = getattr(self, name), self.files.get(name, []), self.rows.get(name, 0)
+        kept = [folder / file.name for file in files]
+        for file, link in zip(files, kept, strict=True):
+            if file != link:
+                shutil.copytree(file, link, copy_function=os.link)
+        if columns is not None or len(table) > rows or not files:
+            kept.append(folder / f"{name}-{len(files):04}")
+            some = table.slice(rows)
+            _write(columns or zip(some.column_names, some.columns, strict=True), kept[-1])
+        self.files[name] = kept
+        setattr(self, name, pa.concat_tables(map(_read, kept)))
+        self.rows[name] = len(getattr(self, name))
 
     def save(self, folder: Path) -> None:
         """Keep it in a folder; that from which it was loaded is on the same disk."""
-        self.put_down(folder)
-        _write(self.large, folder / "large.arrow")
+        for name in ADDED:
+            self.put_down(folder, name)
+        _write(zip(self.large.column_names, self.large.columns, strict=True), folder / "large")
         for name in ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, name))
 
@@ -114,27 +121,33 @@ class Known:
 
 def load(folder: Path) -> Known | None:
     """What was kept in a folder, in memory only as far as it is read; none if there is nothing."""
-    if not (folder / "large.arrow").exists():
+    if not (folder / "large").exists():
         return None
-    files = {name: sorted(folder.glob(f"{name}-*.arrow")) for name in ADDED}
+    files = {name: sorted(folder.glob(f"{name}-*")) for name in ADDED}
     tables = {name: [_read(file) for file in parts] for name, parts in files.items()}
     return Known(
         **{name: pa.concat_tables(parts) for name, parts in tables.items()},
         **{name: np.load(folder / f"{name}.npy") for name in ARRAYS},
-        large=_read(folder / "large.arrow"),
+        large=_read(folder / "large"),
         files=files,
         rows={name: sum(map(len, parts)) for name, parts in tables.items()},
         base={name: len(parts[0]) for name, parts in tables.items()},
     )
 
 
-def _write(table: pa.Table, file: Path) -> None:
-    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table.unify_dictionaries().combine_chunks())
+def _write(columns: Columns, folder: Path) -> None:
+    """Write the columns of a table, each in one piece to a file of its own, so that one at a time is copied."""
+    folder.mkdir(parents=True)
+    for nth, (name, column) in enumerate(columns):
+        table = pa.table({name: column}).unify_dictionaries().combine_chunks()
+        file = str(folder / f"{nth:02}-{name}.arrow")
+        with pa.OSFile(file, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
 
 
-def _read(file: Path) -> pa.Table:
-    return pa.ipc.open_file(pa.memory_map(str(file))).read_all()
+def _read(folder: Path) -> pa.Table:
+    parts = [pa.ipc.open_file(pa.memory_map(str(file))).read_all() for file in sorted(folder.iterdir())]
+    return pa.table({name: part[name] for part in parts for name in part.column_names})
 
 
 # --- columns -------------------------------------------------------------------------------------------

@@ -128,51 +128,66 @@ def runs(block):
 
 
 class Meeting(NamedTuple):
-    """Groups in the blocks where they meet, and blocks by group, for compiled functions."""
+    """Groups in the blocks where they meet, for compiled functions."""
 
-    group: NDArray[np.int32]  # in order of blocks
-    starts: Ints  # of each block, in `group`
-    ends: Ints
-    block: NDArray[np.int32]  # in order of groups
-    first: Ints  # of each group, in `block`
+    group: NDArray[np.int32]  # block by block, in ascending order within each
+    place: NDArray[np.int32]  # group by group: where it stands in `group`
+    behind: NDArray[np.int32]  # beside it: how many of its block stand behind it there
+    first: Ints  # of each group, in `place`
 
 
 @njit(cache=True, nogil=True)
 def meeting(group, starts, ends, groups):
     """`Meeting` of blocks that `runs` told."""
     first = np.zeros(groups + 1, np.int64)
+    ordered = np.empty((ends - starts).sum(), np.int32)
+    count = 0
     for block in range(len(starts)):
+        begin = count
         for at in range(starts[block], ends[block]):
+            place = count  # most are in order already
+            while place > begin and ordered[place - 1] > group[at]:
+                ordered[place] = ordered[place - 1]
+                place -= 1
+            ordered[place] = group[at]
             first[group[at] + 1] += 1
+            count += 1
     first = np.cumsum(first)
-    blocks, fill = np.empty(first[-1], np.int32), first[:-1].copy()
+    places, behind, fill = np.empty(count, np.int32), np.empty(count, np.int32), first[:-1].copy()
+    at = 0
     for block in range(len(starts)):
-        for at in range(starts[block], ends[block]):
-            blocks[fill[group[at]]] = block
-            fill[group[at]] += 1
-    return Meeting(group, starts, ends, blocks, first)
+        end = at + ends[block] - starts[block]
+        while at < end:
+            one = fill[ordered[at]]
+            places[one], behind[one] = at, end - at - 1
+            fill[ordered[at]] += 1
+            at += 1
+    return Meeting(ordered, places, behind, first)
 
 
 @njit(cache=True, nogil=True)
 def pairs(met, begin, end):
-    """left and right of the pairs of groups that meet, left < right and from begin to end; in order."""
-    most = 0
+    """left and right of the pairs of groups that meet, left < right and from begin to end; in order, each once."""
+    most = np.int64(0)
     for k in range(met.first[begin], met.first[end]):
-        most += met.ends[met.block[k]] - met.starts[met.block[k]] - 1
+        most += met.behind[k]
     left, right = np.empty(most, np.int32), np.empty(most, np.int32)
-    seen = np.full(len(met.first) - 1 - begin, NONE, np.int32)
     count = 0
     for one in range(begin, end):
         start = count
         for k in range(met.first[one], met.first[one + 1]):
-            for at in range(met.starts[met.block[k]], met.ends[met.block[k]]):
+            # groups of a block are in order, and few: they are put among those that were met before
+            place = start
+            for at in range(met.place[k] + 1, met.place[k] + 1 + met.behind[k]):
                 other = met.group[at]
-                if other > one and seen[other - begin] != one:
-                    seen[other - begin] = one
-                    right[count] = other
+                while place < count and right[place] < other:
+                    place += 1
+                if other != one and (place == count or right[place] != other):
+                    for behind in range(count, place, -1):
+                        right[behind] = right[behind - 1]
+                    right[place] = other
                     count += 1
         left[start:count] = one
-        right[start:count].sort()
     return left[:count].copy(), right[:count].copy()
 
 

@@ -19,7 +19,7 @@ from transforms.known import Known, at, find_block, taken, whole
 from transforms.known_kernel import NONE, Flags, Ints
 from warehouse import engine
 
-PLACED = pa.schema([pa.field("block", pa.int64(), nullable=False), pa.field("group", pa.int32(), nullable=False)])
+PLACED = pa.schema([("block", pa.int64()), ("group", pa.int32())])
 LARGE = pa.schema([("block", pa.int64()), ("rule", pa.string()), ("key", pa.string()), ("size", pa.int64())])
 AT_ONCE = 1 << 17  # groups whose pairs are made by one call
 
@@ -31,17 +31,18 @@ def placed(con: BaseBackend, groups: Table) -> pa.Table:
     return pa.table(list(columns), PLACED)
 
 
-def pairs(con: BaseBackend, places: pa.Table, groups: Table, cap: int = BLOCK_CAP) -> tuple[pa.Table, pa.Table]:
+def pairs(
+    con: BaseBackend, places: pa.Table, described: pa.Table, cap: int = BLOCK_CAP
+) -> tuple[pa.Table, pa.Table]:
     """Pairs of groups that meet in a block (left, right), in order and each once, and `Known.large`.
 
     Args:
-        places: `placed` of these groups.
-        groups: `candidates.groups`, numbered from 0.
+        places: `placed` of all groups.
+        described: `Known.described`.
     """
     block, group = (whole(places[name]) for name in PLACED.names)
     starts, ends = known_kernel.runs(block)
-    large = ends - starts > cap
-    count = int(group.max()) + 1 if len(group) else 0
+    large, count = ends - starts > cap, len(described)
     met = known_kernel.meeting(group, starts[~large], ends[~large], count)
 
     def some(begin: int) -> pa.Table:
@@ -53,9 +54,7 @@ def pairs(con: BaseBackend, places: pa.Table, groups: Table, cap: int = BLOCK_CA
     if not large.any():
         return found, LARGE.empty_table()
     crowded = places.take(_rows(starts[large], ends[large]))
-    # computed, for what blocks stand for is asked once a rule
-    there = engine.kept(con, "large", groups.semi_join(ibis.memtable(crowded.select(["group"])), "group"))
-    near, named = neighbours(con, crowded, there)
+    near, named = neighbours(con, crowded, _numbered(described, np.unique(whole(crowded["group"]))))
     left, right = (whole(found[side]) for side in ("left", "right"))
     return pa.table(list(known_kernel.with_more(left, right, np.unique(near))), ["left", "right"]), named
 
@@ -112,7 +111,7 @@ def again(con: BaseBackend, known: Known, fresh: Ints, dead: Flags, cap: int) ->
     turned = np.zeros(len(dead), bool)
     turned[fresh] = True
 
-    moved = placed(con, _described(known, np.append(np.flatnonzero(dead), fresh)))
+    moved = placed(con, _numbered(known.described, np.append(np.flatnonzero(dead), fresh)))
     changed = np.unique(whole(moved["block"]))
     known.placed = pa.concat_tables([known.placed, moved.filter(pa.array(turned[whole(moved["group"])]))])
     rows, nth, who = _there(known, changed)
@@ -122,7 +121,7 @@ def again(con: BaseBackend, known: Known, fresh: Ints, dead: Flags, cap: int) ->
     if cut.any():
         turned[who[cut[nth]]] = True
         turned &= alive
-        others = placed(con, _described(known, np.flatnonzero(turned)))
+        others = placed(con, _numbered(known.described, np.flatnonzero(turned)))
         around = np.unique(np.append(changed, whole(others["block"])))
         rows, nth, who = _there(known, around)
     rows, nth, who = (values[alive[who]] for values in (rows, nth, who))
@@ -134,7 +133,7 @@ def again(con: BaseBackend, known: Known, fresh: Ints, dead: Flags, cap: int) ->
     large = known.large.filter(pc.invert(pc.is_in(known.large["block"], pa.array(changed))))
     if not small.all():
         places = taken(known.placed, rows[~small])
-        near, named = neighbours(con, places, _described(known, np.unique(whole(places["group"]))))
+        near, named = neighbours(con, places, _numbered(known.described, np.unique(whole(places["group"]))))
         found = np.append(found, near[turned[near >> 32] | turned[near & 0xFFFFFFFF]])
         named = named.filter(pc.is_in(named["block"], pa.array(changed)))
         large = pa.concat_tables([large, named])
@@ -142,9 +141,9 @@ def again(con: BaseBackend, known: Known, fresh: Ints, dead: Flags, cap: int) ->
     return _keys_as_pairs(np.unique(found)), turned
 
 
-def _described(known: Known, groups: Ints) -> Table:
+def _numbered(described: pa.Table, groups: Ints) -> Table:
     """`candidates.groups` of some groups, in ascending order."""
-    return ibis.memtable(taken(known.described, groups).append_column("group", pa.array(groups)))
+    return ibis.memtable(taken(described, groups).append_column("group", pa.array(groups)))
 
 
 def _there(known: Known, blocks: Ints) -> tuple[Ints, Ints, Ints]:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
-from transforms import candidates, judging, known_kernel, meeting
+from transforms import candidates, contents, judging, known_kernel, meeting
 from transforms.candidates import ONE_OF_SOURCE, POSITION
 from transforms.collapse import collapsed
 from transforms.judgement import RECORD, Rulings
@@ -66,17 +66,19 @@ def anew(
         present: POSITION, if it is at hand.
         folder: where what is known is kept.
     """
-    member, described = collapsed(con, bib, present, rulings)
-    groups, rows = np.arange(len(described), dtype=np.int32), np.arange(len(member), dtype=np.int32)
+    if folder:
+        folder.mkdir(exist_ok=True)
+    member, described = collapsed(con, bib, present, rulings, folder)
+    rows = np.arange(len(member), dtype=np.int32)
     known = Known(
         record=member.select([*POSITION, "content", "sharing"]),
         said=whole(member["said"]),
         group=whole(member["group"]).astype(np.int32),
         order=rows,
         singled=rows[:0],
-        described=described,
-        component=groups,
-        cluster=groups.copy(),
+        described=pa.table({}),
+        component=rows[:0],
+        cluster=rows[:0],
         placed=meeting.PLACED.empty_table(),
         pair=PAIR.empty_table(),
         rule=rows[:0],
@@ -85,18 +87,23 @@ def anew(
         large=meeting.LARGE.empty_table(),
         present=member.select(POSITION),
     )
-    del member, described
+    del member
     if folder:
-        known.put_down(folder, ("record", "described"))
+        known.put_down(folder, "record")
         known.present = known.record.select(POSITION)
+        known.put_down(folder, "described", described)
+    else:
+        known.described = pa.table(dict(described))
+    del described
+    known.component = np.arange(len(known.described), dtype=np.int32)
+    known.cluster = known.component.copy()
     known.singled = located(known, rulings.records)
     done("collapse")
-    numbered = known.numbered()
-    known.placed = meeting.placed(con, numbered)
-    done("blocks")
-    pairs, known.large = meeting.pairs(con, known.placed, numbered, cap)
+    known.placed = meeting.placed(con, known.numbered())
     if folder:
-        known.put_down(folder, ("placed",))
+        known.put_down(folder, "placed")
+    done("blocks")
+    pairs, known.large = meeting.pairs(con, known.placed, known.described, cap)
     done("pairs")
     return known, pairs
 
@@ -159,7 +166,7 @@ def _add_records(
 
     rows = present.take(pa.array(came))
     new = engine.kept(con, "new", candidates.prepare(_only(bib, rows)))
-    digested = candidates.digests(new).order_by(*RECORD).select("content", "sharing").to_pyarrow()
+    digested = con.to_pyarrow(contents.of(con, new).order_by(*RECORD).select("content", "sharing"))
     for name in digested.column_names:
         rows = rows.append_column(name, digested[name])
     place[came] = len(known.record) + np.arange(len(came))

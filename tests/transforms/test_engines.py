@@ -19,7 +19,7 @@ from ibis.util import gen_name
 from bench import union, vocabulary
 from schemas.columns import MATCH_KEYS, STRING, STRINGS
 from schemas.staged import STAGED_BIB
-from transforms import candidates, catalog, match
+from transforms import candidates, catalog, contents, match
 from transforms.judgement import RECORD, Rulings
 from warehouse import engine, lake
 
@@ -103,12 +103,10 @@ def test_values_that_engines_may_take_differently(duck: BaseBackend, spark: Base
     found = []
     for backend, bib in zip((duck, spark), tables, strict=True):
         engine.prepare(backend)
-        digests = candidates.digests(candidates.prepare(bib)).select(
-            "source_id", "record_id", "content", "sharing"
-        )
+        digests = contents.of(backend, candidates.prepare(bib)).drop("batch_id", "record_no")
         rows = candidates.numbered(candidates.prepare(bib)).rename(group="row")
         blocks = candidates.blocks(rows).select("rule", "key", "group").distinct()
-        sorted_ = [table.order_by(table.columns).to_pyarrow() for table in (rows, digests, blocks)]
+        sorted_ = [backend.to_pyarrow(table.order_by(table.columns)) for table in (rows, digests, blocks)]
         result = match.cluster(backend, bib, cap=20, rulings=rulings)
         found.append({"rows": sorted_, "records": result.records, "pairs": result.pairs, "notes": result.notes})
     assert len(found[0]["pairs"]) > 1_000 and found[0]["notes"]

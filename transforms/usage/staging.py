@@ -24,8 +24,8 @@ from schemas import usage_profiles
 from schemas.quality import QUALITY_ISSUE
 from schemas.staged import STAGED_REJECTED
 from schemas.usage_columns import STAGED_USAGE
+from transforms.digests import digests
 from transforms.usage import convert, versions
-from transforms.usage.digests import digests
 from transforms.usage.kinds import KINDS, OF_FORMAT, Filled
 from warehouse import engine, lake
 from warehouse.outcome import Outcome
