@@ -138,10 +138,15 @@ def _matched(con: Any, bib: Any, folder: Path, index: str, before: Path | None) 
     shutil.rmtree(folder / "kept", ignore_errors=True)
     clock = Clock()
     start, cpu = clock.wall, clock.cpu
-    present = pq.read_table(folder / f"{index}.parquet", read_dictionary=["source_id", "batch_id"])
     then = known.load(before) if before else None
-    clock.done("read")
-    clusters = match.cluster(con, bib, known=then, present=present, folder=folder / "kept", done=clock.done)
+    clusters = match.cluster(
+        con,
+        bib,
+        known=then,
+        present=_present(folder / f"{index}.parquet", clock),
+        folder=folder / "kept",
+        done=clock.done,
+    )
     spent = _spent(start, cpu)
     found = clusters.records.select(["record_no", "cluster"])
     pq.write_table(found.sort_by("record_no"), folder / "found.parquet")
@@ -155,6 +160,12 @@ def _matched(con: Any, bib: Any, folder: Path, index: str, before: Path | None) 
         "notes": clusters.notes,
         "groups": int((clusters.known.component >= 0).sum()),
     }
+
+
+def _present(index: Path, clock: Clock) -> pa.Table:
+    present = pq.read_table(index, read_dictionary=["source_id", "batch_id"])
+    clock.done("read")
+    return present
 
 
 def _warm_up(con: Any, bib: Any) -> None:

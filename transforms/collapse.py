@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar
 
 import ibis
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
@@ -104,13 +105,14 @@ def _read(con: BaseBackend, bib: Table, cuts: list[str], folder: Path | None) ->
             if 2 * (count + len(batch)) > len(slots):
                 size = 1 << int(4 * (count + len(batch))).bit_length()
                 seen, slots = lookup_kernel.more_room(seen, count, size)
-            found, fresh = lookup_kernel.number(contents.content(batch), slots, seen, count)
+            records = pa.Table.from_batches([batch])
+            found, fresh = lookup_kernel.number(contents.content(records), slots, seen, count)
             count += len(fresh)
             numbers.append(found)
-            places.append(_place(batch))
-            new = batch.select(DESCRIBED).take(pa.array(fresh))
+            places.append(_place(batch, contents.sharing(records)))
+            new = records.select(DESCRIBED).take(pa.array(fresh))
             titles.append(contents.title(new["full_title_key"]))
-            writer.write_batch(new)
+            writer.write_table(new)
     if file:
         sink.close()
         described = pa.ipc.open_file(pa.memory_map(str(file))).read_all()
@@ -148,9 +150,9 @@ def _ahead(items: Iterator[T]) -> Iterator[T]:
             yield item
 
 
-def _place(batch: pa.RecordBatch) -> pa.RecordBatch:
+def _place(batch: pa.RecordBatch, sharing: npt.NDArray[np.int8]) -> pa.RecordBatch:
     texts = [batch[name].dictionary_encode() for name in PLACE[:2]]
-    numbers = [pa.array(batch[PLACE[2]].to_numpy().copy()), pa.array(contents.sharing(batch))]
+    numbers = [pa.array(batch[PLACE[2]].to_numpy().copy()), pa.array(sharing)]
     return pa.record_batch([*texts, *numbers], PLACES)
 
 

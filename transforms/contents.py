@@ -31,8 +31,8 @@ TOLD = pa.schema(
 )
 
 
-def content(records: pa.RecordBatch) -> npt.NDArray[np.int64]:
-    """A digest of 63 bits of all that is compared, the same on every engine and for ever.
+def content(records: pa.Table) -> npt.NDArray[np.int64]:
+    """A digest of 63 bits of all that is compared, the same on every engine.
 
     Args:
         records: `candidates.prepare`.
@@ -40,7 +40,7 @@ def content(records: pa.RecordBatch) -> npt.NDArray[np.int64]:
     return _number(records, COMPARED)
 
 
-def sharing(records: pa.RecordBatch) -> npt.NDArray[np.int8]:
+def sharing(records: pa.Table) -> npt.NDArray[np.int8]:
     """Whether equal records are one group.
 
     Those that say too little to be equal to another (no identifier, and not both creator and year) stay alone; of
@@ -55,16 +55,17 @@ def sharing(records: pa.RecordBatch) -> npt.NDArray[np.int8]:
     return np.where(~telling, ALONE, np.where(identified, SHARED, ONE_OF_SOURCE)).astype(np.int8)
 
 
-def title(titles: pa.Array) -> npt.NDArray[np.int64]:
+def title(titles: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     """A digest of how each title begins."""
     start = pc.utf8_slice_codeunits(titles, 0, TITLE_START)
-    return _number(pa.record_batch([start], ["title"]), ["title"])
+    return _number(pa.table({"title": start}), ["title"])
 
 
 def told(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """`TOLD` of batches of `candidates.prepare`."""
     for batch in batches:
-        numbers = content(batch), sharing(batch), title(batch["full_title_key"])
+        records = pa.Table.from_batches([batch])
+        numbers = content(records), sharing(records), title(records["full_title_key"])
         position = [batch[name].cast(TOLD.field(name).type) for name in POSITION]
         yield pa.record_batch([*position, *map(pa.array, numbers)], TOLD)
 
@@ -90,9 +91,9 @@ def said(con: BaseBackend, records: Table) -> Table:
     return candidates.said(candidates.numbered(of(con, records)))
 
 
-def _number(records: pa.RecordBatch, columns: Iterable[str]) -> npt.NDArray[np.int64]:
-    return (digests(pa.Table.from_batches([records]), columns) >> np.uint64(1)).view(np.int64)
+def _number(records: pa.Table, columns: Iterable[str]) -> npt.NDArray[np.int64]:
+    return (digests(records, columns) >> np.uint64(1)).view(np.int64)
 
 
-def _there(records: pa.RecordBatch, name: str) -> npt.NDArray[np.bool_]:
-    return records[name].is_valid().to_numpy(zero_copy_only=False)
+def _there(records: pa.Table, name: str) -> npt.NDArray[np.bool_]:
+    return records[name].is_valid().to_numpy()

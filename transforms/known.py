@@ -9,7 +9,7 @@ the rows before are linked into its folder.
 import os
 import shutil
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -127,7 +127,8 @@ def load(folder: Path) -> Known | None:
     tables = {name: [_read(file) for file in parts] for name, parts in files.items()}
     return Known(
         **{name: pa.concat_tables(parts) for name, parts in tables.items()},
-        **{name: np.load(folder / f"{name}.npy") for name in ARRAYS},
+        # what is changed is copied then
+        **{name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in ARRAYS},
         large=_read(folder / "large"),
         files=files,
         rows={name: sum(map(len, parts)) for name, parts in tables.items()},
@@ -174,29 +175,39 @@ def at(column: pa.ChunkedArray, rows: Ints) -> npt.NDArray:
 
 def find(column: pa.ChunkedArray, wanted: Ints) -> Ints:
     """Where values are among the wanted ones, which are sorted; in ascending order.  They should be digests."""
-    bits = lookup_kernel.marks(wanted)
-    return _found(column, lambda values: lookup_kernel.find(values, wanted, bits))
+    bits, found = lookup_kernel.marks(wanted), [np.zeros(0, np.int64)]
+    for start, values in _pieces(column):
+        found.append(lookup_kernel.find(values, wanted, bits) + start)
+    return np.concatenate(found)
 
 
-def _found(column: pa.ChunkedArray, find_in: Callable[[npt.NDArray], Ints]) -> Ints:
-    starts = np.cumsum([0, *map(len, column.chunks)])
-    found = [find_in(chunk.to_numpy()) + start for chunk, start in zip(column.chunks, starts, strict=False)]
-    return np.concatenate([np.zeros(0, np.int64), *found])
+def find_block(column: pa.ChunkedArray, wanted: Ints) -> tuple[Ints, Ints]:
+    """`find` in a column that is in order, in each piece; and which of the wanted ones each is."""
+    found, which = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for start, values in _pieces(column):
+        rows, nth = lookup_kernel.find_sorted(values, wanted)
+        found.append(rows + start)
+        which.append(nth)
+    return np.concatenate(found), np.concatenate(which)
 
 
-def find_block(column: pa.ChunkedArray, wanted: Ints) -> Ints:
-    """`find` in a column that is in order, in each piece."""
-    return _found(column, lambda values: lookup_kernel.find_sorted(values, wanted))
+def _pieces(column: pa.ChunkedArray) -> Iterator[tuple[int, npt.NDArray]]:
+    """The pieces of a column of numbers, each with the row at which it begins."""
+    start = 0
+    for chunk in column.chunks:
+        yield start, chunk.to_numpy()
+        start += len(chunk)
 
 
 def codes(column: pa.ChunkedArray, names: pa.Array) -> npt.NDArray[np.int32]:
     """Where each value of a dictionary stands among some names, each of which is there."""
-    found = [
-        pc.index_in(chunk.dictionary, names).to_numpy()[chunk.indices.to_numpy()]
-        for chunk in column.chunks
-        if len(chunk)
-    ]
-    return np.concatenate(found or [np.zeros(0)]).astype(np.int32)
+    found, start = np.empty(len(column), np.int32), 0
+    for chunk in column.chunks:
+        if len(chunk):
+            code = pc.index_in(chunk.dictionary, names).to_numpy()
+            lookup_kernel.pick(code, chunk.indices.to_numpy(), found[start : start + len(chunk)])
+        start += len(chunk)
+    return found
 
 
 def names(*columns: pa.ChunkedArray) -> pa.Array:

@@ -81,10 +81,10 @@ def find(values, wanted, bits):
 
 @njit(cache=True, nogil=True)
 def find_sorted(values, wanted):
-    """Where values are among the wanted ones, both sorted; in ascending order."""
-    out = np.empty(1024, np.int64)
+    """Where values are among the wanted ones, both sorted, in ascending order; and which of these each is."""
+    out, which = np.empty(1024, np.int64), np.empty(1024, np.int64)
     count = at = 0
-    for one in wanted:
+    for nth, one in enumerate(wanted):
         step = 1
         while at + step < len(values) and values[at + step] < one:
             at += step
@@ -92,11 +92,23 @@ def find_sorted(values, wanted):
         at += np.searchsorted(values[at : at + step + 1], one)
         while at < len(values) and values[at] == one:
             if count == len(out):
-                out = np.append(out, np.empty_like(out))
-            out[count] = at
+                out, which = np.append(out, np.empty_like(out)), np.append(which, np.empty_like(which))
+            out[count], which[count] = at, nth
             count += 1
             at += 1
-    return out[:count].copy()
+    return out[:count].copy(), which[:count].copy()
+
+
+@njit(cache=True, nogil=True)
+def pick(values, rows, out):
+    """Some of the values; numpy would first copy rows of 32 bits into wider ones."""
+    for at in range(len(rows)):
+        out[at] = values[rows[at]]
+
+
+def distinct(values: Ints) -> Ints:
+    """Values that are in order, each once."""
+    return values[np.append(True, values[1:] != values[:-1])] if len(values) else values
 
 
 @njit(cache=True, nogil=True)

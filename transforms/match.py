@@ -133,7 +133,10 @@ def cluster(
         done("pairs")
         scored = _scored(con, known, touched.pairs, card)
     else:
-        known, pairs = rematch.anew(con, bib, present, cap, rulings, folder, done)
+        known = rematch.anew(con, bib, present, rulings, folder)
+        del present  # its texts are read from the folder from now on
+        done("collapse")
+        pairs = rematch.meet(con, known, cap, folder, done)
         scored = _all_pairs(con, known, pairs, card)
         del pairs
     _add_pairs(known, scored, asked=False)

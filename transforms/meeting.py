@@ -27,8 +27,12 @@ AT_ONCE = 1 << 17  # groups whose pairs are made by one call
 def placed(con: BaseBackend, groups: Table) -> pa.Table:
     """`candidates.placed` of groups, in order of blocks."""
     found = con.to_pyarrow(candidates.placed(groups)).cast(PLACED)
-    columns = lookup_kernel.by_key(*(whole(found[name]).copy() for name in PLACED.names))
-    return pa.table(list(columns), PLACED)
+    given = []
+    for field in PLACED:
+        empty = np.zeros(0, field.type.to_pandas_dtype())
+        given.append(np.concatenate([empty, *(part.to_numpy() for part in found[field.name].chunks)]))
+    del found
+    return pa.table(list(lookup_kernel.by_key(*given)), PLACED)
 
 
 def pairs(
@@ -112,7 +116,7 @@ def again(con: BaseBackend, known: Known, fresh: Ints, dead: Flags, cap: int) ->
     turned[fresh] = True
 
     moved = placed(con, _numbered(known.described, np.append(np.flatnonzero(dead), fresh)))
-    changed = np.unique(whole(moved["block"]))
+    changed = lookup_kernel.distinct(whole(moved["block"]))
     known.placed = pa.concat_tables([known.placed, moved.filter(pa.array(turned[whole(moved["group"])]))])
     rows, nth, who = _there(known, changed)
     now, before = (np.bincount(nth[which[who]], minlength=len(changed)) for which in (alive, was & ~turned))
@@ -122,7 +126,7 @@ def again(con: BaseBackend, known: Known, fresh: Ints, dead: Flags, cap: int) ->
         turned[who[cut[nth]]] = True
         turned &= alive
         others = placed(con, _numbered(known.described, np.flatnonzero(turned)))
-        around = np.unique(np.append(changed, whole(others["block"])))
+        around = lookup_kernel.distinct(np.sort(np.append(changed, whole(others["block"]))))
         rows, nth, who = _there(known, around)
     rows, nth, who = (values[alive[who]] for values in (rows, nth, who))
     sizes = np.bincount(nth, minlength=len(around))
@@ -138,7 +142,7 @@ def again(con: BaseBackend, known: Known, fresh: Ints, dead: Flags, cap: int) ->
         named = named.filter(pc.is_in(named["block"], pa.array(changed)))
         large = pa.concat_tables([large, named])
     known.large = large
-    return _keys_as_pairs(np.unique(found)), turned
+    return _keys_as_pairs(lookup_kernel.distinct(np.sort(found))), turned
 
 
 def _numbered(described: pa.Table, groups: Ints) -> Table:
@@ -148,5 +152,5 @@ def _numbered(described: pa.Table, groups: Ints) -> Table:
 
 def _there(known: Known, blocks: Ints) -> tuple[Ints, Ints, Ints]:
     """The rows of `Known.placed` that are in some blocks; the place of the block among these, and the group."""
-    rows = find_block(known.placed["block"], blocks)
-    return rows, np.searchsorted(blocks, at(known.placed["block"], rows)), at(known.placed["group"], rows)
+    rows, nth = find_block(known.placed["block"], blocks)
+    return rows, nth, at(known.placed["group"], rows)

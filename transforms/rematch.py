@@ -19,7 +19,7 @@ from ibis.expr.types import Table
 
 from transforms import candidates, contents, judging, known_kernel, meeting
 from transforms.candidates import ONE_OF_SOURCE, POSITION
-from transforms.collapse import collapsed
+from transforms.collapse import DESCRIBED, collapsed
 from transforms.judgement import RECORD, Rulings
 from transforms.known import (
     MOST_ADDED,
@@ -51,16 +51,8 @@ class Touched(NamedTuple):
     dead: Flags  # of each group: it has no record any more
 
 
-def anew(
-    con: BaseBackend,
-    bib: Table,
-    present: pa.Table | None,
-    cap: int,
-    rulings: Rulings,
-    folder: Path | None,
-    done: Done,
-) -> tuple[Known, pa.Table]:
-    """What is to be known of all records of `bib`, without pairs and clusters; and the pairs, left and right.
+def anew(con: BaseBackend, bib: Table, present: pa.Table | None, rulings: Rulings, folder: Path | None) -> Known:
+    """What is to be known of all records of `bib`, without blocks, pairs and clusters.
 
     Args:
         present: POSITION, if it is at hand.
@@ -85,27 +77,29 @@ def anew(
         decision=rows[:0],
         pair_order=rows[:0],
         large=meeting.LARGE.empty_table(),
-        present=member.select(POSITION),
     )
     del member
     if folder:
         known.put_down(folder, "record")
-        known.present = known.record.select(POSITION)
         known.put_down(folder, "described", described)
     else:
         known.described = pa.table(dict(described))
-    del described
+    known.present = known.record.select(POSITION)
     known.component = np.arange(len(known.described), dtype=np.int32)
     known.cluster = known.component.copy()
     known.singled = located(known, rulings.records)
-    done("collapse")
+    return known
+
+
+def meet(con: BaseBackend, known: Known, cap: int, folder: Path | None, done: Done) -> pa.Table:
+    """Place all groups in blocks, and find the pairs that meet there: left and right."""
     known.placed = meeting.placed(con, known.numbered())
     if folder:
         known.put_down(folder, "placed")
     done("blocks")
     pairs, known.large = meeting.pairs(con, known.placed, known.described, cap)
     done("pairs")
-    return known, pairs
+    return pairs
 
 
 # --- what changed ----------------------------------------------------------------------------------------
@@ -135,9 +129,9 @@ def again(
     new, left = _add_records(con, bib, known, present, place, came)
     moved = _say(con, known, came=place[came], went=left.rows, rulings=rulings)
     changed, dead, fresh = _regroup(known, moved, left.groups)
-    groups = _describe(con, bib, new, known, fresh)
+    _describe(known, new, fresh)
     done("collapse")
-    pairs, turned = meeting.again(con, known, groups, dead, cap)
+    pairs, turned = meeting.again(con, known, fresh.groups, dead, cap)
     changed |= turned
     changed[judged[judged != NONE]] = changed[known.group[known.singled]] = True
     sides = [whole(known.pair[side]) for side in ("left", "right")]
@@ -156,19 +150,19 @@ class _Left(NamedTuple):
 
 def _add_records(
     con: BaseBackend, bib: Table, known: Known, present: pa.Table, place: Ints, came: Ints
-) -> tuple[Table, _Left]:
-    """Add the records that came, of which `place` is told; returns them as `candidates.prepare`, and who left."""
+) -> tuple[pa.Table, _Left]:
+    """Add the records that came, of which `place` is told; returns what these say, in order, and who left."""
     there = np.zeros(len(known.record), bool)
     there[place[place != NONE]] = True
     gone = np.flatnonzero((known.group != NONE) & ~there)
     left = _Left(gone, known.group[gone])
     known.group[gone] = NONE
 
-    rows = present.take(pa.array(came))
-    new = engine.kept(con, "new", candidates.prepare(_only(bib, rows)))
-    digested = con.to_pyarrow(contents.of(con, new).order_by(*RECORD).select("content", "sharing"))
-    for name in digested.column_names:
-        rows = rows.append_column(name, digested[name])
+    rows = taken(present, came)
+    prepared = candidates.prepare(_only(bib, rows))
+    new = con.to_pyarrow(prepared.order_by(*RECORD).select(*DESCRIBED))
+    for name, values in (("content", contents.content(new)), ("sharing", contents.sharing(new))):
+        rows = rows.append_column(name, pa.array(values))
     place[came] = len(known.record) + np.arange(len(came))
     rows = rows.select(known.record.column_names).cast(known.record.schema)
     known.record = pa.concat_tables([known.record, rows])
@@ -212,11 +206,19 @@ def _say(con: BaseBackend, known: Known, came: Ints, went: Ints, rulings: Ruling
     return asked[moved]
 
 
-def _regroup(known: Known, moved: Ints, left: Ints) -> tuple[Flags, Flags, Ints]:
+class _Fresh(NamedTuple):
+    """New groups, a record of each, and the group in which it was before, or NONE."""
+
+    groups: Ints
+    leaders: Ints
+    before: Ints
+
+
+def _regroup(known: Known, moved: Ints, left: Ints) -> tuple[Flags, Flags, _Fresh]:
     """Put records that say something else into the groups that say it.
 
     Returns:
-        Of each group whether its records changed, and whether it has none any more; and a record of each new one.
+        Of each group whether its records changed, and whether it has none any more; and the new ones.
     """
     said, before = known.said[moved], known.group[moved]
     wanted, first, of_moved = np.unique(said, return_index=True, return_inverse=True)
@@ -234,28 +236,21 @@ def _regroup(known: Known, moved: Ints, left: Ints) -> tuple[Flags, Flags, Ints]
     lost[left] = lost[before[before != NONE]] = True
     dead = lost & ~known_kernel.still_there(known.group, lost)
     lost[number] = True
-    return lost, dead, moved[first[fresh]]
+    return lost, dead, _Fresh(own, moved[first[fresh]], before[first[fresh]])
 
 
-def _describe(con: BaseBackend, bib: Table, new: Table, known: Known, leaders: Ints) -> Ints:
-    """Add the descriptions of new groups, of each of which a record is given; returns these groups."""
-    order = np.argsort(leaders)
-    rows = taken(known.record, leaders[order])
-    leading = pa.table(
-        [
-            rows["source_id"].cast(pa.string()),
-            rows["record_id"],
-            known.group[leaders[order]],
-            known.said[leaders[order]],
-        ],
-        [*RECORD, "group", "said"],
-    )
-    records, asked = new, leading.select(RECORD)
-    others = ibis.memtable(asked).anti_join(new, RECORD).to_pyarrow()  # singled out by a judgement, or no more
-    if len(others):
-        at = located(known, list(zip(*(others[name].to_pylist() for name in RECORD), strict=True)))
-        rows = taken(known.record, np.sort(at))
-        records = ibis.union(new, candidates.prepare(_only(bib, rows)).select(new.columns))
-    added = con.to_pyarrow(candidates.groups(records, ibis.memtable(leading)).order_by("group"))
-    known.described = pa.concat_tables([known.described, added.drop("group").cast(known.described.schema)])
-    return whole(added["group"])
+def _describe(known: Known, new: pa.Table, fresh: _Fresh) -> None:
+    """Add the descriptions of new groups.
+
+    One that is led by a record that was there (now singled out, or no more) says what its group before does.
+
+    Args:
+        new: what the records say that came, which are the last ones that are known.
+    """
+    moved = np.flatnonzero(fresh.before != NONE)
+    before, nth = np.unique(fresh.before[moved], return_inverse=True)
+    rows = fresh.leaders - (len(known.record) - len(new))
+    rows[moved] = len(new) + nth
+    described = pa.concat_tables([new, taken(known.described.select(DESCRIBED), before).cast(new.schema)])
+    added = described.take(pa.array(rows)).add_column(0, "said", pa.array(known.said[fresh.leaders]))
+    known.described = pa.concat_tables([known.described, added.cast(known.described.schema)])
