@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 import ibis
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -266,8 +267,9 @@ def _identified(backend: BaseBackend, records: pa.Table, folder: Path, build_id:
 
 
 def _with_old_ids(backend: BaseBackend, records: pa.Table, known: pa.Table) -> pa.Table:
-    """The records in order of row, with the bib that they were last in."""
-    now = backend.create_table("clustered", ibis.memtable(records), temp=True)
+    """The records in their order, with the bib that they were last in."""
+    numbered = records.append_column("row", pa.array(np.arange(len(records))))
+    now = backend.create_table("clustered", ibis.memtable(numbered), temp=True)
     before = backend.create_table(
         "known", ibis.memtable(known.rename_columns({"bib_id": "old_bib_id"})), temp=True
     )

@@ -1,105 +1,31 @@
 """From scored pairs to clusters: what matches is joined, best first, unless something stands against it."""
 
+from concurrent.futures import Executor
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms import components, judging, known_kernel
+from transforms import components, judging, known_kernel, pair_kernel, part_kernel
 from transforms.candidates import POSITION
+from transforms.components import ANY, Groups
 from transforms.judgement import RECORD
-from transforms.known import Known, at, codes, names, taken, whole
+from transforms.known import Known, taken, whole
 from transforms.known_kernel import NONE, Flags, Ints
-from transforms.scored import (
-    BY_FORCE,
-    DECISIONS,
-    FORBIDDEN,
-    MATCH,
-    REFUSED,
-    REVIEW,
-    SAME_SOURCE,
-    SEPARATE,
-    columns,
-    decided_as,
-    from_codes,
-    having,
-    ruled,
-)
+from transforms.pair_kernel import MATCH, REVIEW, SEPARATE, taken_in
+from transforms.part_kernel import Parts
+from transforms.scored import BY_FORCE, FORBIDDEN, REFUSED, SAME_SOURCE, named
 
-TEXTS = ("source_id", "batch_id")
-# What is asked of each group here.
-ATTRIBUTES = [
-    "identity", "volume_key", "edition_key", "edition_stated", "carrier", "lang", "orig_lang", "kind",
-]  # fmt: skip
+# What holds between groups that never met, too; of an edition only where it is stated.
+ATTRIBUTES = ["volume_key", "edition_key", "carrier", "lang", "orig_lang", "kind"]
+STATED = "edition_stated"
+SCORE_STEPS = 1_000_000  # a score has so many beside 0
 
 
-def _codes(column: pa.ChunkedArray) -> Ints:
-    """Values as codes from 0; null is `ANY`."""
-    encoded = pc.dictionary_encode(column).combine_chunks()
-    codes: Ints = pc.fill_null(encoded.indices, components.ANY).to_numpy(zero_copy_only=False)
-    return codes
-
-
-def _volumes(keys: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """Volumes as two attributes: numbers, among which none is a value too, and names, which may be left out."""
-    keys, missing = pc.fill_null(keys, ""), pa.scalar(None, pa.string())
-    named = pc.and_(pc.not_equal(keys, ""), pc.invert(pc.match_substring_regex(keys, "[0-9]")))
-    return pc.if_else(named, missing, keys), pc.if_else(named, keys, missing)
-
-
-def _attributes(groups: pa.Table) -> Ints:
-    """What holds between groups that never met, too: a row a group, a column an attribute."""
-    edition = pc.if_else(groups["edition_stated"], groups["edition_key"], pa.scalar(None, pa.string()))
-    columns = [*_volumes(groups["volume_key"]), edition]
-    columns += [groups[name] for name in ("carrier", "lang", "orig_lang", "kind")]
-    return np.stack([_codes(column) for column in columns], axis=1)
-
-
-def join(
-    starts: Ints, sources: Ints, identity: Ints, attributes: Ints, scored: pa.Table, decided: pa.Table
-) -> tuple[Ints, Ints, pa.Table]:
-    """Join groups, which are numbered from 0 in the order of their first records.
-
-    Args:
-        starts, sources: `components.sources_of`.
-        identity, attributes: of each group, as `_codes` and `_attributes` tell them.
-        scored: pairs of groups, ordered by left and right, of which left is the smaller.
-        decided: `judging.decided`.
-
-    Returns:
-        The smallest group of each group's cluster, `components.reach` of it, and the scored pairs as they were
-        decided in the end.
-    """
-    left, right = (scored[side].to_numpy() for side in ("left", "right"))
-    likely = ~decided_as(scored, SEPARATE)
-    both = components.share_source(left, right, likely, starts, sources, identity)
-    scored = judging.decide(ruled(scored, both, SAME_SOURCE, SEPARATE), decided)
-    forced = having(scored, lambda rule: rule == BY_FORCE)
-    tried = components.best_first(scored["score"].to_numpy(), decided_as(scored, MATCH), forced)
-    ends = np.unique(np.concatenate([left[forced], right[forced]]))
-    reached = components.reach(left[tried], right[tried], len(identity))
-    apart = np.flatnonzero(judging.vetoed(scored))
-    # what people joined is one, so a veto on a part of it no longer speaks for the whole
-    if len(ends):
-        apart = apart[~np.isin(left[apart], ends) & ~np.isin(right[apart], ends)]
-    apart = apart[components.within_reach(left[apart], right[apart], reached, attributes)]
-    apart = np.append(apart, np.flatnonzero(having(scored, lambda rule: rule == FORBIDDEN)))
-    cluster, refused = components.join(
-        left[tried],
-        right[tried],
-        attributes,
-        starts,
-        sources,
-        identity,
-        int(forced.sum()),
-        (left[apart], right[apart]),
-    )
-    return cluster, reached, ruled(scored, tried[refused], REFUSED, REVIEW)
-
-
-def rejoin(known: Known, changed: Flags, dead: Flags, decided: pa.Table, rules: list[str]) -> Ints:
+def rejoin(known: Known, changed: Flags, dead: Flags, decided: pa.Table, rules: list[str], pool: Executor) -> Ints:
     """Join anew what is connected with groups that changed or are no more; all else stays as it is known.
 
-    Groups are put in the order of their first records before, so that no history decides anything.
+    Where edges are of one score, the first records of their groups decide, so no history does.
 
     Args:
         known: `component`, `cluster`, `rule`, `decision` and `pair_order` of what was touched are set.
@@ -110,83 +36,178 @@ def rejoin(known: Known, changed: Flags, dead: Flags, decided: pa.Table, rules: 
     Returns:
         The row of each group's first record.
     """
-    first = known_kernel.firsts(known.order, known.group, len(changed))
     left, right = (whole(known.pair[side]) for side in ("left", "right"))
-    turned = known_kernel.of_groups(left, right, known.decision, changed)
-    again = _connected(known, changed, dead, turned)
+    turned = pair_kernel.of_groups(pool, left, right, known.decision, changed)
+    known.rule[turned], known.decision[turned] = (
+        known.of_pairs(pool, name, turned) for name in ("rule", "decision")
+    )
+    again = _connected(known, left, right, changed, dead, turned)
     known.component[dead] = known.cluster[dead] = NONE
-    known.pair_order = known_kernel.merged(
-        known.pair_order, left, right, known.decision, changed, first, come=turned
-    )
-    rows = known_kernel.joined_again(known.pair_order, left, right, again, changed)
-    asked = again.copy()  # others only stand at the end of a pair
-    asked[left[turned]] = asked[right[turned]] = True
-    number, of_record, groups = known_kernel.numbers(known.order, known.group, asked)
-    low, high = known_kernel.ends(left, right, rows, number)
-    decisions = {name: at(known.pair[name], rows) for name in ("score", "rule", "decision")}
-    scored = pa.table({"left": low, "right": high, **decisions})
-    one, other = (number[decided[side].to_numpy()] for side in ("left", "right"))
-    decided = pa.table({"left": np.minimum(one, other), "right": np.maximum(one, other), "rule": decided["rule"]})
-    assert known.present is not None
-    source = codes(known.present["source_id"], names(known.present["source_id"]))
-    starts, sources = components.sources_of(of_record, source, len(groups))
-    in_order = np.argsort(groups)
-    described = taken(known.described.select(ATTRIBUTES), groups[in_order])
-    found = _codes(described["identity"]), _attributes(described)
-    identity, attributes = (np.empty_like(codes) for codes in found)
-    identity[in_order], attributes[in_order] = found
-    del described, found
-    cluster, reached, scored = join(starts, sources, identity, attributes, from_codes(scored, rules), decided)
-
-    mine = again[groups]
-    known.cluster[groups[mine]] = groups[cluster[mine]]
-    known.component[groups[mine]] = groups[reached[mine]]
-    known.rule[rows], known.decision[rows] = (
-        scored[name].combine_chunks().indices.to_numpy() for name in ("rule", "decision")
-    )
-    return first
+    asked = again & ~changed
+    likely = known.decision[turned] != SEPARATE
+    pair_kernel.flag(left, right, turned, likely, asked)
+    groups = _told(known, asked)
+    both = components.share_source(pool, left, right, turned, likely, groups)
+    known.rule[both], known.decision[both] = rules.index(SAME_SOURCE), SEPARATE
+    _judge(known, left, right, decided, rules, pool)
+    _join(known, left, right, again, groups, decided, rules, pool)
+    known.pair_order = _in_order(known, left, right, turned, groups.first, pool)
+    return groups.first
 
 
-def _connected(known: Known, changed: Flags, dead: Flags, turned: Ints) -> Flags:
+def _connected(known: Known, left: Ints, right: Ints, changed: Flags, dead: Flags, turned: Ints) -> Flags:
     """Groups that have to be joined anew: all that matches reach, or did, from those that changed or are no more.
 
     Args:
-        turned: the pairs at groups that changed.
+        turned: the pairs at groups that changed, decided as by the card.
     """
     if changed.all():
         return ~dead
-    hit = np.zeros(len(changed), bool)
-    matched = turned[at(known.pair["decision"], turned) == DECISIONS.index(MATCH)]
-    ends = (at(known.pair[side], matched) for side in ("left", "right"))
-    for groups in (np.flatnonzero(changed | dead), *ends):
-        reached = known.component[groups]
-        hit[reached[reached != NONE]] = True
+    touched = changed | dead
+    pair_kernel.flag(left, right, turned, known.decision[turned] == MATCH, touched)
+    hit, reached = np.zeros(len(changed), bool), known.component[touched]
+    hit[reached[reached != NONE]] = True
     return (changed | hit[known.component] & (known.component != NONE)) & ~dead
 
 
-def records(known: Known, first: Ints) -> pa.Table:
-    """POSITION, row and cluster of all records, in order; `first` as `rejoin` tells it."""
+def _told(known: Known, asked: Flags) -> Groups:
+    """The first records of all groups, and sources and identities of those that are asked for."""
     assert known.present is not None
-    named = [known.present[name].cast(pa.string()) if name in TEXTS else known.present[name] for name in POSITION]
+    sources = pc.value_counts(
+        known.present["source_id"]
+    )  # in the order in which they came, which is that of records
+    begins = np.append(0, np.cumsum(sources.field("counts").to_numpy()))
+    first, count = known_kernel.firsts(known.order, known.group, len(asked))
+    starts, ends, of_groups = known_kernel.sources_of(known.order, known.group, begins, asked, count)
+    rows, identity = np.flatnonzero(asked), np.full(len(asked), ANY, np.int32)
+    identity[rows] = _codes(taken(known.described.select(["identity"]), rows)["identity"])[0]
+    return Groups(first, starts, ends, of_groups, identity)
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
+    """Values as codes from 0, null as `ANY`; and what they stand for."""
+    encoded = pc.dictionary_encode(column.combine_chunks())
+    return pc.fill_null(encoded.indices, ANY).to_numpy(zero_copy_only=False), encoded.dictionary
+
+
+def _judge(known: Known, left: Ints, right: Ints, decided: pa.Table, rules: list[str], pool: Executor) -> None:
+    """Decide the judged pairs, all of which are there, as people did."""
+    if not len(decided):
+        return
+    sides, flags = [decided[side].to_numpy() for side in ("left", "right")], np.zeros(len(known.component), bool)
+    flags[np.concatenate(sides)] = True
+    some = pair_kernel.of_groups(pool, left, right, known.decision, flags)
+    keys, wanted = (
+        np.minimum(*ends).astype(np.int64) << 32 | np.maximum(*ends) for ends in ((left[some], right[some]), sides)
+    )
+    order = np.argsort(keys)
+    judged = some[order[np.searchsorted(keys, wanted, sorter=order)]]
+    forced = pc.equal(decided["rule"], BY_FORCE).to_numpy()
+    known.rule[judged] = np.where(forced, rules.index(BY_FORCE), rules.index(FORBIDDEN))
+    known.decision[judged] = np.where(forced, MATCH, SEPARATE)
+
+
+def _join(
+    known: Known,
+    left: Ints,
+    right: Ints,
+    again: Flags,
+    groups: Groups,
+    decided: pa.Table,
+    rules: list[str],
+    pool: Executor,
+) -> None:
+    """Join what matches, of pairs that were decided one by one."""
+    by_force, forbidden, refused = (rules.index(rule) for rule in (BY_FORCE, FORBIDDEN, REFUSED))
+    back = np.flatnonzero((known.rule == refused) & (known.decision == REVIEW))
+    back = back[again[left[back]]]
+    known.rule[back], known.decision[back] = known.of_pairs(pool, "rule", back), MATCH
+    parting = np.array([judging.contradicts(rule) for rule in rules])
+    edges, apart = pair_kernel.edges(pool, left, right, again, parting, known.rule, known.decision)
+    reached = part_kernel.reach(left, right, edges, len(again))
+    known.component[again], known.cluster[again] = reached[again], np.flatnonzero(again)
+    parts = part_kernel.parts(reached)
+    attributes = _attributes(known, parts, pool)
+    forced = pc.equal(decided["rule"], BY_FORCE)
+    spared = np.zeros(len(again), bool)
+    for side in ("left", "right"):
+        spared[decided[side].filter(forced).to_numpy()] = True
+    kept = components.kept_apart(
+        pool, left, right, apart, known.rule[apart] == forbidden, parts, attributes, spared
+    )
+
+    def steps(edges: Ints) -> Ints:
+        scores = np.rint(known.of_pairs(pool, "score", edges) * SCORE_STEPS).astype(np.int32)
+        return np.where(known.rule[edges] == by_force, 0, 1 + SCORE_STEPS - scores).astype(np.int32)
+
+    cluster, lost = components.join(pool, left, right, edges, steps, groups, parts, attributes, kept)
+    known.cluster[parts.groups] = cluster
+    known.rule[lost], known.decision[lost] = refused, REVIEW
+
+
+def _attributes(known: Known, parts: Parts, pool: Executor) -> Ints:
+    """What holds between groups that never met, too: a row an attribute, a column each of `parts.groups`."""
+    groups = np.flatnonzero(parts.part != NONE)
+    described = taken(known.described.select([*ATTRIBUTES, STATED]), groups)
+    (volume, volumes), (edition, _), *others = pool.map(_codes, (described[name] for name in ATTRIBUTES))
+    # Volumes are two attributes: numbers, among which none is a value too, and names, which may be left out.
+    none = pc.index(volumes, "").as_py()
+    volume = np.where(volume == ANY, len(volumes) if none < 0 else none, volume)
+    named = pc.and_(pc.not_equal(volumes, ""), pc.invert(pc.match_substring_regex(volumes, "[0-9]")))
+    named = np.append(named.to_numpy(zero_copy_only=False), False)[volume]
+    stated = pc.fill_null(described[STATED], False).to_numpy()
+    volumes = np.where(named, ANY, volume), np.where(named, volume, ANY)
+    rows = [*volumes, np.where(stated, edition, ANY), *(codes for codes, _ in others)]
+    out, places = (
+        np.empty((len(rows), len(groups)), np.int32),
+        parts.starts[parts.part[groups]] + parts.nth[groups],
+    )
+    for row, codes in zip(out, rows, strict=True):
+        row[places] = codes
+    return out
+
+
+def _in_order(known: Known, left: Ints, right: Ints, turned: Ints, first: Ints, pool: Executor) -> Ints:
+    """`Known.pair_order`.
+
+    Args:
+        turned: the pairs at groups that changed.
+        first: the row of each group's first record.
+    """
+    come = pair_kernel.in_order(pool, left, right, turned, first, len(known.order))
+    if not len(known.pair_order):
+        return come
+    stays = known.decision != NONE
+    stays[turned] = False
+    return np.asarray(pair_kernel.merged(left, right, known.pair_order[stays[known.pair_order]], come, first))
+
+
+# --- given out ---------------------------------------------------------------------------------------------
+
+
+def records(known: Known, first: Ints) -> pa.Table:
+    """POSITION and cluster of all records, in order; `first` as `rejoin` tells it."""
+    assert known.present is not None
     cluster = known_kernel.of_cluster(known.order, known.group, known.cluster, first)
-    rows = pa.array(np.arange(len(known.order)))
-    return pa.table([*named, rows, pa.array(cluster)], [*POSITION, "row", "cluster"])
+    return known.present.select(POSITION).append_column("cluster", pa.array(cluster))
 
 
-def pairs(known: Known, first: Ints, rules: list[str]) -> pa.Table:
+def pairs(known: Known, first: Ints, rules: list[str], pool: Executor) -> pa.Table:
     """`catalog.match`: scored pairs under the names of each group's first record."""
     assert known.present is not None
     leading = np.zeros(len(known.order) + 1, bool)
     leading[first] = True
     leaders = known.present.select(RECORD).filter(pa.array(leading[:-1]))
-    nth = (np.cumsum(leading) - 1).astype(np.int32)[first]
-    order = known.pair_order
-    ends = [nth[at(known.pair[side], order)] for side in ("left", "right")]
+    number = (np.cumsum(leading, dtype=np.int32) - 1)[first]
+    low, high, score = (known.of_pairs(pool, name, known.pair_order) for name in ("left", "right", "score"))
+    pair_kernel.number_ends(pool, low, high, number)
+    decided = (
+        score,
+        *(taken_in(pool, codes, codes[:0], known.pair_order) for codes in (known.rule, known.decision)),
+    )
     found = {}
-    for side, leader in (("left", np.minimum(*ends)), ("right", np.maximum(*ends))):
+    for side, leader in (("left", low), ("right", high)):
         for name in RECORD:  # by dictionary, for a group stands in many pairs
             texts = leaders[name].cast(pa.string()).combine_chunks()
             found[f"{side}_{name}"] = pa.DictionaryArray.from_arrays(pa.array(leader), texts)
-    decided = (at(known.pair["score"], order), known.rule[order], known.decision[order])
-    last = columns(pa.nulls(0), pa.nulls(0), decided, rules)[2:]
-    return pa.table(found | dict(zip(("score", "rule", "decision"), last, strict=True)))
+    return pa.table(found | named(decided, rules))

@@ -3,280 +3,47 @@
 What people judged comes first.  Edges that they drew are joined whatever speaks against it; pairs that they
 separated never come into one cluster, by no chain.  A cluster that people made of groups that differ (two
 volume numbers, say) has both values from then on, and fits whatever shares one of them.
+
+Each part is joined by itself, its groups numbered from 0, so what is known of its clusters stays in the cache;
+and several threads join different ones.
 """
+# numba infers the types of compiled functions
+# mypy: allow-untyped-defs
 
-import numba
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import NamedTuple
+
 import numpy as np
-import numpy.typing as npt
+from numba import njit
+from numpy.typing import NDArray
 
-Ints = npt.NDArray[np.integer]
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
-SCORE_STEPS = 1_000_000  # a score has so many beside 0
+from transforms.lookup_kernel import NONE, Flags, Ints
+from transforms.pair_kernel import AT_ONCE, in_ranges, put_in_order, together
+from transforms.part_kernel import Parts, by_part, find
+
 ANY = -1  # an attribute that is not known and agrees with every other
-NONE: Ints = np.zeros(0, np.int64)
 
 
-@numba.njit(cache=True)
-def _find(parent: Ints, node: int) -> int:
-    while parent[node] != node:
-        parent[node] = parent[parent[node]]
-        node = parent[node]
-    return node
+class Groups(NamedTuple):
+    """What is told of groups."""
+
+    first: Ints  # the row of its first record
+    starts: Ints  # the sources of group g, in ascending order, are `sources[starts[g]:ends[g]]`
+    ends: Ints
+    sources: Ints
+    identity: Ints  # code of its identifier, or `ANY`; records of one source stay apart unless equal
 
 
-@numba.njit(cache=True)
-def _sources_conflict(
-    big: int,
-    small: int,
-    following: Ints,
-    starts: Ints,
-    sources: Ints,
-    identity: Ints,
-    seen_in: Ints,
-    seen_as: Ints,
-    mark: int,
-) -> bool:
-    """Whether a source would come in with two different records, that is with no identifier in common."""
-    node = big
-    while node >= 0:
-        for at in range(starts[node], starts[node + 1]):
-            seen_in[sources[at]] = mark
-            seen_as[sources[at]] = identity[node]
-        node = following[node]
-    node = small
-    while node >= 0:
-        for at in range(starts[node], starts[node + 1]):
-            if seen_in[sources[at]] == mark and (identity[node] == ANY or seen_as[sources[at]] != identity[node]):
-                return True
-        node = following[node]
-    return False
+# --- sources of two groups ---------------------------------------------------------------------------------
 
 
-@numba.njit(cache=True)
-def _share_identity(
-    source: int, big: int, small: int, following: Ints, starts: Ints, sources: Ints, identity: Ints
-) -> bool:
-    """Whether two clusters hold records of a source with one identifier."""
-    one = big
-    while one >= 0:
-        if identity[one] != ANY and source in sources[starts[one] : starts[one + 1]]:
-            other = small
-            while other >= 0:
-                if identity[other] == identity[one] and source in sources[starts[other] : starts[other + 1]]:
-                    return True
-                other = following[other]
-        one = following[one]
-    return False
-
-
-@numba.njit(cache=True)
-def _judged_sources_conflict(
-    big: int, small: int, following: Ints, starts: Ints, sources: Ints, identity: Ints, seen_in: Ints, mark: int
-) -> bool:
-    """`_sources_conflict` where a source may have several identifiers in a cluster: one shared is enough."""
-    node = big
-    while node >= 0:
-        for at in range(starts[node], starts[node + 1]):
-            seen_in[sources[at]] = mark
-        node = following[node]
-    node = small
-    while node >= 0:
-        for at in range(starts[node], starts[node + 1]):
-            source = sources[at]
-            if seen_in[source] == mark and not _share_identity(
-                source, big, small, following, starts, sources, identity
-            ):
-                return True
-        node = following[node]
-    return False
-
-
-@numba.njit(cache=True)
-def _attributes_conflict(big: int, small: int, attributes: Ints) -> bool:
-    """Whether two clusters have different values of an attribute; roots bear their cluster's."""
-    for k in range(attributes.shape[1]):
-        a, b = attributes[big, k], attributes[small, k]
-        if a != b and a >= 0 and b >= 0:
-            return True
-    return False
-
-
-@numba.njit(cache=True)
-def _judged_attributes_conflict(big: int, small: int, own: Ints, following: Ints, seen: Flags) -> bool:
-    """`_attributes_conflict` where a cluster may have several values of an attribute: one shared is enough."""
-    for k in range(own.shape[1]):
-        known = False
-        node = big
-        while node >= 0:
-            if own[node, k] >= 0:
-                seen[own[node, k]] = known = True
-            node = following[node]
-        met, shared = False, False
-        node = small
-        while node >= 0:
-            if own[node, k] >= 0:
-                met = True
-                shared = shared or seen[own[node, k]]
-            node = following[node]
-        node = big
-        while node >= 0:
-            if own[node, k] >= 0:
-                seen[own[node, k]] = False
-            node = following[node]
-        if known and met and not shared:
-            return True
-    return False
-
-
-@numba.njit(cache=True)
-def _kept_apart(
-    big: int, small: int, parent: Ints, following: Ints, hostile: Flags, apart: Ints, against: Ints
-) -> bool:
-    """Whether a member of the small cluster has to stay apart from one of the big; `apart` is sorted."""
-    node = small
-    while node >= 0:
-        if hostile[node]:
-            at = np.searchsorted(apart, node)
-            while at < len(apart) and apart[at] == node:
-                if _find(parent, against[at]) == big:
-                    return True
-                at += 1
-        node = following[node]
-    return False
-
-
-@numba.njit(cache=True)
-def _join(
-    left: Ints,
-    right: Ints,
-    own: Ints,
-    starts: Ints,
-    sources: Ints,
-    identity: Ints,
-    n_sources: int,
-    forced: int,
-    apart: Ints,
-    against: Ints,
-) -> tuple[Ints, Flags]:
-    count = own.shape[0]
-    attributes = own.copy()
-    parent = np.arange(count)
-    size = np.ones(count, np.int64)
-    following = np.full(count, -1)  # members of a cluster as a linked list that begins at its root
-    last = np.arange(count)
-    refused = np.zeros(len(left), np.bool_)
-    seen_in = np.full(n_sources, -1)
-    seen_as = np.full(n_sources, -1)
-    hostile = np.zeros(count, np.bool_)  # has to stay apart from something
-    hostile[apart] = True
-    enemies = hostile.copy()  # the same of a root: anything in its cluster has
-    judged = np.zeros(count, np.bool_)  # of a root: people joined groups of its cluster
-    seen = np.zeros(own.max() + 2 if forced and own.size else 1, np.bool_)
-    for edge in range(len(left)):
-        big, small = _find(parent, left[edge]), _find(parent, right[edge])
-        if big == small:
-            continue
-        if size[big] < size[small]:
-            big, small = small, big
-        conflict = (
-            enemies[big] and enemies[small] and _kept_apart(big, small, parent, following, hostile, apart, against)
-        )
-        if edge >= forced and not conflict:
-            if judged[big] or judged[small]:
-                conflict = _judged_attributes_conflict(
-                    big, small, own, following, seen
-                ) or _judged_sources_conflict(big, small, following, starts, sources, identity, seen_in, edge)
-            else:
-                conflict = _attributes_conflict(big, small, attributes) or _sources_conflict(
-                    big, small, following, starts, sources, identity, seen_in, seen_as, edge
-                )
-        if conflict:
-            refused[edge] = True
-            continue
-        for k in range(attributes.shape[1]):
-            attributes[big, k] = max(attributes[big, k], attributes[small, k])
-        parent[small] = big
-        size[big] += size[small]
-        enemies[big] |= enemies[small]
-        judged[big] |= judged[small] or edge < forced
-        following[last[big]] = small
-        last[big] = last[small]
-    smallest = np.full(count, count)
-    for node in range(count):
-        root = _find(parent, node)
-        smallest[root] = min(smallest[root], node)
-    return np.array([smallest[_find(parent, node)] for node in range(count)]), refused
-
-
-def join(
-    left: Ints,
-    right: Ints,
-    attributes: Ints,
-    starts: Ints,
-    sources: Ints,
-    identity: Ints,
-    forced: int = 0,
-    apart: tuple[Ints, Ints] = (NONE, NONE),
-) -> tuple[Ints, Flags]:
-    """Join groups along edges, best edge first, and refuse an edge that would make a conflict.
-
-    Args:
-        left, right: the groups of each edge (numbers from 0), in the order in which they are to be tried.
-        attributes: one row a group, one column for each thing that may not differ within a bib (volume,
-            edition, carrier, language …) as codes from 0, or `ANY`.
-        starts, sources: the source codes of group g are `sources[starts[g]:starts[g + 1]]`.
-        identity: code of each group's identifier, or `ANY`; records of one source stay apart unless equal.
-        forced: so many edges at the beginning were drawn by people: only `apart` stands against them.
-        apart: pairs of groups that never come into one cluster.
-
-    Returns:
-        The smallest group of each group's cluster, and for each edge whether it was refused.
-    """
-    n_sources = int(sources.max()) + 1 if len(sources) else 0
-    both = np.concatenate([apart[0], apart[1]]), np.concatenate([apart[1], apart[0]])
-    order = np.argsort(both[0], kind="stable")
-    return _join(
-        left,
-        right,
-        attributes,
-        starts,
-        sources,
-        identity,
-        n_sources,
-        forced,
-        both[0][order].astype(np.int64),
-        both[1][order].astype(np.int64),
-    )
-
-
-@numba.njit(cache=True)
-def reach(edge_left: Ints, edge_right: Ints, groups: int) -> Ints:
-    """For each group the smallest of all that edges could bring into one cluster with it."""
-    parent = np.arange(groups)
-    for edge in range(len(edge_left)):
-        a, b = _find(parent, edge_left[edge]), _find(parent, edge_right[edge])
-        parent[max(a, b)] = min(a, b)
-    return np.array([_find(parent, node) for node in range(groups)])
-
-
-@numba.njit(cache=True)
-def within_reach(left: Ints, right: Ints, reached: Ints, attributes: Ints) -> Flags:
-    """Which pairs edges could bring into one cluster (`reach`) although their attributes agree.
-
-    Of millions of vetoed pairs only these need to be held apart one by one.
-    """
-    found = np.zeros(len(left), np.bool_)
-    for pair in range(len(left)):
-        if reached[left[pair]] == reached[right[pair]]:
-            found[pair] = not _attributes_conflict(left[pair], right[pair], attributes)
-    return found
-
-
-@numba.njit(cache=True)
-def _share_source(one: int, other: int, starts: Ints, sources: Ints) -> bool:
+@njit(cache=True, nogil=True)
+def _two_records(one, other, starts, ends, sources, identity):
+    if identity[one] != ANY and identity[one] == identity[other]:
+        return False
     i, j = starts[one], starts[other]
-    while i < starts[one + 1] and j < starts[other + 1]:
+    while i < ends[one] and j < ends[other]:
         if sources[i] == sources[j]:
             return True
         if sources[i] < sources[j]:
@@ -286,71 +53,378 @@ def _share_source(one: int, other: int, starts: Ints, sources: Ints) -> bool:
     return False
 
 
-@numba.njit(cache=True)
-def share_source(left: Ints, right: Ints, asked: Flags, starts: Ints, sources: Ints, identity: Ints) -> Ints:
-    """Which pairs of groups, of those asked for, have a source in common, of which they are two records.
+@njit(cache=True, nogil=True)
+def _share_source(left, right, some, asked, starts, ends, sources, identity, begin, end):
+    found = np.zeros(end - begin, np.bool_)
+    for at in range(begin, end):
+        if asked[at]:
+            found[at - begin] = _two_records(left[some[at]], right[some[at]], starts, ends, sources, identity)
+    return found
 
-    Sources of a group are in order; other arguments as of `join`.
+
+def share_source(pool: Executor, left: Ints, right: Ints, some: Ints, asked: Flags, groups: Groups) -> Ints:
+    """Those of some pairs, where they are asked for, whose groups have two records of one source."""
+    told = groups.starts, groups.ends, groups.sources, groups.identity
+    found = in_ranges(pool, len(some), lambda *rows: _share_source(left, right, some, asked, *told, *rows))
+    return some[np.concatenate([np.zeros(0, bool), *found])]
+
+
+# --- what stands against joining ---------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def _sources_conflict(big, small, following, members, starts, ends, sources, identity, seen_in, seen_as, mark):
+    """Whether a source would come in with two different records, that is with no identifier in common."""
+    node = big
+    while node >= 0:
+        group = members[node]
+        for at in range(starts[group], ends[group]):
+            seen_in[sources[at]] = mark
+            seen_as[sources[at]] = identity[group]
+        node = following[node]
+    node = small
+    while node >= 0:
+        group = members[node]
+        for at in range(starts[group], ends[group]):
+            source = sources[at]
+            if seen_in[source] == mark and (identity[group] == ANY or seen_as[source] != identity[group]):
+                return True
+        node = following[node]
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _share_identity(source, big, small, following, members, starts, ends, sources, identity):
+    """Whether two clusters hold records of a source with one identifier."""
+    one = big
+    while one >= 0:
+        a = members[one]
+        if identity[a] != ANY and source in sources[starts[a] : ends[a]]:
+            other = small
+            while other >= 0:
+                b = members[other]
+                if identity[b] == identity[a] and source in sources[starts[b] : ends[b]]:
+                    return True
+                other = following[other]
+        one = following[one]
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _judged_sources_conflict(big, small, following, members, starts, ends, sources, identity, seen_in, mark):
+    """`_sources_conflict` where a source may have several identifiers in a cluster: one shared is enough."""
+    node = big
+    while node >= 0:
+        group = members[node]
+        for at in range(starts[group], ends[group]):
+            seen_in[sources[at]] = mark
+        node = following[node]
+    node = small
+    while node >= 0:
+        group = members[node]
+        for at in range(starts[group], ends[group]):
+            if seen_in[sources[at]] == mark and not _share_identity(
+                sources[at], big, small, following, members, starts, ends, sources, identity
+            ):
+                return True
+        node = following[node]
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _differ(attributes, one, other):
+    """Whether two groups, or clusters whose roots they are, have different values of an attribute."""
+    for k in range(len(attributes)):
+        a, b = attributes[k, one], attributes[k, other]
+        if a != b and a >= 0 and b >= 0:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _judged_differ(big, small, own, following, seen):
+    """`_differ` where a cluster may have several values of an attribute: one shared is enough."""
+    for k in range(len(own)):
+        known = False
+        node = big
+        while node >= 0:
+            if own[k, node] >= 0:
+                seen[own[k, node]] = known = True
+            node = following[node]
+        met, shared = False, False
+        node = small
+        while node >= 0:
+            if own[k, node] >= 0:
+                met = True
+                shared = shared or seen[own[k, node]]
+            node = following[node]
+        node = big
+        while node >= 0:
+            if own[k, node] >= 0:
+                seen[own[k, node]] = False
+            node = following[node]
+        if known and met and not shared:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _kept_apart(big, small, parent, following, hostile, apart, against, base):
+    """Whether a member of the small cluster has to stay apart from one of the big.
+
+    Args:
+        base: the place of the part's first group.
     """
-    found = np.empty(len(left), np.int64)
+    node = small
+    while node >= 0:
+        if hostile[node]:
+            at = np.searchsorted(apart, base + node)
+            while at < len(apart) and apart[at] == base + node:
+                if find(parent, against[at] - base) == big:
+                    return True
+                at += 1
+        node = following[node]
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _within(left, right, apart, always, part, nth, starts, attributes, spared, begin, end):
+    one_of, other_of = np.empty(end - begin, np.int32), np.empty(end - begin, np.int32)
     count = 0
-    for pair in range(len(left)):
-        one, other = left[pair], right[pair]
-        if (
-            asked[pair]
-            and (identity[one] == ANY or identity[one] != identity[other])
-            and _share_source(one, other, starts, sources)
-        ):
-            found[count] = pair
+    for at in range(begin, end):
+        one, other = left[apart[at]], right[apart[at]]
+        of = part[one]
+        if of == NONE or of != part[other]:
+            continue
+        a, b = starts[of] + nth[one], starts[of] + nth[other]
+        if always[at] or not (spared[one] or spared[other] or _differ(attributes, a, b)):
+            one_of[count], other_of[count] = a, b
             count += 1
-    return found[:count].copy()
+    return one_of[:count].copy(), other_of[:count].copy()
 
 
-@numba.njit(cache=True)
-def best_first(score: Floats, asked: Flags, forced: Flags) -> Ints:
-    """The pairs that are asked for: what is forced first, then by score; pairs of one score stay in order.
+def kept_apart(
+    pool: Executor,
+    left: Ints,
+    right: Ints,
+    apart: Ints,
+    always: Flags,
+    parts: Parts,
+    attributes: Ints,
+    spared: Flags,
+) -> tuple[Ints, Ints]:
+    """Places in `Parts.groups` of groups that never come into one cluster: both ends of each pair, one in order.
 
-    Args:
-        score: from 0 to 1, of `SCORE_STEPS` steps.
-    """
-    places = np.zeros(SCORE_STEPS + 3, np.int64)
-    for pair in range(len(score)):
-        if asked[pair]:
-            places[_step(score[pair], forced[pair]) + 1] += 1
-    places = np.cumsum(places)
-    out = np.empty(places[-1], np.int64)
-    for pair in range(len(score)):
-        if asked[pair]:
-            step = _step(score[pair], forced[pair])
-            out[places[step]] = pair
-            places[step] += 1
-    return out
-
-
-@numba.njit(cache=True)
-def _step(score: float, forced: bool) -> int:
-    return 0 if forced else 1 + SCORE_STEPS - round(score * SCORE_STEPS)
-
-
-@numba.njit(cache=True)
-def sources_of(of_record: Ints, source: Ints, groups: int) -> tuple[Ints, Ints]:
-    """The sources of group g, as `sources[starts[g]:starts[g + 1]]`, each once and in ascending order.
+    Of millions of vetoed pairs only those need to be held apart one by one that edges could bring into one
+    cluster although their attributes agree.
 
     Args:
-        of_record, source: group and source of each record, in ascending order of sources; no group is below 0.
+        apart, always: pairs that keep their groups apart; and whether they do whatever else there is.
+        attributes: as of `join`.
+        spared: of each group, whether people joined it: what they joined is one, so a veto on a part of it no
+            longer speaks for the whole.
     """
-    starts = np.zeros(groups + 1, np.int64)
-    latest = np.full(groups, -1, np.int32)
-    for record in range(len(of_record)):
-        group = of_record[record]
-        if group >= 0 and latest[group] != source[record]:
-            latest[group] = source[record]
-            starts[group + 1] += 1
-    starts = np.cumsum(starts)
-    sources, at = np.empty(starts[groups], np.int32), starts[:-1].copy()
-    for record in range(len(of_record)):
-        group = of_record[record]
-        if group >= 0 and (at[group] == starts[group] or sources[at[group] - 1] != source[record]):
-            sources[at[group]] = source[record]
-            at[group] += 1
-    return starts, sources
+    told = parts.part, parts.nth, parts.starts, attributes, spared
+    found = in_ranges(pool, len(apart), lambda *rows: _within(left, right, apart, always, *told, *rows))
+    one, other = (together(pair[nth] for pair in found) for nth in (0, 1))
+    both, against = np.append(one, other), np.append(other, one)
+    order = np.argsort(both, kind="stable")
+    return both[order], against[order]
+
+
+# --- joining -----------------------------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def _best_first(ends, steps, first, keys, order):
+    """Put edges in order of their steps, those of one step by first records.
+
+    Args:
+        ends: the groups of each edge, by their numbers in the part.
+        first: of each group of the part.
+        keys, order: as long; the order is written.
+    """
+    one, other = ends
+    for at in range(len(order)):
+        keys[at], order[at] = np.int64(steps[at]) << 32 | min(first[one[at]], first[other[at]]), at
+    put_in_order(keys, order)
+    start = 0
+    for at in range(1, len(order) + 1):
+        if at == len(order) or keys[at] != keys[start]:
+            if at - start > 1:  # edges of one group that have one score
+                for same in range(start, at):
+                    keys[same] = max(first[one[order[same]]], first[other[order[same]]])
+                put_in_order(keys[start:at], order[start:at])
+            start = at
+
+
+class Room(NamedTuple):
+    """What is known of the clusters of a part while it is joined, by the number of a group in it; for `_join`."""
+
+    parent: NDArray[np.int32]
+    size: NDArray[np.int32]
+    following: NDArray[np.int32]  # members of a cluster as a linked list that begins at its root
+    last: NDArray[np.int32]
+    attributes: NDArray[np.int32]  # of a root: those of its cluster
+    hostile: Flags  # has to stay apart from something
+    enemies: Flags  # the same of a root: anything in its cluster has
+    judged: Flags  # of a root: people joined groups of its cluster
+
+
+@njit(cache=True, nogil=True)
+def _empty(room, own):
+    """Make each group a cluster."""
+    parent, size, following, last, attributes, hostile, enemies, judged = room
+    for node in range(own.shape[1]):
+        parent[node] = last[node] = node
+        size[node], following[node] = 1, -1
+        enemies[node], judged[node] = hostile[node], False
+        for k in range(len(own)):
+            attributes[k, node] = own[k, node]
+
+
+@njit(cache=True, nogil=True)
+def _unite(room, big, small, forced):
+    """Put a cluster into another one."""
+    parent, size, following, last, attributes, _, enemies, judged = room
+    for k in range(len(attributes)):
+        attributes[k, big] = max(attributes[k, big], attributes[k, small])
+    parent[small] = big
+    size[big] += size[small]
+    enemies[big] |= enemies[small]
+    judged[big] |= judged[small] or forced
+    following[last[big]] = small
+    last[big] = last[small]
+
+
+@njit(cache=True, nogil=True)
+def _conflict(room, big, small, own, members, told, seen, kept, base, forced, mark):
+    """Whether something stands against joining two clusters."""
+    parent, _, following, _, attributes, hostile, enemies, judged = room
+    starts, ends, sources, identity = told
+    seen_in, seen_as, values = seen
+    if enemies[big] and enemies[small]:
+        apart, against = kept
+        if _kept_apart(big, small, parent, following, hostile, apart, against, base):
+            return True
+    if forced:
+        return False
+    if judged[big] or judged[small]:
+        return _judged_differ(big, small, own, following, values) or _judged_sources_conflict(
+            big, small, following, members, starts, ends, sources, identity, seen_in, mark
+        )
+    return _differ(attributes, big, small) or _sources_conflict(
+        big, small, following, members, starts, ends, sources, identity, seen_in, seen_as, mark
+    )
+
+
+@njit(cache=True, nogil=True)
+def _name(parent, smallest, members, out):
+    """For each group the smallest one of its cluster; `smallest` has room for what is found on the way."""
+    smallest[: len(members)] = -1
+    for node in range(len(members)):
+        root = find(parent, node)
+        if smallest[root] < 0:
+            smallest[root] = node
+        out[node] = members[smallest[root]]
+
+
+@njit(cache=True, nogil=True)
+def _join(
+    left,
+    right,
+    edges,
+    edge_starts,
+    steps,
+    first,
+    told,
+    nth,
+    groups,
+    starts,
+    attributes,
+    kept,
+    codes,
+    out,
+    begin,
+    end,
+):
+    most = edges_most = 0
+    for part in range(begin, end):
+        most = max(most, starts[part + 1] - starts[part])
+        edges_most = max(edges_most, edge_starts[part + 1] - edge_starts[part])
+    room = Room(
+        np.empty(most, np.int32),
+        np.empty(most, np.int32),
+        np.empty(most, np.int32),
+        np.empty(most, np.int32),
+        np.empty((len(attributes), most), np.int32),
+        np.empty(most, np.bool_),
+        np.empty(most, np.bool_),
+        np.empty(most, np.bool_),
+    )
+    n_sources, n_values = codes
+    seen = np.full(n_sources, -1), np.full(n_sources, -1), np.zeros(n_values, np.bool_)
+    keys, order = np.empty(edges_most, np.int64), np.empty(edges_most, np.int32)
+    lefts, rights = np.empty(edges_most, np.int32), np.empty(edges_most, np.int32)
+    parent, size, hostile = room.parent, room.size, room.hostile
+    apart, _ = kept
+    cluster, refused = out
+    for part in range(begin, end):
+        base, behind, edge, count = starts[part], starts[part + 1], edge_starts[part], 0
+        members, own = groups[base:behind], attributes[:, base:behind]
+        for at in range(edge, edge_starts[part + 1]):
+            lefts[count], rights[count] = nth[left[edges[at]]], nth[right[edges[at]]]
+            count += 1
+        _best_first((lefts, rights), steps[edge:], first[members], keys[:count], order[:count])
+        hostile[: len(members)] = False
+        for at in range(np.searchsorted(apart, base), np.searchsorted(apart, behind)):
+            hostile[apart[at] - base] = True
+        _empty(room, own)
+        for at in order[:count]:
+            big, small = find(parent, lefts[at]), find(parent, rights[at])
+            if size[big] < size[small]:
+                big, small = small, big
+            if big == small:
+                continue
+            forced, mark = steps[edge + at] == 0, edge + at
+            if _conflict(room, big, small, own, members, told, seen, kept, base, forced, mark):
+                refused[mark] = True
+            else:
+                _unite(room, big, small, forced)
+        _name(parent, room.last, members, cluster[base:behind])
+
+
+def join(
+    pool: Executor,
+    left: Ints,
+    right: Ints,
+    edges: Ints,
+    score: Callable[[Ints], Ints],
+    groups: Groups,
+    parts: Parts,
+    attributes: Ints,
+    kept: tuple[Ints, Ints],
+) -> tuple[Ints, Ints]:
+    """Join groups along edges, best edge first, and refuse an edge that would make a conflict.
+
+    Args:
+        left, right: the groups of pairs.
+        edges: the pairs that are edges, within `parts`.
+        score: tells of pairs how they follow: from 1 on the best ones first, and 0 those that people drew, against
+            which only `kept` stands.  Where it is the same, pairs follow by the first records of their groups.
+        attributes: a row for each thing that may not differ within a bib (volume, edition, carrier, language ...),
+            a column for each of `parts.groups`; codes from 0, or `ANY`.
+        kept: `kept_apart`.
+
+    Returns:
+        The smallest group of the cluster of each of `parts.groups`, and the edges that were refused.
+    """
+    edges, starts = by_part(left, edges, parts.part, len(parts.starts) - 1)
+    out = np.empty(len(parts.groups), np.int32), np.zeros(len(edges), bool)
+    codes = int(groups.sources.max(initial=0)) + 1, int(attributes.max(initial=0)) + 1
+    told = groups.starts, groups.ends, groups.sources, groups.identity
+    of_parts = parts.nth, parts.groups, parts.starts
+    given = (left, right, edges, starts, score(edges), groups.first, told, *of_parts, attributes, kept, codes, out)
+    bounds = np.append(np.searchsorted(starts, np.arange(0, len(edges), AT_ONCE)), len(starts) - 1)
+    list(pool.map(lambda begin, end: _join(*given, begin, end), bounds[:-1], bounds[1:]))
+    return out[0], edges[out[1]]

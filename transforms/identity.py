@@ -93,7 +93,8 @@ def remembered(before: pa.Table, former: pa.Table, redirect: pa.Table) -> pa.Tab
 def left_behind(known: pa.Table, former: pa.Table, records: pa.Table, build_id: str) -> pa.Table:
     """`catalog.former_record` after a build: the records of `known` that are not in `records`, and since when."""
     on = ["source_id", "record_id"]
-    gone = known.join(records.select(on), on, join_type="left anti")
+    there = pa.table([_text(records[name]) for name in on], on)
+    gone = known.join(there, on, join_type="left anti")
     gone = gone.join(former.select([*on, "build_id"]), on, join_type="left outer")
     since = pc.fill_null(gone["build_id"], build_id)
     gone = gone.set_column(gone.schema.get_field_index("build_id"), "build_id", since)

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 
 import ibis
-import numpy as np
 import pyarrow as pa
 from ibis.expr.types import Table
 
 from transforms import candidates
 from transforms.judgement import RECORD, Record, Rulings, listed
-from transforms.scored import BY_FORCE, FORBIDDEN, MATCH, SEPARATE, having, ruled
+from transforms.scored import BY_FORCE, FORBIDDEN
 
 # A pair with too little to compare is not one that contradicts: two thin records may both fit a full one.
 LACKING = ("veto:title_only",)
@@ -66,18 +65,6 @@ def _of_judged(records: Table, rulings: Rulings, column: str) -> dict[Record, in
     return {(row["source_id"], row["record_id"]): row[column] for row in rows}
 
 
-def decide(scored: pa.Table, decided: pa.Table) -> pa.Table:
-    """Scored pairs, ordered by left and right, with rule and decision of those that are judged."""
-    left, right = scored["left"].to_numpy(), scored["right"].to_numpy()
-    at: dict[str, list[int]] = {BY_FORCE: [], FORBIDDEN: []}
-    for row in decided.to_pylist():
-        first, end = np.searchsorted(left, row["left"]), np.searchsorted(left, row["left"], side="right")
-        at[row["rule"]].append(int(first + np.searchsorted(right[first:end], row["right"])))
-    for rule, decision in ((BY_FORCE, MATCH), (FORBIDDEN, SEPARATE)):
-        scored = ruled(scored, np.array(at[rule], np.int64), rule, decision)
-    return scored
-
-
-def vetoed(scored: pa.Table) -> np.ndarray:
-    """Whether each scored pair was found to contradict itself, so that no chain may join it either."""
-    return having(scored, lambda rule: rule.startswith("veto:") and rule not in LACKING)
+def contradicts(rule: str) -> bool:
+    """Whether a pair of this rule keeps its groups apart, so that no chain may join them either."""
+    return rule == FORBIDDEN or (rule.startswith("veto:") and rule not in LACKING)

@@ -10,6 +10,7 @@ import os
 import shutil
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from ibis.expr.types import Table
 from transforms import known_kernel, lookup_kernel
 from transforms.judgement import Record
 from transforms.known_kernel import Ints, Records
+from transforms.pair_kernel import taken_in
 
 ADDED = ("record", "described", "placed", "pair")  # tables that grow
 ARRAYS = (
@@ -97,12 +99,22 @@ class Known:
         for name in ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, name))
 
-    def settle(self) -> None:
-        """Put all pairs in the order of `pair_order`, so that they are read one after the other from then on."""
+    def settle(self, pool: Executor) -> None:
+        """Put the pairs, all of which are there, in the order of `pair_order`, to be read in it from then on."""
         order = self.pair_order
-        self.pair = pa.table([pa.array(whole(self.pair[name])[order]) for name in PAIR.names], PAIR)
-        self.rule, self.decision = self.rule[order], self.decision[order]
+        for place, column in enumerate(PAIR):  # so that only one is there twice
+            values = self.of_pairs(pool, column.name, order)
+            self.pair = self.pair.set_column(place, column, pa.array(values, column.type))
+        self.rule, self.decision = (
+            taken_in(pool, values, values[:0], order) for values in (self.rule, self.decision)
+        )
         self.pair_order = np.arange(len(order), dtype=np.int32)
+
+    def of_pairs(self, pool: Executor, name: str, pairs: Ints) -> npt.NDArray:
+        """A column of many pairs, in any order; none is copied as a whole but what was added since it was kept."""
+        values = [chunk for chunk in self.pair[name].chunks if len(chunk)]
+        kept, added = (whole(pa.chunked_array(some, PAIR.field(name).type)) for some in (values[:1], values[1:]))
+        return taken_in(pool, kept, added.astype(kept.dtype), pairs)
 
     def numbered(self) -> Table:
         """`candidates.groups`."""

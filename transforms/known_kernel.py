@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from transforms.lookup_kernel import NONE, Flags, Ints, by_key
+from transforms.lookup_kernel import NONE, Flags, Ints
 
 
 @njit(cache=True, nogil=True)
@@ -210,13 +210,41 @@ def with_more(left, right, more):
 
 @njit(cache=True, nogil=True)
 def firsts(order, group, groups):
-    """The row of each group's first record, or the number of rows where it has none."""
-    first = np.full(groups, len(order), np.int32)
+    """The row of each group's first record, or the number of rows where it has none; and how many it has."""
+    first, count = np.full(groups, len(order), np.int32), np.zeros(groups, np.int32)
     for row in range(len(order)):
         one = group[order[row]]
-        if first[one] > row:
+        if count[one] == 0:
             first[one] = row
-    return first
+        count[one] += 1
+    return first, count
+
+
+@njit(cache=True, nogil=True)
+def sources_of(order, group, begins, asked, count):
+    """The sources of groups that are asked for, each once and in ascending order.
+
+    Args:
+        order: the records, in order of their sources.
+        begins: where each source begins in `order`, and where the last one ends.
+        asked: of each group.
+        count: how many records each group has.
+
+    Returns:
+        Where the sources of each group begin, where they end, and the sources of all.
+    """
+    starts, room = np.empty(len(asked), np.int32), 0
+    for one in range(len(asked)):
+        starts[one] = room
+        room += count[one] if asked[one] else 0
+    out, ends = np.zeros(room, np.int32), starts.copy()  # where a source has several records there is room left
+    for source in range(len(begins) - 1):
+        for row in range(begins[source], begins[source + 1]):
+            one = group[order[row]]
+            if asked[one] and (ends[one] == starts[one] or out[ends[one] - 1] != source):
+                out[ends[one]] = source
+                ends[one] += 1
+    return starts, ends, out
 
 
 @njit(cache=True, nogil=True)
@@ -229,77 +257,6 @@ def of_groups(left, right, there, flags):
             out[count] = pair
             count += 1
     return out[:count].copy()
-
-
-@njit(cache=True, nogil=True)
-def _key(one, other, first):
-    a, b = np.int64(first[one]), np.int64(first[other])
-    return min(a, b) << 32 | max(a, b)
-
-
-@njit(cache=True, nogil=True)
-def _keys(left, right, pairs, first):
-    keys = np.empty(len(pairs), np.int64)
-    for at in range(len(pairs)):
-        keys[at] = _key(left[pairs[at]], right[pairs[at]], first)
-    return keys
-
-
-@njit(cache=True, nogil=True)
-def _merged(order, left, right, there, changed, first, come, keys):
-    out = np.empty(len(order) + len(come), np.int32)
-    count = nth = 0
-    for pair in order:
-        one, other = left[pair], right[pair]
-        if there[pair] == NONE or changed[one] or changed[other]:
-            continue
-        if nth < len(come):
-            key = _key(one, other, first)
-            while nth < len(come) and keys[nth] < key:
-                out[count] = come[nth]
-                nth, count = nth + 1, count + 1
-        out[count] = pair
-        count += 1
-    out[count : count + len(come) - nth] = come[nth:]
-    return out[: count + len(come) - nth].copy()
-
-
-def merged(order: Ints, left: Ints, right: Ints, there: Ints, changed: Flags, first: Ints, come: Ints) -> Ints:
-    """Pairs that are there, by the first records of their groups.
-
-    Args:
-        order: those that were, in this order; those of groups that changed are left out.
-        left, right, there: of all pairs.
-        changed: of each group.
-        first: `firsts`.
-        come: all pairs that are of groups that changed.
-    """
-    keys, come = by_key(_keys(left, right, come, first), come.copy())
-    out: Ints = _merged(order, left, right, there, changed, first, come, keys)
-    return out
-
-
-@njit(cache=True, nogil=True)
-def joined_again(order, left, right, again, changed):
-    """Of pairs in order those between groups that are joined again, and those of groups that changed."""
-    out = np.empty(len(order), np.int32)
-    count = 0
-    for pair in order:
-        one, other = left[pair], right[pair]
-        if (again[one] and again[other]) or changed[one] or changed[other]:
-            out[count] = pair
-            count += 1
-    return out[:count].copy()
-
-
-@njit(cache=True, nogil=True)
-def ends(left, right, pairs, number):
-    """The smaller and the larger number of the groups of some pairs."""
-    low, high = np.empty(len(pairs), np.int64), np.empty(len(pairs), np.int64)
-    for at in range(len(pairs)):
-        one, other = number[left[pairs[at]]], number[right[pairs[at]]]
-        low[at], high[at] = min(one, other), max(one, other)
-    return low, high
 
 
 @njit(cache=True, nogil=True)
@@ -329,9 +286,12 @@ def of_cluster(order, group, cluster, first):
     for one in range(len(cluster)):
         if cluster[one] >= 0 and first[one] < least[cluster[one]]:
             least[cluster[one]] = first[one]
-    out = np.empty(len(order), np.int64)
+    row_of = np.empty(len(cluster), np.int32)
+    for one in range(len(cluster)):
+        row_of[one] = least[cluster[one]] if cluster[one] >= 0 else NONE
+    out = np.empty(len(order), np.int32)
     for row in range(len(order)):
-        out[row] = least[cluster[group[order[row]]]]
+        out[row] = row_of[group[order[row]]]
     return out
 
 

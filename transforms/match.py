@@ -13,6 +13,7 @@ What people judged goes before all of this (`transforms.judging`).
 Collapsing and blocking are ibis expressions, written to mean the same on every engine (`warehouse.engine`).
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,7 +41,7 @@ NOT_JUDGED = Rulings()
 class Clusters:
     """The result of matching."""
 
-    records: pa.Table  # POSITION, row, cluster; ordered by (source_id, record_id), row counts from 0
+    records: pa.Table  # POSITION, cluster; ordered by (source_id, record_id)
     pairs: pa.Table  # catalog.match
     notes: list[str]  # what was left out or cut, for the outcome
     known: Known  # for the next run
@@ -144,13 +145,14 @@ def cluster(
     done("score")
     everything = np.ones(len(known.component), bool)
     changed, dead = (touched.changed, touched.dead) if touched else (everything, ~everything)
-    first = clusters.rejoin(known, changed, dead, decided, card.rules)
-    if not touched:
-        known.settle()
-    done("components")
-    if folder:
-        known.save(folder)
-        done("keep")
-    records, pairs = clusters.records(known, first), clusters.pairs(known, first, card.rules)
+    with ThreadPoolExecutor(engine.threads(con)) as pool:
+        first = clusters.rejoin(known, changed, dead, decided, card.rules, pool)
+        if not touched:
+            known.settle(pool)
+        done("components")
+        if folder:
+            known.save(folder)
+            done("keep")
+        records, pairs = clusters.records(known, first), clusters.pairs(known, first, card.rules, pool)
     done("records out")
     return Clusters(records, pairs, _notes(known.large, cap), known)

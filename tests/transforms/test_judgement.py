@@ -13,6 +13,7 @@ from transforms import catalog, components, judgement, match
 from transforms.judgement import MUST_JOIN, MUST_NOT_JOIN, Judgement, Rulings, resolve
 from warehouse import engine, lake
 
+from .joined_groups import joined
 from .staged_records import ANALYSIS, HAMLET, bibs, register, stage
 
 DAY = datetime(2026, 3, 1)
@@ -191,18 +192,12 @@ def test_many_groups_and_judgements_stay_right() -> None:
     random = np.random.default_rng(7)
     count = 3_000
     ends = random.integers(0, count, (2, 6_000))
+    ends = ends[:, ends[0] != ends[1]]
     apart = random.integers(0, count, (2, 300))
     apart = apart[:, apart[0] != apart[1]]
     free = np.full((count, 1), components.ANY)
-    cluster, refused = components.join(
-        ends[0],
-        ends[1],
-        free,
-        np.arange(count + 1),
-        np.arange(count),
-        np.full(count, components.ANY),
-        apart=(apart[0], apart[1]),
-    )
+    nobody = np.full(count, components.ANY)
+    cluster, refused = joined(ends, free, nobody, np.arange(count), apart)
     assert (cluster[apart[0]] != cluster[apart[1]]).all()
     assert 0 < refused.sum() < 6_000
     kept = ends[:, ~refused]

@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from transforms import candidates, collapse, components, match
+from transforms import candidates, collapse, match
 from transforms.score import WEIGHTS, load_card, score, score_groups
 from transforms.scored import CODED
 from warehouse import engine
 
+from . import joined_groups
 from .staged_records import ANALYSIS, HAMLET, bibs
 
 
@@ -376,16 +377,8 @@ def test_a_bad_card_names_its_line(tmp_path: Path) -> None:
 
 
 def joined(edges: list[tuple[int, int]], attributes: list[list[int]], identity: list[int], sources: list[int]):
-    ends = np.array(edges, dtype=np.int64).reshape(-1, 2)
-    starts = np.arange(len(sources) + 1)
-    return components.join(
-        np.ascontiguousarray(ends[:, 0]),
-        np.ascontiguousarray(ends[:, 1]),
-        np.array(attributes, dtype=np.int64),
-        starts,
-        np.array(sources, dtype=np.int64),
-        np.array(identity, dtype=np.int64),
-    )
+    ends = np.array(edges, dtype=np.int64).reshape(-1, 2).T
+    return joined_groups.joined(ends, np.array(attributes), np.array(identity), np.array(sources))
 
 
 def test_union_takes_the_smallest_group_as_name() -> None:

@@ -1,0 +1,42 @@
+"""Groups joined along edges as `transforms.clusters` has them joined, with all that is asked of them given."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+
+from transforms import components, part_kernel
+from transforms.components import Groups
+
+Ints = npt.NDArray[np.integer]
+NONE = np.zeros((2, 0), np.int32)
+
+
+def joined(
+    ends: Ints, attributes: Ints, identity: Ints, sources: Ints, apart: Ints = NONE, forced: int = 0
+) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """The cluster of each group, each of which has one source, and whether each edge was refused.
+
+    Args:
+        ends: both groups of each edge, the best edge first; so many at the beginning were drawn by people.
+        attributes: a row a group.
+        apart: both groups of each pair that is kept apart.
+    """
+    count, edges = len(identity), np.arange(ends.shape[1], dtype=np.int32)
+    left, right = np.concatenate([ends, apart], axis=1).astype(np.int32)
+    first = np.arange(count, dtype=np.int32)
+    groups = Groups(first, first, first + 1, sources.astype(np.int32), identity.astype(np.int32))
+    parts = part_kernel.parts(part_kernel.reach(left, right, edges, count))
+    columns = np.ascontiguousarray(attributes.T[:, parts.groups].astype(np.int32))
+    others = np.arange(len(edges), len(left), dtype=np.int32)
+    always, nobody = np.ones(len(others), bool), np.zeros(count, bool)
+
+    def steps(edges: Ints) -> Ints:
+        return np.where(edges < forced, 0, 1 + edges).astype(np.int32)
+
+    with ThreadPoolExecutor(2) as pool:
+        kept = components.kept_apart(pool, left, right, others, always, parts, columns, nobody)
+        found, lost = components.join(pool, left, right, edges, steps, groups, parts, columns, kept)
+    cluster = first.copy()
+    cluster[parts.groups] = found
+    return cluster, np.isin(edges, lost)

@@ -1,0 +1,92 @@
+"""Passes over pairs, and joining in parts, against plain code that says the same."""
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+
+import numpy as np
+import pytest
+
+from transforms import components, pair_kernel
+
+from .joined_groups import joined
+
+ANY = components.ANY
+
+
+@pytest.fixture
+def in_small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with millions of pairs: several ranges of them, for several threads."""
+    for module in (pair_kernel, components):
+        monkeypatch.setattr(module, "AT_ONCE", 50)
+
+
+def plainly_joined(ends, attributes, identity, sources, apart, forced):
+    """`joined`, edge by edge over sets."""
+    cluster = {group: {group} for group in range(len(identity))}
+    foes = {frozenset(pair) for pair in apart.T.tolist()}
+    judged: set[int] = set()
+
+    def differ(one: set[int], other: set[int]) -> bool:
+        for row in attributes.T:
+            values = [{row[group] for group in side} - {ANY} for side in (one, other)]
+            if all(values) and not values[0] & values[1]:
+                return True
+        for a, b in product(one, other):
+            if sources[a] == sources[b] and not (identity[a] == identity[b] != ANY):
+                like = [
+                    (c, d)
+                    for c, d in product(one, other)
+                    if sources[c] == sources[d] == sources[a] and identity[c] == identity[d] != ANY
+                ]
+                if not (like and judged & (one | other)):
+                    return True
+        return False
+
+    refused = []
+    for nth, (a, b) in enumerate(ends.T.tolist()):
+        one, other = cluster[a], cluster[b]
+        against = any(frozenset(pair) in foes for pair in product(one, other)) or (
+            nth >= forced and differ(one, other)
+        )
+        refused.append(one is not other and against)
+        if one is not other and not against:
+            judged |= {a} if nth < forced else set()
+            one |= other
+            for group in other:
+                cluster[group] = one
+    return [min(cluster[group]) for group in range(len(identity))], refused
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_groups_are_joined_as_plain_code_joins_them(seed: int, in_small_ranges: None) -> None:
+    random = np.random.default_rng(seed)
+    count = 60
+    ends, apart = (random.integers(0, 6, (2, some)) + 6 * random.integers(0, 10, some) for some in (150, 12))
+    ends, apart = (pairs[:, pairs[0] != pairs[1]] for pairs in (ends, apart))  # within ten parts
+    attributes = random.choice([ANY, ANY, 0, 1], (count, 2))
+    identity, sources = random.choice([ANY, 0, 1], count), random.integers(0, 5, count)
+    forced = seed % 3
+    found = joined(ends, attributes, identity, sources, apart, forced)
+    cluster, refused = plainly_joined(ends, attributes, identity, sources, apart, forced)
+    assert found[0].tolist() == cluster
+    assert found[1].tolist() == refused
+    assert 5 < sum(refused) < 140
+
+
+@pytest.mark.parametrize("groups", [40, 3_000])
+def test_pairs_are_put_in_the_order_of_first_records(groups: int, in_small_ranges: None) -> None:
+    random = np.random.default_rng(groups)
+    keys = np.unique(random.integers(0, groups**2, 700))
+    left, right = (side.astype(np.int32) for side in np.divmod(keys, groups))
+    left, right = left[left < right], right[left < right]
+    rows = 5 * groups
+    first = random.permutation(rows)[:groups].astype(np.int32)
+    ordered = np.lexsort([np.maximum(first[left], first[right]), np.minimum(first[left], first[right])])
+    some = np.flatnonzero(random.random(len(left)) < 0.3).astype(np.int32)
+    rest = ordered[~np.isin(ordered, some)].astype(np.int32)
+    with ThreadPoolExecutor(2) as pool:
+        everything = pair_kernel.in_order(pool, left, right, np.arange(len(left), dtype=np.int32), first, rows)
+        come = pair_kernel.in_order(pool, left, right, some, first, rows)
+    assert everything.tolist() == ordered.tolist()
+    assert come.tolist() == ordered[np.isin(ordered, some)].tolist()
+    assert pair_kernel.merged(left, right, rest, come, first).tolist() == ordered.tolist()
