@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from harvesters.byte_kernel import compiled, prefetch
+from harvesters.byte_kernel import compiled, count_bits, prefetch, within64
 from transforms.lcs_kernel import in_common, work
 from transforms.same_texts import Met, same
 
@@ -122,6 +122,13 @@ def _common(data, offsets, left, right, work, out):
 def _next_number(data, start, end):
     """Where the next digits begin and end."""
     p = start
+    while p < end and p + 64 <= len(data):
+        found = within64(data, p, np.uint8(48), np.uint8(10))
+        if found:
+            p += count_bits((found & ~found + np.uint64(1)) - np.uint64(1))  # those before the first
+            break
+        p += 64
+    p = min(p, end)
     while p < end and not 48 <= data[p] <= 57:
         p += 1
     q = p

@@ -87,10 +87,17 @@ def _more_room(slots):
 def _codes(data, offsets, known):
     out = np.full(len(known), NONE, np.int32)
     slots, used = np.full(_SLOTS, NONE, np.int64), 0
+    last = NONE
     for row in range(len(known)):
         if not known[row]:
             continue
         start, end = np.int64(offsets[row]), np.int64(offsets[row + 1])
+        if last != NONE:  # many are the same as the one before
+            begin = np.int64(offsets[last])
+            if offsets[last + 1] - begin == end - start and same(data, start, begin, end - start):
+                out[row], last = out[last], row
+                continue
+        last = row
         digest = _digest(data, start, end)
         slot = digest & len(slots) - 1
         while out[row] == NONE:
@@ -111,7 +118,8 @@ def _codes(data, offsets, known):
 def texts(values: pa.Array) -> Texts:
     """A string array for comparison."""
     data, offsets = buffers(values)
-    data.setflags(write=False)  # as most are; functions are compiled for either
+    for one in (data, offsets):
+        one.setflags(write=False)  # as most are; functions are compiled for either
     return Texts(data, offsets, _codes(data, offsets, values.is_valid().to_numpy(zero_copy_only=False)))
 
 

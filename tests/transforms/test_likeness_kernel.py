@@ -58,6 +58,14 @@ def test_numbers_of_both(pairs: list) -> None:
     np.testing.assert_array_equal(kernel.numbers(meeting(pairs)), expected(pairs, plain))
 
 
+@pytest.mark.parametrize("before", [0, 7, 63, 64, 65, 130])
+def test_numbers_that_stand_far_behind(before: int) -> None:
+    one, other = "a" * before + "3", "a" * before + "b"
+    pairs = [(one, one), (one, other), (other, one + "4"), (other, other), (one, one + "/3 and 5")]
+    np.testing.assert_array_equal(kernel.numbers(meeting(pairs)), [2, 1, 1, np.nan, 1])
+    np.testing.assert_array_equal(kernel.numbers(meeting(pairs[::-1])), [1, np.nan, 1, 1, 2])
+
+
 NAMES = st.lists(st.text("abc", min_size=1, max_size=5), min_size=1, max_size=3).map("|".join)
 
 
