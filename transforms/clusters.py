@@ -14,12 +14,11 @@ from transforms.known import Known, taken, whole
 from transforms.known_kernel import NONE, Flags, Ints
 from transforms.pair_kernel import MATCH, REVIEW, SEPARATE, taken_in
 from transforms.part_kernel import Parts
-from transforms.scored import BY_FORCE, FORBIDDEN, REFUSED, SAME_SOURCE, named
+from transforms.scored import BY_FORCE, FORBIDDEN, REFUSED, SAME_SOURCE, SCORE_STEPS, named
 
 # What holds between groups that never met, too; of an edition only where it is stated.
 ATTRIBUTES = ["volume_key", "edition_key", "carrier", "lang", "orig_lang", "kind"]
 STATED = "edition_stated"
-SCORE_STEPS = 1_000_000  # a score has so many beside 0
 
 
 def rejoin(known: Known, changed: Flags, dead: Flags, decided: pa.Table, rules: list[str], pool: Executor) -> Ints:
@@ -137,7 +136,7 @@ def _join(
     )
 
     def steps(edges: Ints) -> Ints:
-        scores = np.rint(known.of_pairs(pool, "score", edges) * SCORE_STEPS).astype(np.int32)
+        scores = known.of_pairs(pool, "score", edges)
         return np.where(known.rule[edges] == by_force, 0, 1 + SCORE_STEPS - scores).astype(np.int32)
 
     cluster, lost = components.join(pool, left, right, edges, steps, groups, parts, attributes, kept)

@@ -34,7 +34,7 @@ PAIR = pa.schema(
     [
         ("left", pa.int32()),
         ("right", pa.int32()),
-        ("score", pa.float64()),
+        ("score", pa.int32()),  # in steps, as in `scored.CODED`
         ("rule", pa.int16()),
         ("decision", pa.int8()),
         ("asked", pa.bool_()),

@@ -124,35 +124,41 @@ def cluster(
     In a `folder`, which is made, what is known for the next run is kept.
     `done` is told each stage as it ends.
     """
+
+    def ended(stage: str) -> None:
+        engine.give_back()
+        done(stage)
+
     engine.prepare(con)
     card = card or load_card()
     touched = None
     if known:
         rows = bib.select(*POSITION).to_pyarrow() if present is None else present
-        touched = rematch.again(con, bib, known, rows, cap, rulings, done)
+        touched = rematch.again(con, bib, known, rows, cap, rulings, ended)
     if known and touched:
-        done("pairs")
+        ended("pairs")
         scored = _scored(con, known, touched.pairs, card)
     else:
         known = rematch.anew(con, bib, present, rulings, folder)
         del present  # its texts are read from the folder from now on
-        done("collapse")
-        pairs = rematch.meet(con, known, cap, folder, done)
+        ended("collapse")
+        pairs = rematch.meet(con, known, cap, folder, ended)
         scored = _all_pairs(con, known, pairs, card)
         del pairs
     _add_pairs(known, scored, asked=False)
+    del scored
     decided = _judged(con, known, rulings, card)
-    done("score")
+    ended("score")
     everything = np.ones(len(known.component), bool)
     changed, dead = (touched.changed, touched.dead) if touched else (everything, ~everything)
     with ThreadPoolExecutor(engine.threads(con)) as pool:
         first = clusters.rejoin(known, changed, dead, decided, card.rules, pool)
         if not touched:
             known.settle(pool)
-        done("components")
+        ended("components")
         if folder:
             known.save(folder)
-            done("keep")
+            ended("keep")
         records, pairs = clusters.records(known, first), clusters.pairs(known, first, card.rules, pool)
-    done("records out")
+    ended("records out")
     return Clusters(records, pairs, _notes(known.large, cap), known)

@@ -13,6 +13,7 @@ from operator import add, or_
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
@@ -31,6 +32,7 @@ from transforms.scored import (
     REASONS,
     REFUSED,
     REVIEW,
+    SCORE_STEPS,
 )  # fmt: skip
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "schemas" / "match_weights.csv"
@@ -274,8 +276,8 @@ def reworded(found: dict[str, Floats], score: Floats, card: Card) -> Flags:
     return (found["title_kept"] < WORDS_KEPT) & (score < card.match_replaced)
 
 
-def decisions(pairs: Pairs, card: Card) -> tuple[Floats, Ints, Ints]:
-    """Score, rule (a place in `Card.rules`) and decision (a place in `DECISIONS`) of each pair."""
+def decisions(pairs: Pairs, card: Card) -> tuple[npt.NDArray[np.int32], Ints, Ints]:
+    """Score, rule and decision of each pair, as in `CODED`."""
     found = features(pairs)
     total, rule = _summed(found, card)
     score = 1 / (1 + np.exp(-(card.prior + total)))
@@ -294,7 +296,7 @@ def decisions(pairs: Pairs, card: Card) -> tuple[Floats, Ints, Ints]:
     for reason, flags in reversed(list(vetoes(pairs, found).items())):
         decision[flags] = 2
         rule[flags] = card.rules.index(f"veto:{reason}")
-    return np.round(score, 6), rule, decision
+    return np.rint(score * SCORE_STEPS).astype(np.int32), rule, decision
 
 
 def score(batches: Iterable[pa.RecordBatch], card: Card | None = None) -> Iterator[pa.RecordBatch]:
@@ -330,7 +332,7 @@ def score_groups(groups: pa.Table, pairs: pa.Table, card: Card, threads: int = 1
     del groups
     described = Described.of(given)
     left, right = (places(number, pairs[side].to_numpy()) for side in ("left", "right"))
-    score, rule, decision = np.empty(len(left)), np.empty(len(left), np.int16), np.empty(len(left), np.int8)
+    score, rule, decision = (np.empty(len(left), kind) for kind in (np.int32, np.int16, np.int8))
 
     def some(start: int) -> None:
         part = slice(start, start + BATCH)

@@ -17,12 +17,13 @@ LOOKED_AT = EARLY_PRINT, OTHER_YEAR, OTHER_WORDS = "early_print", "other_year", 
 REFUSED, SAME_SOURCE = "veto:cluster", "veto:same_source"
 BY_FORCE, FORBIDDEN = "judgement:must_join", "judgement:must_not_join"
 
-# Scored pairs as they are kept: rules and decisions as places in `Card.rules` and `DECISIONS`.
+SCORE_STEPS = 1_000_000  # a score, from 0 to 1, has so many beside 0
+# Scored pairs as they are kept: scores in steps, rules and decisions as places in `Card.rules` and `DECISIONS`.
 CODED = pa.schema(
     [
         pa.field("left", pa.int32(), nullable=False),
         pa.field("right", pa.int32(), nullable=False),
-        pa.field("score", pa.float64(), nullable=False),
+        pa.field("score", pa.int32(), nullable=False),
         pa.field("rule", pa.int16(), nullable=False),
         pa.field("decision", pa.int8(), nullable=False),
     ]
@@ -30,10 +31,10 @@ CODED = pa.schema(
 
 
 def named(decided: Sequence[npt.NDArray[Any]], rules: list[str]) -> dict[str, pa.Array]:
-    """Score, rule and decision of pairs, given with the latter two as numbers, with them as words."""
+    """Score, rule and decision of pairs, given as in `CODED`: scores from 0 to 1, and the latter two as words."""
     score, rule, decision = decided
     return {
-        "score": pa.array(score),
+        "score": pa.array(score / SCORE_STEPS),
         "rule": pa.DictionaryArray.from_arrays(pa.array(rule, pa.int16()), pa.array(rules)),
         "decision": pa.DictionaryArray.from_arrays(pa.array(decision, pa.int8()), pa.array(DECISIONS)),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 import shutil
@@ -165,6 +166,14 @@ def mapped(
     is sent to them.
     """
     return cast("Spark", con).mapped(table, function, schema)
+
+
+def give_back() -> None:
+    """Hand memory that nobody uses any more to the system; allocators keep it for a next time."""
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of the C library of GNU alone
+    if trim:
+        trim(0)
 
 
 def threads(con: BaseBackend) -> int:
