@@ -55,6 +55,7 @@ def collapsed(
     if there is not None and not straight(there):
         there = None
     read = _read(con, bib, [] if there is None else _cuts(there), folder)
+    engine.give_back()
     order = None if there is None else _matched(read, there)
     if there is None or order is None:
         there = coded(con.to_pyarrow(bib.select(*POSITION).order_by(*RECORD)))
