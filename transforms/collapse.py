@@ -198,20 +198,19 @@ def _grouped(con: BaseBackend, read: _Read, present: pa.Table, order: Ints, ruli
     number = np.empty(len(by_title), np.int32)
     number[by_title] = np.arange(len(by_title))
     groups = by_first[by_title]
-    described = _ahead(_described(read, of_code[groups], said_of_code[groups]))
+    described = _ahead(_described(read.described, of_code[groups], said_of_code[groups]))
     member = member.append_column("said", pa.array(said)).append_column("group", pa.array(number[nth]))
     return Collapsed(member, described)
 
 
-def _described(read: _Read, content: Ints, said: Ints) -> Iterator[tuple[str, pa.Array]]:
-    """said and DESCRIBED of groups, of each of which a content is given; each column is made when asked for."""
+def _described(described: pa.Table, at: Ints, said: Ints) -> Iterator[tuple[str, pa.Array]]:
+    """said and DESCRIBED of groups, each at the place of its content; each column is made when asked for."""
     yield "said", pa.array(said)
-    at = pa.array(content)
     for name in DESCRIBED:
-        column = read.described[name]
+        column = described[name]
         if pa.types.is_string(column.type) and column.nbytes >= WIDE:
             column = column.cast(pa.large_string())
-        yield name, column.combine_chunks().take(at)
+        yield name, column.combine_chunks().take(pa.array(at))
 
 
 def _said(con: BaseBackend, member: pa.Table, rulings: Rulings) -> Ints:
