@@ -102,8 +102,8 @@ class Pairs:
         return self._made[kind, name]
 
     def values(self, name: str) -> tuple[pa.Array, pa.Array]:
-        """Both sides of a column as they are."""
-        left, right = (self.described.columns[name].take(pa.array(at)) for at in self.ends)
+        """Both sides of a column of texts as they are."""
+        left, right = (self.described.columns[name].take(pa.array(at)).cast(pa.string()) for at in self.ends)
         return left, right
 
     def codes(self, name: str) -> tuple[Codes, Codes]:

@@ -25,6 +25,7 @@ from transforms import known_kernel, lookup_kernel
 from transforms.judgement import Record
 from transforms.known_kernel import Ints, Records
 from transforms.pair_kernel import taken_in
+from transforms.text_columns import buffers
 
 ADDED = ("record", "described", "placed", "pair")  # tables that grow
 ARRAYS = (
@@ -249,12 +250,7 @@ def texts(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray]:
         if column.num_chunks == 1
         else pa.concat_arrays([pa.array([], column.type), *column.chunks])
     )
-    wide = np.int64 if pa.types.is_large_string(one.type) else np.int32
-    if not len(one):
-        return np.zeros(1, np.uint8), np.zeros(1, wide)
-    _, offsets, data = one.buffers()
-    ends = np.frombuffer(offsets, wide)[one.offset : one.offset + len(one) + 1]
-    return (np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)), ends
+    return buffers(one)
 
 
 # --- records -------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ function that says what is right.  So the two must agree, and the tests hold the
 
 import unicodedata
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -32,11 +32,12 @@ def parts(values: pa.Array) -> tuple[Bytes, Offsets]:
 
 
 def buffers(values: pa.Array) -> tuple[Bytes, Offsets]:
-    """The same as they lie there; a null may have bytes."""
+    """The same as they lie there: a null may have bytes, and offsets of large strings have 64 bits."""
     if len(values) == 0:
         return np.zeros(1, np.uint8), np.zeros(1, np.int32)
     _, offsets, data = values.buffers()
-    ends = np.frombuffer(offsets, np.int32)[values.offset : values.offset + len(values) + 1]
+    wide = np.int64 if pa.types.is_large_string(values.type) else np.int32
+    ends: NDArray[Any] = np.frombuffer(offsets, wide)[values.offset : values.offset + len(values) + 1]
     return (np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)), ends
 
 

@@ -315,6 +315,18 @@ def test_a_record_index_only_saves_work(given: str, monkeypatch: pytest.MonkeyPa
     assert found.records == whole.records and found.pairs == whole.pairs and len(found.records) == len(bib)
 
 
+@pytest.mark.parametrize("wide", [1, 60])
+def test_columns_of_more_bytes_than_short_offsets_reach(wide: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = [{"publisher": name, "pub_year": year} for name in ("Penguin", "Other") for year in (1998, 2001)]
+    sources = [[HAMLET, ANALYSIS | change, HAMLET | change] for change in changes]
+    whole = clusters(*sources)
+    monkeypatch.setattr(collapse, "WIDE", wide)
+    found = clusters(*sources)
+    kinds = {field.type for field in found.known.described.schema}
+    assert pa.large_string() in kinds and (wide == 1 or pa.string() in kinds)
+    assert found.records == whole.records and found.pairs == whole.pairs and len(whole.pairs) > 10
+
+
 # --- score -----------------------------------------------------------------------------------------------
 
 
