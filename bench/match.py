@@ -4,7 +4,8 @@
         [--splink]
 
 Each size is a made-up union with its truth (`bench/union.py`), written to disk and matched by
-`transforms.match.cluster` in a process of its own, whose peak memory counts with all that it imports.
+`transforms.match.cluster` in a process of its own, whose peak memory counts with all that it imports; of it
+`anonymous_mb` is what no file has, which a system that is short of memory can't take back.
 `seconds` and `cpu_seconds` are of matching, and of keeping what the next run goes on from, after a warm-up.
 Precision and recall are of pairs of records within clusters, where the largest clusters weigh most; `bcubed_`
 counts each record alike.  `wrong` counts, by kind, the bibs that were put to another bib (the largest of the
@@ -28,7 +29,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,15 +78,33 @@ def _connection(folder: Path, memory_limit: str, threads: int) -> Any:
     return ibis.duckdb.from_connection(con)
 
 
-def _peak_mb() -> float:
-    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+def _memory_mb(what: str) -> float:
+    return int(Path("/proc/self/status").read_text().split(f"{what}:")[1].split()[0]) / 1024
+
+
+@contextmanager
+def _watched() -> Iterator[list[float]]:
+    """The most anonymous memory, as far as it is seen by looking every 20 ms."""
+    most, ended = [0.0], threading.Event()
+
+    def look() -> None:
+        while not ended.wait(0.02):
+            most[0] = max(most[0], _memory_mb("RssAnon"))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield most
+    finally:
+        ended.set()
+        watcher.join()
 
 
 def _spent(start: float, cpu: float) -> dict[str, float]:
     return {
         "seconds": time.perf_counter() - start,
         "cpu_seconds": time.process_time() - cpu,
-        "peak_mb": _peak_mb(),
+        "peak_mb": _memory_mb("VmHWM"),
     }
 
 
@@ -139,20 +161,22 @@ def _matched(con: Any, bib: Any, folder: Path, index: str, before: Path | None) 
     clock = Clock()
     start, cpu = clock.wall, clock.cpu
     then = known.load(before) if before else None
-    clusters = match.cluster(
-        con,
-        bib,
-        known=then,
-        present=_present(folder / f"{index}.parquet", clock),
-        folder=folder / "kept",
-        done=clock.done,
-    )
+    with _watched() as most:
+        clusters = match.cluster(
+            con,
+            bib,
+            known=then,
+            present=_present(folder / f"{index}.parquet", clock),
+            folder=folder / "kept",
+            done=clock.done,
+        )
     spent = _spent(start, cpu)
     found = clusters.records.select(["record_no", "cluster"])
     pq.write_table(found.sort_by("record_no"), folder / "found.parquet")
     pairs = clusters.pairs
     return {
         **spent,
+        "anonymous_mb": round(most[0], 3),
         "stages": clock.stages,
         "pairs": len(pairs),
         "decisions": _counts(pairs["decision"]),
@@ -299,12 +323,12 @@ def row(what: str, place: Path, records: int, given: argparse.Namespace) -> dict
 
 def _print(rows: list[dict[str, Any]]) -> None:
     columns = (
-        "seconds", "cpu_seconds", "records_per_s", "cpu_us_per_record", "peak_mb", "groups", "pairs", "precision",
-        "recall", "bcubed_recall",
+        "seconds", "cpu_seconds", "records_per_s", "cpu_us_per_record", "peak_mb", "anonymous_mb", "groups",
+        "pairs", "precision", "recall", "bcubed_recall",
     )  # fmt: skip
     print(f"{'':18}" + "".join(f"{column:>18}" for column in columns))
     for one in rows:
-        print(f"{one['name']:18}" + "".join(f"{one[column] or 0:>18,}" for column in columns))
+        print(f"{one['name']:18}" + "".join(f"{one.get(column) or 0:>18,}" for column in columns))
     for one in rows:
         print(f"\n{one['name']}")
         for name, seconds in one["stages"].items():

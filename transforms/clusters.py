@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from transforms import components, judging, known_kernel, pair_kernel, part_kernel
 from transforms.candidates import POSITION
-from transforms.components import ANY, Groups
+from transforms.group_sources import ANY, Groups, share_source
 from transforms.judgement import RECORD
 from transforms.known import Known, taken, whole
 from transforms.known_kernel import NONE, Flags, Ints
@@ -46,7 +46,7 @@ def rejoin(known: Known, changed: Flags, dead: Flags, decided: pa.Table, rules: 
     likely = known.decision[turned] != SEPARATE
     pair_kernel.flag(left, right, turned, likely, asked)
     groups = _told(known, asked)
-    both = components.share_source(pool, left, right, turned, likely, groups)
+    both = share_source(pool, left, right, turned, likely, groups)
     known.rule[both], known.decision[both] = rules.index(SAME_SOURCE), SEPARATE
     _judge(known, left, right, decided, rules, pool)
     _join(known, left, right, again, groups, decided, rules, pool)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transforms import components, part_kernel
-from transforms.components import Groups
+from transforms.group_sources import Groups
 
 Ints = npt.NDArray[np.integer]
 NONE = np.zeros((2, 0), np.int32)

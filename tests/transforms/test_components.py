@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from transforms import components, pair_kernel
+from transforms.group_sources import ANY
 
 from .joined_groups import joined
-
-ANY = components.ANY
 
 
 @pytest.fixture

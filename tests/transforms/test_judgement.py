@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from transforms import catalog, components, judgement, match
+from transforms import catalog, judgement, match
+from transforms.group_sources import ANY
 from transforms.judgement import MUST_JOIN, MUST_NOT_JOIN, Judgement, Rulings, resolve
 from warehouse import engine, lake
 
@@ -195,8 +196,8 @@ def test_many_groups_and_judgements_stay_right() -> None:
     ends = ends[:, ends[0] != ends[1]]
     apart = random.integers(0, count, (2, 300))
     apart = apart[:, apart[0] != apart[1]]
-    free = np.full((count, 1), components.ANY)
-    nobody = np.full(count, components.ANY)
+    free = np.full((count, 1), ANY)
+    nobody = np.full(count, ANY)
     cluster, refused = joined(ends, free, nobody, np.arange(count), apart)
     assert (cluster[apart[0]] != cluster[apart[1]]).all()
     assert 0 < refused.sum() < 6_000
