@@ -157,10 +157,7 @@ def _attributes(known: Known, parts: Parts, pool: Executor) -> Ints:
     stated = pc.fill_null(described[STATED], False).to_numpy()
     volumes = np.where(named, ANY, volume), np.where(named, volume, ANY)
     rows = [*volumes, np.where(stated, edition, ANY), *(codes for codes, _ in others)]
-    out, places = (
-        np.empty((len(rows), len(groups)), np.int32),
-        parts.starts[parts.part[groups]] + parts.nth[groups],
-    )
+    out, places = np.empty((len(rows), len(groups)), np.int32), parts.places(groups)
     for row, codes in zip(out, rows, strict=True):
         row[places] = codes
     return out

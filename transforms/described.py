@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.likeness_kernel import titles
-from transforms.same_texts import NONE, Codes, Met, Texts, met, taken, texts
+from transforms.lookup_kernel import picked
+from transforms.same_texts import NONE, Codes, Met, Texts, met, texts
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -109,7 +110,7 @@ class Pairs:
     def codes(self, name: str) -> tuple[Codes, Codes]:
         """Both sides of a column of texts, as numbers: the same for the same text, NONE for null."""
         made: tuple[Codes, Codes] = self._once(
-            "codes", name, lambda: tuple(taken(self.described.texts(name).codes, at) for at in self.ends)
+            "codes", name, lambda: tuple(picked(self.described.texts(name).codes, at) for at in self.ends)
         )
         return made
 
@@ -122,7 +123,7 @@ class Pairs:
         """Both sides as numbers, NaN where null."""
 
         def make() -> tuple[Floats, ...]:
-            found = [taken(self.described.numbers(name), at) for at in self.ends]
+            found = [picked(self.described.numbers(name), at) for at in self.ends]
             return tuple(np.where(side == _MISSING, np.nan, side) for side in found)
 
         made: tuple[Floats, Floats] = self._once("numbers", name, make)
@@ -130,7 +131,7 @@ class Pairs:
 
     def matching(self, name: str, pattern: str) -> tuple[Flags, Flags]:
         """Which of both sides have something of a regular expression."""
-        left, right = (taken(self.described.matching(name, pattern), code) for code in self.codes(name))
+        left, right = (picked(self.described.matching(name, pattern), code) for code in self.codes(name))
         return left, right
 
     def known(self, name: str) -> tuple[Flags, Flags]:

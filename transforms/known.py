@@ -218,7 +218,7 @@ def codes(column: pa.ChunkedArray, names: pa.Array) -> npt.NDArray[np.int32]:
     for chunk in column.chunks:
         if len(chunk):
             code = pc.index_in(chunk.dictionary, names).to_numpy()
-            lookup_kernel.pick(code, chunk.indices.to_numpy(), found[start : start + len(chunk)])
+            found[start : start + len(chunk)] = lookup_kernel.picked(code, chunk.indices.to_numpy())
         start += len(chunk)
     return found
 

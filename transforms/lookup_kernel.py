@@ -100,10 +100,12 @@ def find_sorted(values, wanted):
 
 
 @njit(cache=True, nogil=True)
-def pick(values, rows, out):
-    """Some of the values; numpy would first copy rows of 32 bits into wider ones."""
+def picked(values, rows):
+    """Some of the values; row -1 is the last one.  numpy would first copy rows of 32 bits into wider ones."""
+    out = np.empty(len(rows), values.dtype)
     for at in range(len(rows)):
         out[at] = values[rows[at]]
+    return out
 
 
 def distinct(values: Ints) -> Ints:

@@ -27,7 +27,7 @@ AT_ONCE = 1 << 17  # groups whose pairs are made by one call
 def placed(con: BaseBackend, groups: Table) -> pa.Table:
     """`candidates.placed` of groups, in order of blocks."""
     found = con.to_pyarrow(candidates.placed(groups)).cast(PLACED)
-    given = []
+    given = []  # copied once, since putting them in order overwrites them
     for field in PLACED:
         empty = np.zeros(0, field.type.to_pandas_dtype())
         given.append(np.concatenate([empty, *(part.to_numpy() for part in found[field.name].chunks)]))

@@ -149,12 +149,3 @@ def _meet(left, right):
 def met(of: Texts, left: Codes, right: Codes) -> Met:
     """What meets in pairs of texts, given by their codes."""
     return Met(of, *_meet(left, right))
-
-
-@njit(cache=True, nogil=True)
-def taken(values, rows):
-    """Some of the values; row -1 is the last one."""
-    out = np.empty(len(rows), values.dtype)
-    for at in range(len(rows)):
-        out[at] = values[rows[at]]
-    return out
