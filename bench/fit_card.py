@@ -15,6 +15,7 @@ Needs scipy, which the program itself does not.
 
 import argparse
 import csv
+import os
 import sys
 from pathlib import Path
 
@@ -78,11 +79,9 @@ def labelled(records: list[Path], pairs: Path) -> tuple[pa.RecordBatch, npt.NDAr
 def distinct(records: list[Path]) -> pa.RecordBatch:
     """Pairs that meet in a block, of records that all describe different books."""
     table = compared(records)
-    con = ibis.duckdb.from_connection(engine.connect())
-    records = ibis.memtable(table.rename_columns({"row": "group"}))
-    groups = con.create_table("record", records.mutate(said=records.group))
-    described = con.to_pyarrow(groups.order_by("group").drop("group"))
-    met, _ = meeting.pairs(con, meeting.placed(con, groups), described)
+    described = table.append_column("said", table["row"])
+    threads = os.cpu_count() or 1
+    met, _ = meeting.pairs(meeting.placed(described, threads), described, threads)
     return side_by_side(table, np.stack([met["left"].to_numpy(), met["right"].to_numpy()], axis=1))
 
 

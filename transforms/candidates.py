@@ -1,7 +1,7 @@
-"""From records to the pairs worth comparing: collapse records that say the same, and block.
+"""What is compared of records, and which of them say the same.
 
-Ibis expressions, written to mean the same on every engine; `digest` and `bucket` are functions that
-`warehouse.engine` gives to each.
+Ibis expressions, written to mean the same on every engine; `digest` is a function that `warehouse.engine` gives to
+each.
 """
 
 import ibis
@@ -11,7 +11,6 @@ from transforms.judgement import RECORD
 from transforms.score import IDENTIFIERS
 
 BLOCK_CAP = 500  # groups in a block that are still compared all with all
-NEIGHBOURS = 8  # in a larger block each group is compared with the next ones by title, creator and year
 
 # Records that agree in all of these are the same to every later step.
 COMPARED = (
@@ -47,11 +46,6 @@ TITLE_START = 12  # characters of a title by which blocks are made
 @ibis.udf.scalar.builtin
 def digest(text: str) -> int:  # type: ignore[empty-body]
     """60 bits of the MD5 of a text, the same on every engine and for ever."""
-
-
-@ibis.udf.scalar.builtin
-def bucket(text: str) -> int:  # type: ignore[empty-body]
-    """A hash of a text, of the engine's own."""
 
 
 def _as_text(values: ArrayValue) -> StringValue:
@@ -134,88 +128,6 @@ def groups(records: Table, leaders: Table) -> Table:
     """
     one = leaders.select(*RECORD, "group", "said")
     return records.inner_join(one, list(RECORD)).select("group", "said", "identity", *COMPARED)
-
-
-def _text(*parts: StringValue) -> StringValue:
-    key = parts[0]
-    for part in parts[1:]:
-        key = key + "/" + part
-    return key
-
-
-def blocks(groups: Table) -> Table:
-    """(rule, key, group): the places where groups meet to be compared."""
-    start = groups.full_title_key.substr(0, TITLE_START)
-    title = groups.full_title_key
-    end = title.substr(ibis.greatest(title.length() - TITLE_START, 0), TITLE_START)
-    short = groups.title_key.substr(0, TITLE_START).nullif(start)
-    creator, surname = groups.creator_key.substr(0, 12), groups.creator_key.substr(0, 6)
-    pages, year, coded = (groups[name].cast("string") for name in ("pages", "pub_year", "coded_year"))
-    single = [
-        ("calis_id", groups.calis_id),
-        ("lccn", groups.lccn),
-        ("oclc", groups.oclc),
-        ("ubsn", groups.ubsn),
-        ("title, creator", _text(start, surname)),
-        ("title, year", _text(start, year)),
-        ("title, year", _text(start, coded.nullif(year))),  # either year may be the other's
-        ("title, pages", _text(start, pages)),
-        ("title, pages", _text(short, pages)),  # of one who left out the subtitle
-        ("end of title, pages", _text(end, pages)),
-        # articles, and what else is known without pages
-        ("end of title, year", groups.pages.isnull().ifelse(_text(end, year), ibis.null("string"))),
-        ("creator, pages", _text(surname, pages)),
-        ("creator, year", _text(creator, year)),
-    ]
-    tables = [groups.select(rule=ibis.literal(rule), key=key, group=groups.group) for rule, key in single]
-    for name in ("isbn", "issn"):
-        listed = groups.filter(groups[name].notnull())
-        number = listed[name].re_split("[|]").unique().unnest()  # Spark's split takes patterns only
-        tables.append(listed.select(rule=ibis.literal(name), key=number, group=listed.group))
-    together = ibis.union(*tables)
-    return together.filter(together.key.notnull())
-
-
-def block(blocked: Table) -> IntegerValue:
-    """The number of a block."""
-    return bucket(_text(blocked.rule, blocked.key))
-
-
-def placed(groups: Table) -> Table:
-    """(block, group): `blocks` by number."""
-    blocked = blocks(groups)
-    return blocked.select(block=block(blocked), group=blocked.group)
-
-
-def places(placed: Table, groups: Table) -> Table:
-    """(block, group, place): the groups of large blocks, set in order of title, creator and year.
-
-    Args:
-        placed: `placed`, the rows of these blocks alone.
-    """
-    member = placed.join(groups, "group")
-    order = [member.full_title_key, member.creator_key, member.pub_year, member.said]
-    place = ibis.row_number().over(group_by=[member.block], order_by=order)
-    return member.select("block", "group", place=place)
-
-
-def neighbours(ordered: Table) -> Table:
-    """(left, right): the groups of large blocks that are compared, left < right.
-
-    Args:
-        ordered: `places`, computed.
-    """
-    step = ibis.array(list(range(1, NEIGHBOURS + 1))).unnest()
-    steps = ordered.select(near_block=ordered.block, near=ordered.group, first=ordered.place, step=step)
-    steps = steps.mutate(at=steps.first + steps.step)
-    near = ordered.join(steps, [("block", "near_block"), ("place", "at")])
-    return near.select(left=ibis.least(near.group, near.near), right=ibis.greatest(near.group, near.near))
-
-
-def named(groups: Table) -> Table:
-    """(block, rule, key): what the blocks of some groups stand for."""
-    blocked = blocks(groups)
-    return blocked.select("rule", "key", block=block(blocked)).distinct()
 
 
 def compared(candidates: Table, groups: Table) -> Table:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numba import njit
 
 from harvesters.byte_kernel import xxh64
+from transforms.text_columns import padded
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
@@ -21,7 +22,7 @@ _SECOND = np.uint64(0x94D049BB133111EB)
 
 
 @njit(cache=True, nogil=True)
-def _mixed(value, seed):
+def mixed(value, seed):
     """SplitMix64's finish: every bit of value and seed reaches every bit of the result."""
     h = (value + _STEP) ^ seed
     h = (h ^ (h >> np.uint64(30))) * _FIRST
@@ -33,14 +34,14 @@ def _mixed(value, seed):
 def _add_texts(text, ends, there, seed, digests):
     for row in range(len(digests)):
         if there[row]:
-            digests[row] += _mixed(xxh64(text, np.int64(ends[row]), np.int64(ends[row + 1])), seed)
+            digests[row] += mixed(xxh64(text, np.int64(ends[row]), np.int64(ends[row + 1])), seed)
 
 
 @njit(cache=True, nogil=True)
 def _add_words(words, there, seed, digests):
     for row in range(len(digests)):
         if there[row]:
-            digests[row] += _mixed(words[row], seed)
+            digests[row] += mixed(words[row], seed)
 
 
 def digests(table: pa.Table, columns: Iterable[str]) -> np.ndarray:
@@ -59,27 +60,19 @@ def digests(table: pa.Table, columns: Iterable[str]) -> np.ndarray:
         if column.null_count == len(column):
             continue
         there = pc.is_valid(column).to_numpy(zero_copy_only=False)
-        seed = np.uint64(_seed(name))
         if pa.types.is_list(column.type):
             column = pc.binary_join(column, "\x1f")
         if pa.types.is_string(column.type):
-            _, ends, text = column.buffers()
-            _add_texts(_padded(text), np.frombuffer(ends, np.int32, len(column) + 1, 4 * column.offset), there,
-                       seed, found)  # fmt: skip
+            _add_texts(*padded(column), there, seed(name), found)
         else:
-            _add_words(_words(column), there, seed, found)
+            _add_words(_words(column), there, seed(name), found)
     return found
 
 
-def _seed(name: str) -> int:
-    text = name.encode()
-    return int(xxh64(np.frombuffer(text + bytes(8), np.uint8), 0, len(text)))
-
-
-def _padded(text: pa.Buffer | None) -> np.ndarray:
-    """The bytes, with some behind them, since XXH64 reads words."""
-    size = text.size if text else 0
-    return np.concatenate([np.frombuffer(text or b"", np.uint8, size), np.zeros(8, np.uint8)])
+def seed(name: str) -> np.uint64:
+    """What makes digests of what has this name others than those of the same under another."""
+    text = np.frombuffer(name.encode() + bytes(8), np.uint8)
+    return np.uint64(xxh64(text, 0, len(text) - 8))
 
 
 def _words(column: pa.Array) -> np.ndarray:

@@ -5,17 +5,19 @@ from the current build.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import pairwise, product
 from typing import Any
 
 import duckdb
 import ibis
+import numpy as np
+import pyarrow as pa
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 from ibis.util import gen_name
 
-from transforms import candidates, contents, judgement, judging, review
+from transforms import blocks, candidates, contents, judgement, judging, review
 from transforms.evidence import veto_text
 from transforms.judgement import IN_FORCE, MUST_JOIN, MUST_NOT_JOIN, RECORD, Judgement, Record, Rulings
 from transforms.judgement_csv import present
@@ -154,44 +156,51 @@ def match_row(con: duckdb.DuckDBPyConnection, left: Record, right: Record) -> Fo
     return dict(zip(("score", "rule", "decision"), rows[0], strict=True)) if rows else None
 
 
-def blocks(backend: BaseBackend, bib: Table, records: Iterable[Record]) -> dict[Record, set[tuple[str, str]]]:
-    """The blocks, as (rule, key), that each of some records is in."""
-    named = sorted(set(records))
-    prepared = candidates.numbered(candidates.prepare(bib.semi_join(judgement.listed(named), RECORD)))
-    rows = backend.to_pyarrow(candidates.blocks(prepared.rename(group="row"))).to_pylist()
-    found: dict[Record, set[tuple[str, str]]] = {record: set() for record in named}
-    for row in rows:  # row numbers follow the order of the records
-        found[named[row["group"]]].add((row["rule"], row["key"]))
+def in_blocks(
+    backend: BaseBackend, bib: Table, records: Iterable[Record]
+) -> dict[Record, dict[int, tuple[str, str]]]:
+    """The blocks that each of some records is in, by number, as (rule, key)."""
+    found: dict[Record, dict[int, tuple[str, str]]] = {record: {} for record in records}
+    prepared = candidates.prepare(bib.semi_join(judgement.listed(sorted(found)), RECORD))
+    said = backend.to_pyarrow(prepared.select(*RECORD, *blocks.COLUMNS))
+    of_rows = [(row["source_id"], row["record_id"]) for row in said.select(RECORD).to_pylist()]
+    for row in blocks.named(said).to_pylist():
+        found[of_rows[row["row"]]][row["block"]] = row["rule"], row["key"]
     return found
 
 
 def _met(backend: BaseBackend, bib: Table, left: Record, right: Record) -> Found:
     """The blocks of both records, and the size of those that they share."""
-    of = blocks(backend, bib, (left, right))
-    shared = sorted(of[left] & of[right])
+    found = in_blocks(backend, bib, (left, right))
+    shared = found[left].keys() & found[right].keys()
     sizes = _sizes(backend, bib, shared) if shared else {}
+    named = sorted((found[left][block], sizes[block]) for block in shared)
     return {
-        "left": [{"rule": rule, "key": key} for rule, key in sorted(of[left])],
-        "right": [{"rule": rule, "key": key} for rule, key in sorted(of[right])],
+        **{
+            side: [{"rule": rule, "key": key} for rule, key in sorted(found[record].values())]
+            for side, record in (("left", left), ("right", right))
+        },
         "shared": [
-            {"rule": rule, "key": key, "groups": sizes[rule, key], "cut": sizes[rule, key] > candidates.BLOCK_CAP}
-            for rule, key in shared
+            {"rule": rule, "key": key, "groups": size, "cut": size > candidates.BLOCK_CAP}
+            for (rule, key), size in named
         ],
         "cap": candidates.BLOCK_CAP,
     }
 
 
-def _sizes(backend: BaseBackend, bib: Table, shared: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
+def _sizes(backend: BaseBackend, bib: Table, wanted: Collection[int]) -> dict[int, int]:
     """How many groups are in each of some blocks."""
-    records = candidates.numbered(candidates.prepare(bib))
-    wanted = ibis.memtable({"rule": [rule for rule, _ in shared], "key": [key for _, key in shared]})
-    members = candidates.blocks(records.mutate(group=records.row)).semi_join(wanted, ["rule", "key"])
+    records, members = candidates.prepare(bib), []
+    for batch in backend.to_pyarrow_batches(records.select(*RECORD, *blocks.COLUMNS)):
+        block, row = blocks.places(pa.table(batch), threads=1)
+        there = np.isin(block, list(wanted))
+        named = pa.table(batch).select(RECORD).take(pa.array(row[there]))
+        members.append(named.append_column("block", pa.array(block[there])))
+    member = ibis.memtable(pa.concat_tables(members))
     # groups lie within a block as a whole, since equal records have equal keys
-    there = records.semi_join(members.select(row=members.group), "row")
-    said = contents.said(backend, there).join(there.select(*RECORD, at="row"), RECORD)
-    counted = members.join(said.select(group="at", of="said"), "group")
-    rows = counted.group_by("rule", "key").agg(groups=counted.of.nunique()).to_pyarrow().to_pylist()
-    return {(row["rule"], row["key"]): row["groups"] for row in rows}
+    said = contents.said(backend, records.semi_join(member, RECORD)).select(*RECORD, "said")
+    counted = member.join(said, RECORD).group_by("block").agg(groups=said.said.nunique())
+    return {row["block"]: row["groups"] for row in backend.to_pyarrow(counted).to_pylist()}
 
 
 # --- what else decided -----------------------------------------------------------------------------------

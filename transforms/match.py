@@ -10,7 +10,8 @@
 
 What people judged goes before all of this (`transforms.judging`).
 
-Collapsing and blocking are ibis expressions, written to mean the same on every engine (`warehouse.engine`).
+Collapsing is ibis expressions, written to mean the same on every engine (`warehouse.engine`); blocks, scores and
+joining are compiled passes over Arrow columns.
 """
 
 from concurrent.futures import ThreadPoolExecutor

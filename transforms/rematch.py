@@ -93,11 +93,12 @@ def anew(con: BaseBackend, bib: Table, present: pa.Table | None, rulings: Ruling
 
 def meet(con: BaseBackend, known: Known, cap: int, folder: Path | None, done: Done) -> pa.Table:
     """Place all groups in blocks, and find the pairs that meet there: left and right."""
-    known.placed = meeting.placed(con, known.numbered())
+    threads = engine.threads(con)
+    known.placed = meeting.placed(known.described, threads)
     if folder:
         known.put_down(folder, "placed")
     done("blocks")
-    pairs, known.large = meeting.pairs(con, known.placed, known.described, cap)
+    pairs, known.large = meeting.pairs(known.placed, known.described, threads, cap)
     done("pairs")
     return pairs
 

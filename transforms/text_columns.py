@@ -41,6 +41,12 @@ def buffers(values: pa.Array) -> tuple[Bytes, Offsets]:
     return (np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)), ends
 
 
+def padded(values: pa.Array) -> tuple[Bytes, NDArray[np.int64]]:
+    """A copy of the bytes of a string array, with some behind them since XXH64 reads words; and the offsets."""
+    data, ends = buffers(values)
+    return np.append(data[ends[0] : ends[-1]], np.zeros(8, np.uint8)), ends.astype(np.int64) - ends[0]
+
+
 @njit(cache=True, nogil=True)
 def put(out, at, data, start, end):
     """Copy bytes to out[at]; the place behind them.  `out` needs `SLACK` more bytes."""

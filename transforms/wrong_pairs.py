@@ -48,7 +48,7 @@ def explained(
     records = tuple(sorted({record for one in wrong for record in (one.left, one.right)}))
     group = explain.groups(con, backend, bib, records)
     bibs = _bibs(backend, records)
-    met = explain.blocks(backend, bib, records)
+    met = explain.in_blocks(backend, bib, records)
     compared = review.compare(backend, bib, [(one.left, one.right) for one in wrong], load_card())
     told = []
     for one, (fields, weighed) in zip(wrong, compared, strict=True):
@@ -58,7 +58,7 @@ def explained(
             "equal": group[left] == group[right],
             "compared": explain.match_row(con, group[left], group[right]),
             # blocks in common and yet not compared: each must have been cut
-            "blocks": {"shared": [{"cut": True}] if met[left] & met[right] else []},
+            "blocks": {"shared": [{"cut": True}] if met[left].keys() & met[right].keys() else []},
             "path": [],
             "conflicts": [],
         }

@@ -28,12 +28,8 @@ if TYPE_CHECKING:
     from warehouse.spark import Spark
 
 DUCKDB, SPARK = "duckdb", "spark"
-# What `transforms.candidates` calls: 60 bits of the MD5 of a text, and a fast hash of the engine's own.  DuckDB's
-# alone is the same for one text in 100,000 that differ in two places ('zanger/203', 'sanger/273').
-FUNCTIONS = (
-    "CREATE OR REPLACE TEMP MACRO digest(text) AS (md5_number_upper(text) >> 4)::BIGINT",
-    "CREATE OR REPLACE TEMP MACRO bucket(text) AS (hash(text, text[2:]) >> 1)::BIGINT",
-)
+# What `transforms.candidates` calls: 60 bits of the MD5 of a text.
+DIGEST = "CREATE OR REPLACE TEMP MACRO digest(text) AS (md5_number_upper(text) >> 4)::BIGINT"
 SETTINGS = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 # What is handed over as Arrow is made by all threads until a buffer is full, which has 1 MB if nothing is said.
 BUFFER = "512MB"
@@ -48,8 +44,7 @@ def connect(
         config["memory_limit"] = memory_limit
     con = duckdb.connect(str(database) if database else ":memory:", read_only=read_only, config=config)
     con.execute(f"SET TimeZone = 'UTC'; SET streaming_buffer_size = '{BUFFER}'")
-    for function in FUNCTIONS:
-        con.execute(function)
+    con.execute(DIGEST)
     return con
 
 
@@ -117,9 +112,9 @@ def has_workers(con: BaseBackend) -> bool:
 
 
 def prepare(con: BaseBackend) -> None:
-    """Give Spark the functions that the catalogue's expressions call; connections of `connect` have them."""
-    for function in cast("Spark", con).functions if has_workers(con) else ():
-        con.raw_sql(function)
+    """Give Spark the function that the catalogue's expressions call; connections of `connect` have it."""
+    if has_workers(con):
+        con.raw_sql(cast("Spark", con).digest)
 
 
 def kept(con: BaseBackend, name: str, expression: Table) -> Table:

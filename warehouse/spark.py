@@ -37,11 +37,9 @@ MEANING = {
 # What `transforms.candidates` calls, as `warehouse.engine` has it for DuckDB.  DuckDB takes MD5's first bytes as
 # a number from right to left.
 _FIRST_BYTES = ", ".join(f"substr(md5(text), {at}, {2 if at > 1 else 1})" for at in range(15, 0, -2))
-FUNCTIONS = (
+DIGEST = (
     "CREATE OR REPLACE TEMPORARY FUNCTION digest(text STRING) RETURNS BIGINT "
-    f"RETURN CAST(conv(concat({_FIRST_BYTES}), 16, 10) AS BIGINT)",
-    "CREATE OR REPLACE TEMPORARY FUNCTION bucket(text STRING) RETURNS BIGINT "
-    "RETURN xxhash64(text) & 9223372036854775807",
+    f"RETURN CAST(conv(concat({_FIRST_BYTES}), 16, 10) AS BIGINT)"
 )
 
 
@@ -87,7 +85,7 @@ class Spark(Backend):
     """ibis's backend over a session, with tables as Arrow."""
 
     scratch: Path
-    functions = FUNCTIONS
+    digest = DIGEST
 
     def to_pyarrow(self, expr: Expr, /, **kwargs: Any) -> Any:
         """The result of an expression in the types that it has."""
