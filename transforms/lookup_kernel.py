@@ -2,6 +2,8 @@
 # numba infers the types of compiled functions
 # mypy: allow-untyped-defs
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -9,7 +11,9 @@ from numpy.typing import NDArray
 Ints = NDArray[np.integer]
 Flags = NDArray[np.bool_]
 NONE = -1
-BUCKET_BITS, DIGIT = 12, 11  # of a key: what is put apart first, and what is put in order at once within that
+BUCKETS = 1 << 12  # into which keys are put apart first; one of them stays in the cache
+DIGIT = 11  # bits of a key that are put in order at once within a bucket
+AT_ONCE = 1 << 20  # keys that a thread puts apart at once
 
 
 @njit(cache=True, nogil=True)
@@ -113,6 +117,26 @@ def distinct(values: Ints) -> Ints:
     return values[np.append(True, values[1:] != values[:-1])] if len(values) else values
 
 
+# --- in order --------------------------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def _counts(keys, shift):
+    """How many keys there are of each first digit."""
+    counts = np.zeros(BUCKETS, np.int64)
+    for key in keys:
+        counts[key >> shift] += 1
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def _to_buckets(keys, values, shift, places, out_keys, out_values):
+    for at in range(len(keys)):
+        bucket = keys[at] >> shift
+        out_keys[places[bucket]], out_values[places[bucket]] = keys[at], values[at]
+        places[bucket] += 1
+
+
 @njit(cache=True, nogil=True)
 def _by_digit(keys, values, begin, end, shift, counts, other_keys, other_values):
     """Rows from begin to end put in order of the digit at `shift` into other arrays, at the same places."""
@@ -130,34 +154,23 @@ def _by_digit(keys, values, begin, end, shift, counts, other_keys, other_values)
 
 
 @njit(cache=True, nogil=True)
-def _by_key(keys, values):
-    highest = np.int64(0)
-    for key in keys:
-        highest |= key
-    bits = 0
-    while highest >> bits:
-        bits += 1
-    shift = max(bits - BUCKET_BITS, 0)
-    out_keys, out_values = np.empty_like(keys), np.empty_like(values)
-    ends = np.zeros(1 << BUCKET_BITS, np.int64)
-    _by_digit(keys, values, 0, len(keys), shift, ends, out_keys, out_values)
-    begin, counts = 0, np.zeros(1 << DIGIT, np.int64)
+def _within_buckets(keys, values, bounds, shift, other_keys, other_values):
+    """Put each bucket in order: by two more digits, and what these leave, which is little."""
+    counts = np.zeros(1 << DIGIT, np.int64)
     low, high = max(shift - 2 * DIGIT, 0), max(shift - DIGIT, 0)
-    for end in ends:
-        # within a part that stays in the cache: by two more digits, and what these leave, which is little
-        _by_digit(out_keys, out_values, begin, end, low, counts, keys, values)
-        _by_digit(keys, values, begin, end, high, counts, out_keys, out_values)
+    for bucket in range(len(bounds) - 1):
+        begin, end = bounds[bucket], bounds[bucket + 1]
+        _by_digit(keys, values, begin, end, low, counts, other_keys, other_values)
+        _by_digit(other_keys, other_values, begin, end, high, counts, keys, values)
         for at in range(begin + 1, end):
-            key, value, place = out_keys[at], out_values[at], at
-            while place > begin and out_keys[place - 1] > key:
-                out_keys[place], out_values[place] = out_keys[place - 1], out_values[place - 1]
+            key, value, place = keys[at], values[at], at
+            while place > begin and keys[place - 1] > key:
+                keys[place], values[place] = keys[place - 1], values[place - 1]
                 place -= 1
-            out_keys[place], out_values[place] = key, value
-        begin = end
-    return out_keys, out_values
+            keys[place], values[place] = key, value
 
 
-def by_key(keys: Ints, values: Ints) -> tuple[Ints, Ints]:
+def by_key(keys: Ints, values: Ints, threads: int = 1) -> tuple[Ints, Ints]:
     """Keys in ascending order, and the values that stand beside them; what is given is overwritten.
 
     Raises:
@@ -165,5 +178,16 @@ def by_key(keys: Ints, values: Ints) -> tuple[Ints, Ints]:
     """
     if len(keys) and keys.min() < 0:
         raise ValueError("keys below 0 can't be put in order by their digits")
-    ordered: tuple[Ints, Ints] = _by_key(keys, values)
-    return ordered
+    shift = max(int(keys.max(initial=0)).bit_length() - BUCKETS.bit_length() + 1, 0)
+    out = np.empty_like(keys), np.empty_like(values)
+    parts = [slice(start, start + AT_ONCE) for start in range(0, len(keys), AT_ONCE)]
+    step = BUCKETS >> 5
+    with ThreadPoolExecutor(threads) as pool:
+        counts = list(pool.map(lambda part: _counts(keys[part], shift), parts))
+        sizes = np.sum([np.zeros(BUCKETS, np.int64), *counts], axis=0)
+        bounds = np.append(0, np.cumsum(sizes))
+        places = np.cumsum([bounds[:-1], *counts], axis=0)
+        list(pool.map(lambda part, at: _to_buckets(keys[part], values[part], shift, at, *out), parts, places))
+        some = (bounds[begin : begin + step + 1] for begin in range(0, BUCKETS, step))
+        list(pool.map(lambda part: _within_buckets(*out, part, shift, keys, values), some))
+    return out

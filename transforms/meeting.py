@@ -35,7 +35,7 @@ def placed(described: pa.Table, threads: int, groups: Ints | None = None) -> pa.
     block, group = blocks.places(described if groups is None else taken(described, groups), threads)
     if groups is not None:
         group = groups.astype(np.int32)[group]
-    return pa.table(list(lookup_kernel.by_key(block, group)), PLACED)
+    return pa.table(list(lookup_kernel.by_key(block, group, threads)), PLACED)
 
 
 def pairs(places: pa.Table, described: pa.Table, threads: int, cap: int = BLOCK_CAP) -> tuple[pa.Table, pa.Table]:
