@@ -127,7 +127,7 @@ class Clock:
 def run_match(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
     """Match the union in a folder, write `found.parquet` (row of the union, cluster), and tell what it took."""
     con = _connection(folder, memory_limit, threads)
-    return _matched(con, con.read_parquet(folder / "bib.parquet"), folder, "index", None)
+    return _matched(con, [folder / "bib.parquet"], folder, "index", None)
 
 
 def run_before(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
@@ -147,16 +147,17 @@ def run_increment(folder: Path, memory_limit: str, threads: int) -> dict[str, An
     """Match the union with what is known from `run_before`; whether the clusters are those of the full run."""
     con = _connection(folder, memory_limit, threads)
     full = pq.read_table(folder / "found.parquet")
-    bib = con.read_parquet([folder / "before.parquet", folder / "later.parquet"])
-    took = _matched(con, bib, folder, "index-later", folder / "known")
+    files = [folder / "before.parquet", folder / "later.parquet"]
+    took = _matched(con, files, folder, "index-later", folder / "known")
     return took | {"same_as_full": pq.read_table(folder / "found.parquet").equals(full)}
 
 
-def _matched(con: Any, bib: Any, folder: Path, index: str, before: Path | None) -> dict[str, Any]:
+def _matched(con: Any, files: list[Path], folder: Path, index: str, before: Path | None) -> dict[str, Any]:
     """Match what a record index has, and keep what is then known; after what was known `before`, what is new."""
     from transforms import known, match
 
-    _warm_up(con, bib)
+    bib = con.read_parquet(files)
+    _warm_up(con, bib, folder)
     shutil.rmtree(folder / "kept", ignore_errors=True)
     clock = Clock()
     start, cpu = clock.wall, clock.cpu
@@ -167,6 +168,7 @@ def _matched(con: Any, bib: Any, folder: Path, index: str, before: Path | None) 
             bib,
             known=then,
             present=_present(folder / f"{index}.parquet", clock),
+            files=files,
             folder=folder / "kept",
             done=clock.done,
         )
@@ -192,14 +194,19 @@ def _present(index: Path, clock: Clock) -> pa.Table:
     return present
 
 
-def _warm_up(con: Any, bib: Any) -> None:
+def _warm_up(con: Any, bib: Any, folder: Path) -> None:
     """Match a few records, all and then those that changed, so that what is compiled is compiled."""
     import ibis
 
     from transforms import match
+    from transforms.candidates import POSITION
 
     some = bib.limit(WARM_UP_RECORDS).to_pyarrow()
-    known = match.cluster(con, ibis.memtable(some)).known
+    file = folder / "some.parquet"
+    pq.write_table(some, file)
+    present = some.select(POSITION).sort_by([("source_id", "ascending"), ("record_id", "ascending")])
+    known = match.cluster(con, con.read_parquet(file), present=present, files=[file]).known
+    file.unlink()
     match.cluster(con, ibis.memtable(some.slice(WARM_UP_RECORDS // 10)), known=known)
 
 

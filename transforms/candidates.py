@@ -5,7 +5,7 @@ each.
 """
 
 import ibis
-from ibis.expr.types import ArrayValue, IntegerValue, StringValue, Table
+from ibis.expr.types import ArrayValue, IntegerValue, StringValue, Table, Value
 
 from transforms.judgement import RECORD
 from transforms.score import IDENTIFIERS
@@ -33,6 +33,8 @@ COMPARED = (
     "carrier",
     "kind",
 )
+# What `prepare` reads of `staged.bib` beside POSITION: where all of it is the same, so is what it makes.
+READ = (*(name for name in COMPARED if name != "edition_stated"), "edition", "extent", "format")
 # Values that name no language: they agree with every other.
 NO_LANGUAGE = ("und", "mul", "zxx", "mis", "|||", "xxx", "")
 NO_COUNTRY = ("xx", "xxx", "vp", "un")  # unknown, or several
@@ -53,11 +55,11 @@ def _as_text(values: ArrayValue) -> StringValue:
     return ibis.cases((values.length() == 1, values[0]), else_=values.sort().join("|")).nullif("")
 
 
-def prepare(bib: Table) -> Table:
-    """The compared columns of `staged.bib`, lists as sorted text."""
+def made(bib: Table) -> dict[str, Value]:
+    """Of `prepare` the columns that are worked out; the others are those of `staged.bib`."""
     listed = {name: _as_text(bib[name]) for name in LISTS}
     described = bib.pages.notnull() | bib.extent.lower().re_search(VOLUMES).fill_null(False)
-    made = {
+    return {
         **listed,
         "edition_stated": bib.edition.notnull(),
         # revised or new, without a number: one library copies the one word, the next the other
@@ -73,15 +75,16 @@ def prepare(bib: Table) -> Table:
         "carrier": ibis.cases(((bib.carrier == "microform") & described, "print"), else_=bib.carrier),
         # a thesis, or a kit of book and disc, is catalogued as a book by the next library
         "kind": ibis.cases((bib.kind.isin(("thesis", "mixed")), "book"), else_=bib.kind),
-    }
-    plain = {name: bib[name] for name in COMPARED if name not in made}
-    return bib.select(
-        *POSITION,
-        **plain,
-        **made,
         # of the several ISBNs of a book, another record may give one
-        identity=ibis.coalesce(listed["isbn"].substr(0, 13), bib.calis_id, bib.lccn, bib.oclc, listed["issn"]),
-    )
+        "identity": ibis.coalesce(listed["isbn"].substr(0, 13), bib.calis_id, bib.lccn, bib.oclc, listed["issn"]),
+    }
+
+
+def prepare(bib: Table) -> Table:
+    """The compared columns of `staged.bib`, lists as sorted text, and `identity`."""
+    worked_out = made(bib)
+    plain = [name for name in COMPARED if name not in worked_out]
+    return bib.select(*POSITION, *plain, **worked_out)
 
 
 def numbered(records: Table) -> Table:

@@ -197,6 +197,7 @@ def _write(
             rulings=rulings,
             known=_known(matching),
             present=_present(lake.current_record_files()),
+            files=lake.staged_files("bib"),
             folder=lake.known(folder),
         )
     lake.write_table(folder, "catalog.match", clusters.pairs)

@@ -15,8 +15,8 @@ from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
 from transforms import candidates
-from transforms.candidates import ALONE, COMPARED, ONE_OF_SOURCE, POSITION, SHARED, TITLE_START
-from transforms.digests import digests
+from transforms.candidates import ALONE, COMPARED, ONE_OF_SOURCE, POSITION, READ, SHARED, TITLE_START
+from transforms.digests import digests, of_lists
 from transforms.score import IDENTIFIERS
 from warehouse import engine
 
@@ -38,6 +38,18 @@ def content(records: pa.Table) -> npt.NDArray[np.int64]:
         records: `candidates.prepare`.
     """
     return _number(records, COMPARED)
+
+
+def stored(records: pa.Table) -> npt.NDArray[np.int64]:
+    """A digest of 63 bits of all that `candidates.prepare` reads; what is prepared of the same is the same.
+
+    Args:
+        records: `candidates.READ`.
+    """
+    for place, field in enumerate(records.schema):
+        if pa.types.is_list(field.type):
+            records = records.set_column(place, field.name, of_lists(records[field.name]))
+    return _number(records, READ)
 
 
 def sharing(records: pa.Table) -> npt.NDArray[np.int8]:

@@ -44,11 +44,27 @@ def _add_words(words, there, seed, digests):
             digests[row] += mixed(words[row], seed)
 
 
+@njit(cache=True, nogil=True)
+def _add_picked(entries, codes, there, digests):
+    for row in range(len(digests)):
+        if there[row]:
+            digests[row] += entries[codes[row]]
+
+
+@njit(cache=True, nogil=True)
+def _of_lists(starts, text, ends, there, out):
+    for row in range(len(out)):
+        value = np.uint64(starts[row + 1] - starts[row])
+        for at in range(starts[row], starts[row + 1]):
+            value = mixed(xxh64(text, ends[at], ends[at + 1]) if there[at] else _STEP, value)
+        out[row] = value
+
+
 def digests(table: pa.Table, columns: Iterable[str]) -> np.ndarray:
     """The digest of these columns in each row.
 
     Args:
-        table: whose columns are texts, lists of texts, numbers, dates, times or truth values.
+        table: whose columns are texts, lists of texts, numbers, dates, times or truth values, or dictionaries.
         columns: those that count.
 
     Returns:
@@ -59,7 +75,12 @@ def digests(table: pa.Table, columns: Iterable[str]) -> np.ndarray:
         column = table[name].combine_chunks()
         if column.null_count == len(column):
             continue
-        there = pc.is_valid(column).to_numpy(zero_copy_only=False)
+        there = _there(column)
+        if pa.types.is_dictionary(column.type):
+            entries = digests(pa.table({name: column.dictionary}), [name])
+            codes = pc.fill_null(column.indices.cast(pa.int32()), 0)
+            _add_picked(entries, codes.to_numpy(), there, found)
+            continue
         if pa.types.is_list(column.type):
             column = pc.binary_join(column, "\x1f")
         if pa.types.is_string(column.type):
@@ -67,6 +88,23 @@ def digests(table: pa.Table, columns: Iterable[str]) -> np.ndarray:
         else:
             _add_words(_words(column), there, seed(name), found)
     return found
+
+
+def of_lists(lists: pa.ChunkedArray) -> pa.Array:
+    """A number of the texts of each list, in their order; null where there is no list.
+
+    It tells lists apart that are one text when they are joined, or have nulls, which `digests` takes for the same:
+    that is kept in files, and so can't change.
+    """
+    column = lists.combine_chunks()
+    starts = np.frombuffer(column.buffers()[1], np.int32, len(column) + 1, 4 * column.offset)
+    numbers = np.empty(len(column), np.uint64)
+    _of_lists(starts, *padded(column.values), _there(column.values), numbers)
+    return pa.array(numbers, mask=~_there(column))
+
+
+def _there(column: pa.Array) -> np.ndarray:
+    return pc.is_valid(column).to_numpy(zero_copy_only=False)
 
 
 def seed(name: str) -> np.uint64:

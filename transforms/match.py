@@ -14,6 +14,7 @@ Collapsing is ibis expressions, written to mean the same on every engine (`wareh
 joining are compiled passes over Arrow columns.
 """
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -115,6 +116,7 @@ def cluster(
     rulings: Rulings = NOT_JUDGED,
     known: Known | None = None,
     present: pa.Table | None = None,
+    files: Sequence[Path] = (),
     folder: Path | None = None,
     done: Done = lambda stage: None,
 ) -> Clusters:
@@ -122,6 +124,7 @@ def cluster(
 
     The result depends on the records and the judgements alone, not on their order, nor on what is `known`, which
     only saves work and is changed by it.  `present` is POSITION of the records, where the caller has it at hand.
+    `files` are Parquet files of `staged.bib` with all that are present, and maybe more, to be read as they lie.
     In a `folder`, which is made, what is known for the next run is kept.
     `done` is told each stage as it ends.
     """
@@ -140,7 +143,7 @@ def cluster(
         ended("pairs")
         scored = _scored(con, known, touched.pairs, card)
     else:
-        known = rematch.anew(con, bib, present, rulings, folder)
+        known = rematch.anew(con, bib, present, rulings, folder, files)
         del present  # its texts are read from the folder from now on
         ended("collapse")
         pairs = rematch.meet(con, known, cap, folder, ended)

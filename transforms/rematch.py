@@ -6,7 +6,7 @@ block; one that came or went touches a block over the cap as a whole, for there 
 columns are only run over, by compiled code; what is worked out anew goes through the same expressions as all.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,8 @@ from ibis.expr.types import Table
 
 from transforms import candidates, contents, judging, known_kernel, meeting
 from transforms.candidates import ONE_OF_SOURCE, POSITION
-from transforms.collapse import DESCRIBED, collapsed
+from transforms.collapse import collapsed
+from transforms.distinct import DESCRIBED
 from transforms.judgement import RECORD, Rulings
 from transforms.known import (
     MOST_ADDED,
@@ -51,16 +52,24 @@ class Touched(NamedTuple):
     dead: Flags  # of each group: it has no record any more
 
 
-def anew(con: BaseBackend, bib: Table, present: pa.Table | None, rulings: Rulings, folder: Path | None) -> Known:
+def anew(
+    con: BaseBackend,
+    bib: Table,
+    present: pa.Table | None,
+    rulings: Rulings,
+    folder: Path | None,
+    files: Sequence[Path],
+) -> Known:
     """What is to be known of all records of `bib`, without blocks, pairs and clusters.
 
     Args:
         present: POSITION, if it is at hand.
         folder: where what is known is kept.
+        files: as `match.cluster` has them.
     """
     if folder:
         folder.mkdir(exist_ok=True)
-    member, described = collapsed(con, bib, present, rulings, folder)
+    member, described = collapsed(con, bib, present, rulings, folder, files)
     rows = np.arange(len(member), dtype=np.int32)
     known = Known(
         record=member.select([*POSITION, "content", "sharing"]),

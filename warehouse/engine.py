@@ -22,6 +22,7 @@ from warehouse import lake
 
 # Staging opens a connection in every process, and does without ibis, which takes 30 MB and most of a second.
 if TYPE_CHECKING:
+    import ibis
     from ibis.backends import BaseBackend
     from ibis.expr.types import Table
 
@@ -131,6 +132,19 @@ def drop(con: BaseBackend, *tables: Table) -> None:
             cast("Spark", con).forget(table.get_name())
         else:
             con.raw_sql(f"DROP TABLE {table.get_name()}")
+
+
+@contextmanager
+def lent(con: BaseBackend, table: pa.Table) -> Iterator[Table]:
+    """A table of Arrow as one of DuckDB's, which lets go of it at the end; of ibis's own no one knows when."""
+    from ibis.util import gen_name
+
+    name, connection = gen_name("lent"), cast("ibis.duckdb.Backend", con).con
+    connection.register(name, table)
+    try:
+        yield con.table(name)
+    finally:
+        connection.unregister(name)
 
 
 def taken_out(con: BaseBackend, table: Table, order: Sequence[str]) -> pa.Table:

@@ -7,9 +7,10 @@ from pathlib import Path
 import ibis
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from transforms import candidates, collapse, match
+from transforms import candidates, collapse, distinct, match
 from transforms.score import WEIGHTS, load_card, score, score_groups
 from transforms.scored import CODED
 from warehouse import engine
@@ -298,21 +299,29 @@ def test_pairs_are_distinct_and_ordered() -> None:
     assert found == [("a", "b"), ("a", "c"), ("b", "c")]
 
 
+@pytest.mark.parametrize("stored", ["in a table", "in files"])
 @pytest.mark.parametrize("given", ["in order", "in parts", "not in order", "one missing", "a source missing"])
-def test_a_record_index_only_saves_work(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_index_only_saves_work(
+    given: str, stored: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if given in ("in parts", "a source missing"):
-        monkeypatch.setattr(collapse, "PART", 4)
+        monkeypatch.setattr(distinct, "PART", 4)
     bib = pa.concat_tables([bibs(name, [HAMLET, ANALYSIS, HAMLET | {"publisher": name}]) for name in "cab"])
     con = ibis.duckdb.from_connection(engine.connect())
     table = con.create_table("bib", ibis.memtable(bib))
+    files = [tmp_path / "bib.parquet"] if stored == "in files" else []
+    for file in files:
+        pq.write_table(bib, file)
     present = bib.select(candidates.POSITION)
     if given != "not in order":
         present = present.sort_by([("source_id", "ascending"), ("record_id", "ascending")])
-    found = match.cluster(
-        con, table, present=present.slice({"one missing": 1, "a source missing": 3}.get(given, 0))
-    )
-    whole = match.cluster(con, table)
-    assert found.records == whole.records and found.pairs == whole.pairs and len(found.records) == len(bib)
+    present = present.slice({"one missing": 1, "a source missing": 3}.get(given, 0))
+    found = match.cluster(con, table, present=present, files=files)
+    # files may have more than is present
+    there = table.semi_join(ibis.memtable(present), candidates.POSITION) if files else table
+    whole = match.cluster(con, there)
+    assert found.records.to_pylist() == whole.records.to_pylist() and found.pairs == whole.pairs
+    assert len(found.records) == (len(present) if files else len(bib))
 
 
 @pytest.mark.parametrize("wide", [1, 60])

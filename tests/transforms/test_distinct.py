@@ -1,0 +1,154 @@
+"""The contents of records, each once, from where they are stored."""
+
+from pathlib import Path
+
+import ibis
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from ibis.backends import BaseBackend
+
+from transforms import candidates, contents, distinct
+from transforms.candidates import COMPARED, POSITION, READ
+from transforms.known import coded
+from warehouse import engine
+
+from .staged_records import ANALYSIS, HAMLET, bibs
+
+RECORDS = [
+    HAMLET,
+    ANALYSIS,
+    HAMLET | {"publisher": "Other"},
+    HAMLET | {"isbn": ["9780521618748", "9780140707342"], "country": "xxk", "lang": "und"},
+    ANALYSIS | {"carrier": "microform", "extent": "3 v.", "edition": "修订版", "kind": "thesis"},
+    {},
+]
+
+
+@pytest.fixture
+def con() -> BaseBackend:
+    return ibis.duckdb.from_connection(engine.connect())
+
+
+def several(*batches: str) -> pa.Table:
+    """Records of several sources, of which each says something of its own."""
+    parts = [
+        bibs(source, [*RECORDS, HAMLET | {"title": f"Hamlet {source}"}], batch)
+        for source, batch in zip("cab", batches, strict=True)
+    ]
+    return pa.concat_tables(parts)
+
+
+def straight(bib: pa.Table) -> pa.Table:
+    return coded(bib.select(POSITION).sort_by([("source_id", "ascending"), ("record_id", "ascending")]))
+
+
+def said(found: distinct.Contents | None) -> list[tuple]:
+    """What each record says."""
+    assert found is not None
+    described = found.described.take(pa.array(found.row[found.of_record])).to_pylist()
+    numbers = (values[found.of_record].tolist() for values in (found.content, found.sharing, found.title))
+    return list(zip(*numbers, described, strict=True))
+
+
+def expected(con: BaseBackend, bib: pa.Table) -> list[tuple]:
+    table = con.create_table("whole", ibis.memtable(bib))
+    records = con.to_pyarrow(candidates.prepare(table).order_by("source_id", "record_id"))
+    title = contents.title(records["full_title_key"])
+    numbers = contents.content(records).tolist(), contents.sharing(records).tolist(), title.tolist()
+    return list(zip(*numbers, records.select(distinct.DESCRIBED).to_pylist(), strict=True))
+
+
+def write(bib: pa.Table, file: Path) -> Path:
+    """Groups of three rows; a dictionary in some columns, as staging has it."""
+    pq.write_table(bib, file, row_group_size=3, use_dictionary=["source_id", "lang", "kind", "edition"])
+    return file
+
+
+@pytest.mark.parametrize("at_once", [2, 1 << 18])
+@pytest.mark.parametrize("kept", [True, False])
+def test_of_files_and_of_the_engine(
+    con: BaseBackend, tmp_path: Path, at_once: int, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distinct, "AT_ONCE", at_once)
+    monkeypatch.setattr(distinct, "PART", 8)
+    bib = several("1", "1", "1")
+    shuffled = bib.take(pa.array(np.random.default_rng(4).permutation(len(bib))))
+    files = [write(shuffled.slice(0, 8), tmp_path / "a.parquet"), write(shuffled.slice(8), tmp_path / "b.parquet")]
+    table, present = con.read_parquet(files), straight(bib)
+    whole = expected(con, bib)
+    for given in (files, []):
+        found = distinct.read(con, table, present, given, tmp_path if kept else None)
+        assert said(found) == whole
+        assert found is not None and len(found.content) == len(RECORDS) + 3 == len(set(found.content.tolist()))
+    assert sorted(tmp_path.iterdir()) == files
+
+
+def test_rows_of_files_that_are_not_present_do_not_count(con: BaseBackend, tmp_path: Path) -> None:
+    now, before = several("2", "1", "2"), several("1", "0", "0")
+    before = before.set_column(before.schema.get_field_index("title_key"), "title_key", before["record_id"])
+    files = [write(pa.concat_tables([before, now.slice(0, 10)]), tmp_path / "a.parquet")]
+    files.append(write(now.slice(10), tmp_path / "b.parquet"))
+    present = straight(now)
+    found = distinct.read(con, con.read_parquet(files), present, files, None)
+    assert said(found) == expected(con, now)
+    assert found is not None and len(found.content) == len(RECORDS) + 3
+    assert distinct.read(con, con.read_parquet(files), present, (), None) is None
+
+
+def test_a_record_that_is_not_there(con: BaseBackend, tmp_path: Path) -> None:
+    bib = several("1", "1", "1")
+    file = write(bib.slice(1), tmp_path / "a.parquet")
+    for files in ([file], []):
+        assert distinct.read(con, con.read_parquet(file), straight(bib), files, None) is None
+
+
+def test_all_that_prepare_reads_is_read(con: BaseBackend) -> None:
+    table = con.create_table("bib", ibis.memtable(bibs("a", RECORDS)))
+    narrow = table.select(*POSITION, *READ)
+    assert candidates.prepare(narrow).columns == (*POSITION, *candidates.prepare(table).columns[len(POSITION) :])
+    assert set(candidates.prepare(table).columns) == {*POSITION, *COMPARED, "identity"}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_every_stored_value_counts(name: str) -> None:
+    stored = bibs("a", [HAMLET]).select(READ)
+    kind = stored.schema.field(name).type
+    values: list = [None, "", "x", "y"] if pa.types.is_string(kind) else [None, 0, 1]
+    if pa.types.is_list(kind):
+        values = [
+            None,
+            [],
+            [None],
+            [""],
+            ["x"],
+            ["x", None],
+            ["y", None],
+            ["x", "y"],
+            ["y", "x"],
+            ["xy"],
+            ["x\x1fy"],
+        ]
+    at = stored.schema.get_field_index(name)
+    numbers = {int(contents.stored(stored.set_column(at, name, pa.array([value], kind)))[0]) for value in values}
+    assert len(numbers) == len(values)
+
+
+def test_a_digest_is_the_same_however_rows_are_stored() -> None:
+    stored = pa.concat_tables([bibs("a", RECORDS).select(READ)] * 2)
+    found = contents.stored(stored).tolist()
+    assert found[: len(RECORDS)] == found[len(RECORDS) :] and len(set(found)) == len(RECORDS)
+    assert [int(contents.stored(stored.slice(row, 1))[0]) for row in range(len(stored))] == found
+    encoded = stored
+    for name in ("lang", "edition", "title_key", "volume_key"):
+        encoded = encoded.set_column(stored.schema.get_field_index(name), name, stored[name].dictionary_encode())
+    assert contents.stored(encoded).tolist() == found
+    assert contents.stored(encoded.slice(3)).tolist() == found[3:]
+
+
+def test_what_does_not_pass_the_engine_is_what_prepare_gives(con: BaseBackend) -> None:
+    bib = bibs("a", RECORDS)
+    table = con.create_table("bib", ibis.memtable(bib))
+    whole = con.to_pyarrow(candidates.prepare(table).order_by("record_no")).select(distinct.DESCRIBED)
+    assert distinct.prepared(con, bib.select(READ)).to_pylist() == whole.to_pylist()

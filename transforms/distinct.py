@@ -1,0 +1,250 @@
+"""What records say, each content once, read where the records are stored.
+
+Rows that are stored alike are prepared alike.  So a digest of what is stored tells which are new, and only those
+go through `candidates.prepare` on the engine and get the digest of their content.  Files are read as they lie: an
+engine copies every value twice to hand it over, which takes three times as long.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from ibis.backends import BaseBackend
+from ibis.expr.types import Table
+
+from transforms import candidates, contents, lookup_kernel
+from transforms.candidates import COMPARED, READ
+from transforms.known import coded, codes, names, whole
+from transforms.known_kernel import NONE, Ints
+from warehouse import engine
+
+AT_ONCE = 1 << 18  # stored rows that are prepared at once
+PART = 250_000  # records asked of the engine at once
+PLACE = ("source_id", "batch_id", "record_no")
+DESCRIBED = ("identity", *COMPARED)
+
+
+class Contents(NamedTuple):
+    """What records say."""
+
+    of_record: Ints  # of each record its content, as a number
+    content: Ints  # the contents by number
+    sharing: Ints  # of each content
+    title: Ints  # of each content: `contents.title`
+    row: Ints  # of each content: where it is described
+    described: pa.Table  # DESCRIBED
+
+
+class _Part(NamedTuple):
+    """Some of the records that are present."""
+
+    row: Ints  # where each is among these
+    stored: pa.Table  # READ
+    alike: Ints  # `contents.stored`
+    others: int  # records beside them that are not present
+
+
+def read(
+    con: BaseBackend, bib: Table, present: pa.Table, files: Sequence[Path], folder: Path | None
+) -> Contents | None:
+    """The contents of all records that are present; None where some are not there.
+
+    Args:
+        bib: `staged.bib` of these records; if it has more, None is returned.
+        present: POSITION, `known.straight`.
+        files: Parquet files of `staged.bib` with these records, and maybe more; else the engine reads `bib`.
+        folder: where there is room for what need not be in memory.
+    """
+    places = _Places(present)
+    parts = _of_files(files, places) if files else _of_engine(con, bib, present, places)
+    number, alike, others = np.full(len(present), NONE, np.int32), _Numbers(), 0
+    with _Described(con, bib, folder) as described:
+        for part in ahead(parts, engine.threads(con)):
+            number[part.row], fresh = alike.of(part.alike)
+            described.add(part.stored.take(pa.array(fresh)))
+            others += part.others
+        found = described.all()
+    if (number == NONE).any() or (others and not files):
+        return None
+    return found._replace(of_record=lookup_kernel.picked(found.of_record, number))
+
+
+class _Numbers:
+    """Digests by number, in the order in which they first came."""
+
+    def __init__(self) -> None:
+        self._seen, self._slots, self._count = np.zeros(0, np.int64), np.zeros(0, np.int32), 0
+
+    def of(self, digests: Ints) -> tuple[Ints, Ints]:
+        """The number of each, and where those are that had not come before."""
+        if 2 * (self._count + len(digests)) > len(self._slots):
+            size = 1 << int(4 * (self._count + len(digests))).bit_length()
+            self._seen, self._slots = lookup_kernel.more_room(self._seen, self._count, size)
+        found, fresh = lookup_kernel.number(digests, self._slots, self._seen, self._count)
+        self._count += len(fresh)
+        return found, fresh
+
+    def all(self) -> Ints:
+        """All digests by number."""
+        return self._seen[: self._count].copy()
+
+
+class _Described:
+    """Contents, and what each says; this goes to the folder meanwhile."""
+
+    def __init__(self, con: BaseBackend, bib: Table, folder: Path | None):
+        self._con, self._numbers = con, _Numbers()
+        self._stored = bib.select(*READ).schema().to_pyarrow()
+        described = candidates.prepare(bib).select(*DESCRIBED).schema().to_pyarrow()
+        self._file = folder / "contents.arrow" if folder else None
+        self._sink = pa.OSFile(str(self._file), "wb") if self._file else pa.BufferOutputStream()
+        self._writer = pa.ipc.new_file(self._sink, described)
+        self._waiting: list[pa.Table] = []
+        self._rows = 0  # that were prepared
+        self._of_row: list[Ints] = []
+        self._of_content: list[tuple[Ints, Ints, Ints]] = []
+
+    def __enter__(self) -> "_Described":
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._sink.close()
+        if self._file:
+            self._file.unlink()
+
+    def add(self, stored: pa.Table) -> None:
+        """Add rows that are stored, READ; each is prepared when enough of them came."""
+        self._waiting.append(stored.cast(self._stored))
+        if sum(map(len, self._waiting)) >= AT_ONCE:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        stored, self._waiting = pa.concat_tables([self._stored.empty_table(), *self._waiting]), []
+        records = prepared(self._con, stored)
+        number, fresh = self._numbers.of(contents.content(records))
+        self._of_row.append(number)
+        title = contents.title(records["full_title_key"])[fresh]
+        self._of_content.append((contents.sharing(records)[fresh], title, fresh + self._rows))
+        self._rows += len(records)
+        self._writer.write_table(records)
+
+    def all(self) -> Contents:
+        """All contents; `of_record` is that of each row that was added."""
+        self._prepare()
+        self._writer.close()
+        kept = pa.memory_map(str(self._file)) if self._file else self._sink.getvalue()
+        sharing, title, row = (np.concatenate(parts) for parts in zip(*self._of_content, strict=True))
+        described = pa.ipc.open_file(kept).read_all()
+        return Contents(np.concatenate(self._of_row), self._numbers.all(), sharing, title, row, described)
+
+
+def prepared(con: BaseBackend, stored: pa.Table) -> pa.Table:
+    """DESCRIBED of rows that are stored, in their order; columns that stay as they are do not pass the engine."""
+    with engine.lent(con, stored.append_column("nth", pa.array(np.arange(len(stored))))) as rows:
+        made = con.to_pyarrow(rows.select("nth", **candidates.made(rows)))
+    nth = whole(made["nth"])
+    if len(nth) and (np.diff(nth) != 1).any():
+        made = made.take(pa.array(np.argsort(nth)))
+    return pa.table({name: (made if name in made.column_names else stored)[name] for name in DESCRIBED})
+
+
+# --- where records are stored ------------------------------------------------------------------------------
+
+
+class _Places:
+    """Where records stand among those that are present, by their batches and numbers."""
+
+    def __init__(self, present: pa.Table):
+        self._sources, self._batches = (names(present[name]) for name in PLACE[:2])
+        rows = np.arange(len(present), dtype=np.int32)
+        self._keys, self._rows = lookup_kernel.by_key(self._key(present), rows)
+
+    def of(self, records: pa.Table) -> Ints:
+        """The row of each record, NONE for those that are not present."""
+        keys, found = self._key(records), np.full(len(records), NONE, np.int32)
+        order = np.arange(len(keys)) if (keys[1:] > keys[:-1]).all() else np.argsort(keys)
+        place, nth = lookup_kernel.find_sorted(self._keys, keys[order])
+        found[order[nth]] = self._rows[place]
+        return found
+
+    def _key(self, records: pa.Table) -> Ints:
+        source, batch = (
+            _codes(records[name], some) for name, some in zip(PLACE, (self._sources, self._batches), strict=False)
+        )
+        keys = (source * len(self._batches) + batch) << 32 | whole(records[PLACE[2]])
+        keys[(source == NONE) | (batch == NONE)] = NONE
+        return keys
+
+
+def _codes(column: pa.ChunkedArray, some: pa.Array) -> npt.NDArray[np.int64]:
+    """Where each value, of a dictionary, stands among some names; NONE where it doesn't."""
+    found = [np.zeros(0, np.int64)]
+    for chunk in column.chunks:
+        code = pc.fill_null(pc.index_in(chunk.dictionary, some), NONE).to_numpy().astype(np.int64)
+        found.append(code[chunk.indices.to_numpy()] if len(chunk) else found[0])
+    return np.concatenate(found)
+
+
+def _part(stored: pa.Table, row: Ints) -> _Part:
+    there = row != NONE
+    if not there.all():
+        stored, row = stored.filter(pa.array(there[: len(stored)])), row[there]
+    return _Part(row, stored, contents.stored(stored), len(there) - len(row))
+
+
+def _of_files(files: Sequence[Path], places: _Places) -> Iterator[Callable[[], _Part]]:
+    for file in files:
+        told = pq.read_metadata(file)
+        for nth in range(told.num_row_groups):
+            yield partial(_of_group, file, told, nth, places)
+
+
+def _of_group(file: Path, told: pq.FileMetaData, nth: int, places: _Places) -> _Part:
+    group = told.row_group(nth)
+    columns = [group.column(at) for at in range(group.num_columns)]
+    few = [one.path_in_schema for one in columns if one.has_dictionary_page and one.path_in_schema in READ]
+    with pq.ParquetFile(file, metadata=told, memory_map=True, read_dictionary=[*PLACE[:2], *few]) as reader:
+        row = places.of(reader.read_row_group(nth, list(PLACE), use_threads=False))
+        wanted = [nth] if (row != NONE).any() else []
+        return _part(reader.read_row_groups(wanted, list(READ), use_threads=False), row)
+
+
+def _of_engine(con: BaseBackend, bib: Table, present: pa.Table, places: _Places) -> Iterator[Callable[[], _Part]]:
+    for low, high in pairwise([None, *_cuts(present), None]):
+        some = bib if low is None else bib.filter(bib.source_id >= low)
+        some = some if high is None else some.filter(some.source_id < high)
+        records = con.to_pyarrow(some.select(*PLACE, *READ))
+        row = places.of(coded(records.select(PLACE)))
+        yield partial(_part, records.select(READ), row)
+
+
+def _cuts(present: pa.Table) -> list[str]:
+    """The sources with which parts of about `PART` records begin, but for the first; of records in order."""
+    sources = names(present["source_id"])
+    sizes = np.bincount(codes(present["source_id"], sources), minlength=len(sources))
+    part = (np.cumsum(sizes) - sizes) // PART
+    return [sources[at].as_py() for at in np.flatnonzero(np.diff(part)) + 1]
+
+
+T = TypeVar("T")
+
+
+def ahead(made: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
+    """What each of some functions makes, in their order; so many are at work while one is used."""
+    with ThreadPoolExecutor(threads) as pool:
+        coming: deque[Future[T]] = deque()
+        for one in made:
+            coming.append(pool.submit(one))
+            if len(coming) > threads:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
