@@ -1,7 +1,7 @@
 """Records that say the same, put into groups.
 
 Spark does it by expressions alone.  DuckDB would read the wide columns twice, and sort what the record index has
-in order already: there the same expressions are read once, and what is compared is kept where it is new.
+in order already: beside it records are read once (`transforms.distinct`), and what is compared is kept where new.
 """
 
 from collections.abc import Iterator, Sequence

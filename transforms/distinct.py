@@ -64,11 +64,12 @@ def read(
         files: Parquet files of `staged.bib` with these records, and maybe more; else the engine reads `bib`.
         folder: where there is room for what need not be in memory.
     """
-    places = _Places(present)
+    threads = engine.threads(con)
+    places = _Places(present, threads)
     parts = _of_files(files, places) if files else _of_engine(con, bib, present, places)
     number, alike, others = np.full(len(present), NONE, np.int32), _Numbers(), 0
     with _Described(con, bib, folder) as described:
-        for part in ahead(parts, engine.threads(con)):
+        for part in ahead(parts, threads):
             number[part.row], fresh = alike.of(part.alike)
             described.add(part.stored.take(pa.array(fresh)))
             others += part.others
@@ -163,10 +164,10 @@ def prepared(con: BaseBackend, stored: pa.Table) -> pa.Table:
 class _Places:
     """Where records stand among those that are present, by their batches and numbers."""
 
-    def __init__(self, present: pa.Table):
+    def __init__(self, present: pa.Table, threads: int):
         self._sources, self._batches = (names(present[name]) for name in PLACE[:2])
         rows = np.arange(len(present), dtype=np.int32)
-        self._keys, self._rows = lookup_kernel.by_key(self._key(present), rows)
+        self._keys, self._rows = lookup_kernel.by_key(self._key(present), rows, threads)
 
     def of(self, records: pa.Table) -> Ints:
         """The row of each record, NONE for those that are not present."""
