@@ -178,13 +178,16 @@ def _by_rule(groups: pa.RecordBatch) -> Iterator[tuple[Ints, Ints]]:
     """Blocks and rows by each of the rules in turn."""
     there = {name: pc.is_valid(groups[name]).to_numpy(zero_copy_only=False) for name in COLUMNS}
     texts = {name: padded(groups[name]) for name in COLUMNS if not pa.types.is_integer(groups[name].type)}
-    parts: dict[str, Ints] = {"": np.full(len(groups), NONE)}
+    parts: dict[str, Ints] = {}
     for name, part in PARTS.items():
         if part.characters:
             found = _digests(*texts[part.column], there[part.column], part.characters)
         else:
             found = _numbers(groups[part.column])
-        found[(found == parts[part.unlike]) | (parts[part.without] != NONE)] = NONE
+        if part.unlike:
+            found[found == parts[part.unlike]] = NONE
+        if part.without:
+            found[parts[part.without] != NONE] = NONE
         parts[name] = found
     for rule, one, other in RULES:
         yield _of_parts(parts[one], parts[other], seed(rule))
@@ -204,13 +207,13 @@ def _numbers(column: pa.Array) -> Ints:
 
 def _keys(group: dict[str, Any]) -> Iterator[list[str]]:
     """The keys of a group by each of the rules in turn."""
-    parts: dict[str, Any] = {"": None}
+    parts: dict[str, Any] = {}
     for name, part in PARTS.items():
         value = group[part.column]
         if value is not None and part.characters:
             value = value[: part.characters] if part.characters > 0 else value[part.characters :]
-        alike, excluded = value == parts[part.unlike], parts[part.without] is not None
-        parts[name] = None if alike or excluded else value
+        alike = value == parts.get(part.unlike)
+        parts[name] = None if alike or parts.get(part.without) is not None else value
     for _, *names in RULES:
         key = [parts[name] for name in names]
         yield [] if None in key else ["/".join(map(str, key))]
