@@ -2,13 +2,19 @@
 # numba infers the types of compiled functions
 # mypy: allow-untyped-defs
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from harvesters.byte_kernel import prefetch
+from transforms import lookup_kernel
 from transforms.lookup_kernel import NONE, Flags, Ints
+
+AT_ONCE = 1 << 17  # blocks that a thread puts in order at once
+AHEAD = 16  # of the blocks of groups: so many are brought near before they are looked at
 
 
 @njit(cache=True, nogil=True)
@@ -131,38 +137,46 @@ class Meeting(NamedTuple):
     """Groups in the blocks where they meet, for compiled functions."""
 
     group: NDArray[np.int32]  # block by block, in ascending order within each
-    place: NDArray[np.int32]  # group by group: where it stands in `group`
-    behind: NDArray[np.int32]  # beside it: how many of its block stand behind it there
-    first: Ints  # of each group, in `place`
+    stand: Ints  # group by group: where it stands in `group` << 32 | where its block ends there
+    first: Ints  # of each group, in `stand`
 
 
 @njit(cache=True, nogil=True)
-def meeting(group, starts, ends, groups):
-    """`Meeting` of blocks that `runs` told."""
-    first = np.zeros(groups + 1, np.int64)
-    ordered = np.empty((ends - starts).sum(), np.int32)
-    count = 0
+def _in_blocks(group, starts, ends, count, ordered, stand):
+    """`group` and `stand` of some blocks, the latter block by block, from `count` on."""
     for block in range(len(starts)):
-        begin = count
+        begin, end = count, count + ends[block] - starts[block]
         for at in range(starts[block], ends[block]):
             place = count  # most are in order already
             while place > begin and ordered[place - 1] > group[at]:
                 ordered[place] = ordered[place - 1]
                 place -= 1
             ordered[place] = group[at]
-            first[group[at] + 1] += 1
+            stand[count] = count << 32 | end
             count += 1
-    first = np.cumsum(first)
-    places, behind, fill = np.empty(count, np.int32), np.empty(count, np.int32), first[:-1].copy()
-    at = 0
-    for block in range(len(starts)):
-        end = at + ends[block] - starts[block]
-        while at < end:
-            one = fill[ordered[at]]
-            places[one], behind[one] = at, end - at - 1
-            fill[ordered[at]] += 1
-            at += 1
-    return Meeting(ordered, places, behind, first)
+
+
+@njit(cache=True, nogil=True)
+def _firsts(ordered, groups):
+    first = np.zeros(groups + 1, np.int64)
+    for one in ordered:
+        first[one + 1] += 1
+    return np.cumsum(first)
+
+
+def meeting(group: Ints, starts: Ints, ends: Ints, groups: int, threads: int) -> Meeting:
+    """`Meeting` of blocks that `runs` told."""
+    begins = np.append(0, np.cumsum(ends - starts))
+    ordered, stand = np.empty(begins[-1], np.int32), np.empty(begins[-1], np.int64)
+
+    def some(begin: int) -> None:
+        part = slice(begin, begin + AT_ONCE)
+        _in_blocks(group, starts[part], ends[part], begins[begin], ordered, stand)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(some, range(0, len(starts), AT_ONCE)))
+    by_group, stand = lookup_kernel.by_key(ordered.copy(), stand, threads)
+    return Meeting(ordered, stand, _firsts(by_group, groups))
 
 
 @njit(cache=True, nogil=True)
@@ -170,15 +184,17 @@ def pairs(met, begin, end):
     """left and right of the pairs of groups that meet, left < right and from begin to end; in order, each once."""
     most = np.int64(0)
     for k in range(met.first[begin], met.first[end]):
-        most += met.behind[k]
+        most += (met.stand[k] & 0xFFFFFFFF) - (met.stand[k] >> 32) - 1
     left, right = np.empty(most, np.int32), np.empty(most, np.int32)
     count = 0
     for one in range(begin, end):
         start = count
         for k in range(met.first[one], met.first[one + 1]):
+            if k + AHEAD < len(met.stand):
+                prefetch(met.group, met.stand[k + AHEAD] >> 32)
             # groups of a block are in order, and few: they are put among those that were met before
             place = start
-            for at in range(met.place[k] + 1, met.place[k] + 1 + met.behind[k]):
+            for at in range((met.stand[k] >> 32) + 1, met.stand[k] & 0xFFFFFFFF):
                 other = met.group[at]
                 while place < count and right[place] < other:
                     place += 1

@@ -48,7 +48,7 @@ def pairs(places: pa.Table, described: pa.Table, threads: int, cap: int = BLOCK_
     block, group = (whole(places[name]) for name in PLACED.names)
     starts, ends = known_kernel.runs(block)
     large, count = ends - starts > cap, len(described)
-    met = known_kernel.meeting(group, starts[~large], ends[~large], count)
+    met = known_kernel.meeting(group, starts[~large], ends[~large], count, threads)
 
     def some(begin: int) -> pa.Table:
         return pa.table(list(known_kernel.pairs(met, begin, min(begin + AT_ONCE, count))), ["left", "right"])

@@ -46,7 +46,8 @@ def test_values_are_numbered_as_they_come_first_in_several_parts() -> None:
     assert np.array_equal(seen[np.concatenate(found)], values)
 
 
-def test_pairs_are_of_those_that_meet_each_once() -> None:
+def test_pairs_are_of_those_that_meet_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known_kernel, "AT_ONCE", 50)
     rng = np.random.default_rng(4)
     block, group = rng.integers(0, 300, 900), rng.integers(0, 200, 900).astype(np.int32)
     expected = {
@@ -57,7 +58,7 @@ def test_pairs_are_of_those_that_meet_each_once() -> None:
         if one < other
     }
     block, group = lookup_kernel.by_key(block, group)
-    met = known_kernel.meeting(group, *known_kernel.runs(block), 200)
+    met = known_kernel.meeting(group, *known_kernel.runs(block), 200, threads=2)
     found = [known_kernel.pairs(met, begin, min(begin + 64, 200)) for begin in range(0, 200, 64)]
     left, right = (np.concatenate(side) for side in zip(*found, strict=True))
     pairs = list(zip(left.tolist(), right.tolist(), strict=True))
