@@ -16,10 +16,10 @@ from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
 from transforms import candidates, contents, distinct, judging, known_kernel, lookup_kernel
-from transforms.candidates import POSITION, SHARED
+from transforms.candidates import ALONE, ONE_OF_SOURCE, POSITION
 from transforms.distinct import DESCRIBED, Contents, ahead
 from transforms.judgement import RECORD, Rulings
-from transforms.known import Columns, coded, named, straight, whole
+from transforms.known import Columns, coded, codes, named, names, straight, whole
 from transforms.known_kernel import Ints
 from warehouse import engine
 
@@ -82,7 +82,7 @@ def _grouped(con: BaseBackend, read: Contents, present: pa.Table, rulings: Rulin
     member = present.select(POSITION)
     for name, values in columns.items():
         member = member.append_column(name, pa.array(values))
-    said = _said(con, member, rulings)
+    said = _said(con, member, content, rulings)
 
     own = np.flatnonzero(said != columns["content"])  # in groups of their own
     of_code = np.append(np.arange(len(read.content), dtype=np.int32), content[own])
@@ -111,14 +111,22 @@ def _described(described: pa.Table, at: Ints, said: Ints, threads: int) -> Itera
         return name, values.combine_chunks().take(rows)
 
     yield "said", pa.array(said)
-    yield from ahead((partial(column, name) for name in DESCRIBED), threads)
+    yield from ahead((partial(column, name) for name in DESCRIBED), threads, 1)
 
 
-def _said(con: BaseBackend, member: pa.Table, rulings: Rulings) -> Ints:
-    """`said` of all records."""
-    said = whole(member["content"]).copy()
-    rows = np.arange(len(member))
-    asked = rows if rulings.pairs else np.flatnonzero(whole(member["sharing"]) != SHARED)
+def _said(con: BaseBackend, member: pa.Table, content: Ints, rulings: Rulings) -> Ints:
+    """`said` of all records: their content, unless they stay alone.
+
+    The engine is asked about those that may: of one source the first says its content, so one that has no other
+    beside it does.
+
+    Args:
+        content: of each record, as a number.
+    """
+    said, sharing = whole(member["content"]).copy(), whole(member["sharing"])
+    source = codes(member["source_id"], names(member["source_id"]))
+    of_source = known_kernel.repeated(source, content, content.max(initial=0) + 1, sharing == ONE_OF_SOURCE)
+    asked = np.arange(len(member)) if rulings.pairs else np.flatnonzero(of_source | (sharing == ALONE))
     if len(asked):
         some = member.take(pa.array(asked)).append_column("row", pa.array(asked))
         told = engine.kept(con, "said", candidates.said(ibis.memtable(named(some))))

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -28,6 +29,7 @@ from transforms.known_kernel import NONE, Ints
 from warehouse import engine
 
 AT_ONCE = 1 << 18  # stored rows that are prepared at once
+WAITING = 8  # parts of which the new rows wait while others are prepared
 PART = 250_000  # records asked of the engine at once
 PLACE = ("source_id", "batch_id", "record_no")
 DESCRIBED = ("identity", *COMPARED)
@@ -44,13 +46,14 @@ class Contents(NamedTuple):
     described: pa.Table  # DESCRIBED
 
 
-class _Part(NamedTuple):
-    """Some of the records that are present."""
+class _Fresh(NamedTuple):
+    """Rows that are stored like none before."""
 
-    row: Ints  # where each is among these
+    first: int  # the number of the first; the others follow
     stored: pa.Table  # READ
-    alike: Ints  # `contents.stored`
-    others: int  # records beside them that are not present
+
+
+_Parts = Iterator[Callable[[], _Fresh]]
 
 
 def read(
@@ -65,38 +68,35 @@ def read(
         folder: where there is room for what need not be in memory.
     """
     threads = engine.threads(con)
-    places = _Places(present, threads)
-    parts = _of_files(files, places) if files else _of_engine(con, bib, present, places)
-    number, alike, others = np.full(len(present), NONE, np.int32), _Numbers(), 0
+    records = _Records(present, bib.select(*READ).schema().to_pyarrow(), threads)
+    parts = _of_files(files, records) if files else _of_engine(con, bib, present, records)
     with _Described(con, bib, folder) as described:
-        for part in ahead(parts, threads):
-            number[part.row], fresh = alike.of(part.alike)
-            described.add(part.stored.take(pa.array(fresh)))
-            others += part.others
+        for fresh in ahead(parts, threads, WAITING):
+            described.add(fresh)
         found = described.all()
-    if (number == NONE).any() or (others and not files):
+    if (records.number == NONE).any() or (records.others and not files):
         return None
-    return found._replace(of_record=lookup_kernel.picked(found.of_record, number))
+    return found._replace(of_record=lookup_kernel.picked(found.of_record, records.number))
 
 
 class _Numbers:
     """Digests by number, in the order in which they first came."""
 
     def __init__(self) -> None:
-        self._seen, self._slots, self._count = np.zeros(0, np.int64), np.zeros(0, np.int32), 0
+        self._seen, self._slots, self.count = np.zeros(0, np.int64), np.zeros(0, np.int32), 0
 
     def of(self, digests: Ints) -> tuple[Ints, Ints]:
         """The number of each, and where those are that had not come before."""
-        if 2 * (self._count + len(digests)) > len(self._slots):
-            size = 1 << int(4 * (self._count + len(digests))).bit_length()
-            self._seen, self._slots = lookup_kernel.more_room(self._seen, self._count, size)
-        found, fresh = lookup_kernel.number(digests, self._slots, self._seen, self._count)
-        self._count += len(fresh)
+        if 2 * (self.count + len(digests)) > len(self._slots):
+            size = 1 << int(4 * (self.count + len(digests))).bit_length()
+            self._seen, self._slots = lookup_kernel.more_room(self._seen, self.count, size)
+        found, fresh = lookup_kernel.number(digests, self._slots, self._seen, self.count)
+        self.count += len(fresh)
         return found, fresh
 
     def all(self) -> Ints:
         """All digests by number."""
-        return self._seen[: self._count].copy()
+        return self._seen[: self.count].copy()
 
 
 class _Described:
@@ -104,14 +104,13 @@ class _Described:
 
     def __init__(self, con: BaseBackend, bib: Table, folder: Path | None):
         self._con, self._numbers = con, _Numbers()
-        self._stored = bib.select(*READ).schema().to_pyarrow()
         described = candidates.prepare(bib).select(*DESCRIBED).schema().to_pyarrow()
         self._file = folder / "contents.arrow" if folder else None
         self._sink = pa.OSFile(str(self._file), "wb") if self._file else pa.BufferOutputStream()
         self._writer = pa.ipc.new_file(self._sink, described)
-        self._waiting: list[pa.Table] = []
+        self._waiting: list[_Fresh] = []
         self._rows = 0  # that were prepared
-        self._of_row: list[Ints] = []
+        self._of_row: list[tuple[Ints, Ints]] = []
         self._of_content: list[tuple[Ints, Ints, Ints]] = []
 
     def __enter__(self) -> "_Described":
@@ -122,17 +121,18 @@ class _Described:
         if self._file:
             self._file.unlink()
 
-    def add(self, stored: pa.Table) -> None:
-        """Add rows that are stored, READ; each is prepared when enough of them came."""
-        self._waiting.append(stored.cast(self._stored))
-        if sum(map(len, self._waiting)) >= AT_ONCE:
+    def add(self, fresh: _Fresh) -> None:
+        """Add rows, each of which is prepared when enough of them came."""
+        self._waiting.append(fresh)
+        if sum(len(one.stored) for one in self._waiting) >= AT_ONCE:
             self._prepare()
 
     def _prepare(self) -> None:
-        stored, self._waiting = pa.concat_tables([self._stored.empty_table(), *self._waiting]), []
-        records = prepared(self._con, stored)
+        waiting, self._waiting = self._waiting, []
+        rows = np.concatenate([np.arange(one.first, one.first + len(one.stored)) for one in waiting])
+        records = prepared(self._con, pa.concat_tables([one.stored for one in waiting]))
         number, fresh = self._numbers.of(contents.content(records))
-        self._of_row.append(number)
+        self._of_row.append((rows, number))
         title = contents.title(records["full_title_key"])[fresh]
         self._of_content.append((contents.sharing(records)[fresh], title, fresh + self._rows))
         self._rows += len(records)
@@ -140,12 +140,15 @@ class _Described:
 
     def all(self) -> Contents:
         """All contents; `of_record` is that of each row that was added."""
-        self._prepare()
+        if self._waiting:
+            self._prepare()
         self._writer.close()
         kept = pa.memory_map(str(self._file)) if self._file else self._sink.getvalue()
         sharing, title, row = (np.concatenate(parts) for parts in zip(*self._of_content, strict=True))
-        described = pa.ipc.open_file(kept).read_all()
-        return Contents(np.concatenate(self._of_row), self._numbers.all(), sharing, title, row, described)
+        of_row = np.empty(self._rows, np.int32)
+        for rows, number in self._of_row:
+            of_row[rows] = number
+        return Contents(of_row, self._numbers.all(), sharing, title, row, pa.ipc.open_file(kept).read_all())
 
 
 def prepared(con: BaseBackend, stored: pa.Table) -> pa.Table:
@@ -161,21 +164,41 @@ def prepared(con: BaseBackend, stored: pa.Table) -> pa.Table:
 # --- where records are stored ------------------------------------------------------------------------------
 
 
-class _Places:
-    """Where records stand among those that are present, by their batches and numbers."""
+class _Records:
+    """The records that are present: where each stands, by its batch and its number there, and how it is stored."""
 
-    def __init__(self, present: pa.Table, threads: int):
+    def __init__(self, present: pa.Table, schema: pa.Schema, threads: int):
         self._sources, self._batches = (names(present[name]) for name in PLACE[:2])
         rows = np.arange(len(present), dtype=np.int32)
         self._keys, self._rows = lookup_kernel.by_key(self._key(present), rows, threads)
+        self.number = np.full(len(present), NONE, np.int32)  # of each record; those stored alike have the same
+        self.others = 0  # records that were met and are not present
+        self._schema, self._alike, self._lock = schema, _Numbers(), Lock()
 
-    def of(self, records: pa.Table) -> Ints:
+    def rows(self, records: pa.Table) -> Ints:
         """The row of each record, NONE for those that are not present."""
         keys, found = self._key(records), np.full(len(records), NONE, np.int32)
         order = np.arange(len(keys)) if (keys[1:] > keys[:-1]).all() else np.argsort(keys)
         place, nth = lookup_kernel.find_sorted(self._keys, keys[order])
         found[order[nth]] = self._rows[place]
         return found
+
+    def fresh(self, stored: pa.Table, row: Ints) -> _Fresh:
+        """Number some records as they are stored, by several threads in any order; those that are new.
+
+        Args:
+            stored: READ; none where no row is given.
+            row: `rows` of these.
+        """
+        there = row != NONE
+        if not there.all():
+            stored, row = stored.filter(pa.array(there[: len(stored)])), row[there]
+        digests = contents.stored(stored)
+        with self._lock:
+            first = self._alike.count
+            self.number[row], fresh = self._alike.of(digests)
+            self.others += len(there) - len(row)
+        return _Fresh(first, stored.take(pa.array(fresh)).cast(self._schema))
 
     def _key(self, records: pa.Table) -> Ints:
         source, batch = (
@@ -195,37 +218,30 @@ def _codes(column: pa.ChunkedArray, some: pa.Array) -> npt.NDArray[np.int64]:
     return np.concatenate(found)
 
 
-def _part(stored: pa.Table, row: Ints) -> _Part:
-    there = row != NONE
-    if not there.all():
-        stored, row = stored.filter(pa.array(there[: len(stored)])), row[there]
-    return _Part(row, stored, contents.stored(stored), len(there) - len(row))
-
-
-def _of_files(files: Sequence[Path], places: _Places) -> Iterator[Callable[[], _Part]]:
+def _of_files(files: Sequence[Path], records: _Records) -> _Parts:
     for file in files:
         told = pq.read_metadata(file)
         for nth in range(told.num_row_groups):
-            yield partial(_of_group, file, told, nth, places)
+            yield partial(_of_group, file, told, nth, records)
 
 
-def _of_group(file: Path, told: pq.FileMetaData, nth: int, places: _Places) -> _Part:
+def _of_group(file: Path, told: pq.FileMetaData, nth: int, records: _Records) -> _Fresh:
     group = told.row_group(nth)
     columns = [group.column(at) for at in range(group.num_columns)]
     few = [one.path_in_schema for one in columns if one.has_dictionary_page and one.path_in_schema in READ]
     with pq.ParquetFile(file, metadata=told, memory_map=True, read_dictionary=[*PLACE[:2], *few]) as reader:
-        row = places.of(reader.read_row_group(nth, list(PLACE), use_threads=False))
+        row = records.rows(reader.read_row_group(nth, list(PLACE), use_threads=False))
         wanted = [nth] if (row != NONE).any() else []
-        return _part(reader.read_row_groups(wanted, list(READ), use_threads=False), row)
+        return records.fresh(reader.read_row_groups(wanted, list(READ), use_threads=False), row)
 
 
-def _of_engine(con: BaseBackend, bib: Table, present: pa.Table, places: _Places) -> Iterator[Callable[[], _Part]]:
+def _of_engine(con: BaseBackend, bib: Table, present: pa.Table, records: _Records) -> _Parts:
     for low, high in pairwise([None, *_cuts(present), None]):
         some = bib if low is None else bib.filter(bib.source_id >= low)
         some = some if high is None else some.filter(some.source_id < high)
-        records = con.to_pyarrow(some.select(*PLACE, *READ))
-        row = places.of(coded(records.select(PLACE)))
-        yield partial(_part, records.select(READ), row)
+        part = con.to_pyarrow(some.select(*PLACE, *READ))
+        row = records.rows(coded(part.select(PLACE)))
+        yield partial(records.fresh, part.select(READ), row)
 
 
 def _cuts(present: pa.Table) -> list[str]:
@@ -239,13 +255,13 @@ def _cuts(present: pa.Table) -> list[str]:
 T = TypeVar("T")
 
 
-def ahead(made: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
-    """What each of some functions makes, in their order; so many are at work while one is used."""
+def ahead(made: Iterable[Callable[[], T]], threads: int, waiting: int) -> Iterator[T]:
+    """What each of some functions makes, in their order; so many are made or wait while one is used."""
     with ThreadPoolExecutor(threads) as pool:
         coming: deque[Future[T]] = deque()
         for one in made:
             coming.append(pool.submit(one))
-            if len(coming) > threads:
+            if len(coming) > waiting:
                 yield coming.popleft().result()
         while coming:
             yield coming.popleft().result()

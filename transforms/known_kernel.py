@@ -296,6 +296,25 @@ def numbers(order, group, asked):
 
 
 @njit(cache=True, nogil=True)
+def repeated(source, content, count, asked):
+    """Which of the records that are asked for say the same as another of these of their source.
+
+    Args:
+        source: of each record, in order.
+        content: of each record, below `count`.
+    """
+    found, first = np.zeros(len(source), np.bool_), np.full(count, NONE, np.int32)
+    for row in range(len(source)):
+        if asked[row]:
+            one = first[content[row]]
+            if one == NONE or source[one] != source[row]:
+                first[content[row]] = row
+            else:
+                found[one] = found[row] = True
+    return found
+
+
+@njit(cache=True, nogil=True)
 def of_cluster(order, group, cluster, first):
     """For each record in order the row of the first record of its cluster."""
     least = np.full(len(cluster), len(order), np.int32)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from ibis.backends import BaseBackend
 
-from transforms import candidates, contents, distinct
+from transforms import candidates, contents, distinct, match
 from transforms.candidates import COMPARED, POSITION, READ
 from transforms.known import coded
 from warehouse import engine
@@ -152,3 +152,20 @@ def test_what_does_not_pass_the_engine_is_what_prepare_gives(con: BaseBackend) -
     table = con.create_table("bib", ibis.memtable(bib))
     whole = con.to_pyarrow(candidates.prepare(table).order_by("record_no")).select(distinct.DESCRIBED)
     assert distinct.prepared(con, bib.select(READ)).to_pylist() == whole.to_pylist()
+
+
+def test_only_records_beside_others_of_their_source_are_asked_about(con: BaseBackend) -> None:
+    """Equal records without identifiers; and some that say too little to be equal to another."""
+    plain, little = HAMLET | {"isbn": []}, HAMLET | {"isbn": [], "pub_year": None}
+    other = plain | {"pub_year": 2001}
+    records = {
+        "a": [plain, other, plain, little],
+        "b": [other, plain, HAMLET, HAMLET],
+        "c": [plain] * 3 + [little],
+    }
+    bib = con.create_table("bib", ibis.memtable(pa.concat_tables([bibs(*one) for one in records.items()])))
+    known = match.cluster(con, bib).known
+    whole = contents.said(con, candidates.prepare(bib)).order_by("source_id", "record_id")
+    assert known.said.tolist() == con.to_pyarrow(whole)["said"].to_pylist()
+    alike = [known.said.tolist().count(one) for one in known.said.tolist()]
+    assert alike == [3, 2, 1, 1, 2, 3, 2, 2, 3, 1, 1, 1]
