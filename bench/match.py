@@ -33,6 +33,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -167,15 +168,15 @@ def _matched(con: Any, files: list[Path], folder: Path, index: str, before: Path
             con,
             bib,
             known=then,
-            present=_present(folder / f"{index}.parquet", clock),
+            present=partial(_present, folder / f"{index}.parquet"),
             files=files,
             folder=folder / "kept",
             done=clock.done,
         )
-    spent = _spent(start, cpu)
-    found = clusters.records.select(["record_no", "cluster"])
+        spent = _spent(start, cpu)
+        found, pairs = clusters.records.select(["record_no", "cluster"]), clusters.pairs
+        clock.done("given out")
     pq.write_table(found.sort_by("record_no"), folder / "found.parquet")
-    pairs = clusters.pairs
     return {
         **spent,
         "anonymous_mb": round(most[0], 3),
@@ -188,10 +189,8 @@ def _matched(con: Any, files: list[Path], folder: Path, index: str, before: Path
     }
 
 
-def _present(index: Path, clock: Clock) -> pa.Table:
-    present = pq.read_table(index, read_dictionary=["source_id", "batch_id"])
-    clock.done("read")
-    return present
+def _present(index: Path, columns: list[str]) -> pa.Table:
+    return pq.read_table(index, columns=columns, read_dictionary=["source_id", "batch_id"])
 
 
 def _warm_up(con: Any, bib: Any, folder: Path) -> None:

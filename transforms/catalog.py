@@ -8,6 +8,7 @@ judgements, nor the registry, nor the weights, nor this code.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -173,12 +174,12 @@ def _known(matching: dict[str, Any]) -> Known | None:
     return load(lake.known(lake.catalog_build(build_id)))
 
 
-def _present(files: list[Path]) -> pa.Table:
-    """Every record that is now, from the record indexes of all sources."""
-    columns, coded = [*candidates.POSITION, "deleted"], ["source_id", "batch_id"]
-    tables = [pq.read_table(file, columns=columns, read_dictionary=coded) for file in files]
+def _present(files: list[Path], columns: list[str]) -> pa.Table:
+    """Columns of every record that is now, from the record indexes of all sources."""
+    coded = ["source_id", "batch_id"]
+    tables = [pq.read_table(file, columns=[*columns, "deleted"], read_dictionary=coded) for file in files]
     present = pa.concat_tables(tables)
-    return present.filter(pc.invert(present["deleted"])).select(candidates.POSITION)
+    return present.filter(pc.invert(present["deleted"])).select(columns)
 
 
 def _write(
@@ -196,7 +197,7 @@ def _write(
             cap=matching["cap"],
             rulings=rulings,
             known=_known(matching),
-            present=_present(lake.current_record_files()),
+            present=partial(_present, lake.current_record_files()),
             files=lake.staged_files("bib"),
             folder=lake.known(folder),
         )

@@ -1,6 +1,7 @@
 """From scored pairs to clusters: what matches is joined, best first, unless something stands against it."""
 
 from concurrent.futures import Executor
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,66 +22,58 @@ ATTRIBUTES = ["volume_key", "edition_key", "carrier", "lang", "orig_lang", "kind
 STATED = "edition_stated"
 
 
-def rejoin(known: Known, changed: Flags, dead: Flags, decided: pa.Table, rules: list[str], pool: Executor) -> Ints:
+class Touched(NamedTuple):
+    """What was touched of groups and pairs."""
+
+    changed: Flags  # of each group that is: its records, its pairs or what people decided on it changed
+    dead: Flags  # of each group: it has no record any more
+    unsure: Flags  # of each group: its cluster tells nothing, for it is new, met others, or people judged it
+    pairs: Ints  # those of groups that changed
+
+
+def rejoin(known: Known, touched: Touched, decided: pa.Table, rules: list[str], pool: Executor) -> None:
     """Join anew what is connected with groups that changed or are no more; all else stays as it is known.
 
     Where edges are of one score, the first records of their groups decide, so no history does.
 
     Args:
-        known: `component`, `cluster`, `rule`, `decision` and `pair_order` of what was touched are set.
-        changed, dead: of each group.
+        known: `component`, `cluster`, `rule` and `decision` of what was touched are set.
         decided: `judging.decided`; the groups are among those that changed.
         rules: `Card.rules`.
-
-    Returns:
-        The row of each group's first record.
     """
     left, right = (whole(known.pair[side]) for side in ("left", "right"))
-    turned = pair_kernel.of_groups(pool, left, right, known.decision, changed)
+    turned = touched.pairs
     known.rule[turned], known.decision[turned] = (
         known.of_pairs(pool, name, turned) for name in ("rule", "decision")
     )
-    again = _connected(known, left, right, changed, dead, turned)
-    known.component[dead] = known.cluster[dead] = NONE
-    asked = again & ~changed
+    again = _connected(known, left, right, touched)
+    known.component[touched.dead] = known.cluster[touched.dead] = NONE
+    groups = Groups(_ranks(known, again), known.starts, known.ends, known.sources, known.identity)
     likely = known.decision[turned] != SEPARATE
-    pair_kernel.flag(left, right, turned, likely, asked)
-    groups = _told(known, asked)
     both = share_source(pool, left, right, turned, likely, groups)
     known.rule[both], known.decision[both] = rules.index(SAME_SOURCE), SEPARATE
     _judge(known, left, right, decided, rules, pool)
-    _join(known, left, right, again, groups, decided, rules, pool)
-    known.pair_order = _in_order(known, left, right, turned, groups.first, pool)
-    return groups.first
+    _join(known, left, right, again, touched, groups, decided, rules, pool)
 
 
-def _connected(known: Known, left: Ints, right: Ints, changed: Flags, dead: Flags, turned: Ints) -> Flags:
+def _connected(known: Known, left: Ints, right: Ints, touched: Touched) -> Flags:
     """Groups that have to be joined anew: all that matches reach, or did, from those that changed or are no more.
 
     Args:
-        turned: the pairs at groups that changed, decided as by the card.
+        touched: its pairs are decided as by the card.
     """
-    if changed.all():
-        return ~dead
-    touched = changed | dead
-    pair_kernel.flag(left, right, turned, known.decision[turned] == MATCH, touched)
-    hit, reached = np.zeros(len(changed), bool), known.component[touched]
+    if touched.changed.all():
+        return touched.changed
+    began = touched.changed | touched.dead
+    pair_kernel.flag(left, right, touched.pairs, known.decision[touched.pairs] == MATCH, began)
+    hit, reached = np.zeros(len(began), bool), known.component[began]
     hit[reached[reached != NONE]] = True
-    return (changed | hit[known.component] & (known.component != NONE)) & ~dead
+    return np.asarray((touched.changed | hit[known.component] & (known.component != NONE)) & ~touched.dead)
 
 
-def _told(known: Known, asked: Flags) -> Groups:
-    """The first records of all groups, and sources and identities of those that are asked for."""
-    assert known.present is not None
-    sources = pc.value_counts(
-        known.present["source_id"]
-    )  # in the order in which they came, which is that of records
-    begins = np.append(0, np.cumsum(sources.field("counts").to_numpy()))
-    first, count = known_kernel.firsts(known.order, known.group, len(asked))
-    starts, ends, of_groups = known_kernel.sources_of(known.order, known.group, begins, asked, count)
-    rows, identity = np.flatnonzero(asked), np.full(len(asked), ANY, np.int32)
-    identity[rows] = _codes(taken(known.described.select(["identity"]), rows)["identity"])[0]
-    return Groups(first, starts, ends, of_groups, identity)
+def _ranks(known: Known, asked: Flags) -> Ints:
+    """The place among all records of the first one of each group that is asked for."""
+    return np.asarray(known_kernel.ranks(known.order, known.first, asked, len(known.record)))
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
@@ -111,6 +104,7 @@ def _join(
     left: Ints,
     right: Ints,
     again: Flags,
+    touched: Touched,
     groups: Groups,
     decided: pa.Table,
     rules: list[str],
@@ -118,14 +112,19 @@ def _join(
 ) -> None:
     """Join what matches, of pairs that were decided one by one."""
     by_force, forbidden, refused = (rules.index(rule) for rule in (BY_FORCE, FORBIDDEN, REFUSED))
-    back = np.flatnonzero((known.rule == refused) & (known.decision == REVIEW))
-    back = back[again[left[back]]]
-    known.rule[back], known.decision[back] = known.of_pairs(pool, "rule", back), MATCH
     parting = np.array([judging.contradicts(rule) for rule in rules])
-    edges, apart = pair_kernel.edges(pool, left, right, again, parting, known.rule, known.decision)
+    edges, apart = pair_kernel.edges(pool, left, right, again, parting, refused, known.rule, known.decision)
+    back = edges[known.decision[edges] != MATCH]
+    known.rule[back], known.decision[back] = known.of_pairs(pool, "rule", back), MATCH
     reached = part_kernel.reach(left, right, edges, len(again))
-    known.component[again], known.cluster[again] = reached[again], np.flatnonzero(again)
     parts = part_kernel.parts(reached)
+    quiet = components.quiet(parts, known.cluster, touched.unsure, touched.changed, groups)
+    known.component[again], known.cluster[again] = reached[again], np.flatnonzero(again)
+    if quiet.any():
+        settled = parts.groups[np.repeat(quiet, np.diff(parts.starts))]
+        known.cluster[settled] = reached[settled]
+        reached, edges = part_kernel.without(reached, left, edges, *parts, quiet)
+        parts = part_kernel.parts(reached)
     attributes = _attributes(known, parts, pool)
     forced = pc.equal(decided["rule"], BY_FORCE)
     spared = np.zeros(len(again), bool)
@@ -163,44 +162,42 @@ def _attributes(known: Known, parts: Parts, pool: Executor) -> Ints:
     return out
 
 
-def _in_order(known: Known, left: Ints, right: Ints, turned: Ints, first: Ints, pool: Executor) -> Ints:
-    """`Known.pair_order`.
-
-    Args:
-        turned: the pairs at groups that changed.
-        first: the row of each group's first record.
-    """
-    come = pair_kernel.in_order(pool, left, right, turned, first, len(known.order))
-    if not len(known.pair_order):
-        return come
-    stays = known.decision != NONE
-    stays[turned] = False
-    return np.asarray(pair_kernel.merged(left, right, known.pair_order[stays[known.pair_order]], come, first))
-
-
 # --- given out ---------------------------------------------------------------------------------------------
 
 
-def records(known: Known, first: Ints) -> pa.Table:
-    """POSITION and cluster of all records, in order; `first` as `rejoin` tells it."""
-    assert known.present is not None
-    cluster = known_kernel.of_cluster(known.order, known.group, known.cluster, first)
-    return known.present.select(POSITION).append_column("cluster", pa.array(cluster))
+def in_order(known: Known, pool: Executor) -> Ints:
+    """The pairs that are, by the first records of their groups."""
+    return _in_order(known, _ranks(known, known.component != NONE), pool)
 
 
-def pairs(known: Known, first: Ints, rules: list[str], pool: Executor) -> pa.Table:
+def _in_order(known: Known, ranks: Ints, pool: Executor) -> Ints:
+    left, right = (whole(known.pair[side]) for side in ("left", "right"))
+    stays, come = pair_kernel.standing(pool, left, right, known.decision, known.moved, known.base.get("pair", 0))
+    come = pair_kernel.in_order(pool, left, right, come, ranks, len(known.order))
+    return np.asarray(pair_kernel.merged(left, right, stays, come, ranks)) if len(stays) else come
+
+
+def records(known: Known) -> pa.Table:
+    """POSITION and cluster of all records, in order."""
+    ranks = _ranks(known, known.component != NONE)
+    cluster = known_kernel.of_cluster(known.order, known.group, known.cluster, ranks)
+    position = known.record.select(POSITION)
+    if len(known.order) < len(position) or (np.diff(known.order) != 1).any():
+        position = position.take(pa.array(known.order))
+    return position.append_column("cluster", pa.array(cluster))
+
+
+def pairs(known: Known, rules: list[str], pool: Executor) -> pa.Table:
     """`catalog.match`: scored pairs under the names of each group's first record."""
-    assert known.present is not None
+    ranks = _ranks(known, known.component != NONE)
+    order = _in_order(known, ranks, pool)
     leading = np.zeros(len(known.order) + 1, bool)
-    leading[first] = True
-    leaders = known.present.select(RECORD).filter(pa.array(leading[:-1]))
-    number = (np.cumsum(leading, dtype=np.int32) - 1)[first]
-    low, high, score = (known.of_pairs(pool, name, known.pair_order) for name in ("left", "right", "score"))
+    leading[ranks] = True
+    leaders = known.record.select(RECORD).take(pa.array(known.order[np.flatnonzero(leading[:-1])]))
+    number = (np.cumsum(leading, dtype=np.int32) - 1)[ranks]
+    low, high, score = (known.of_pairs(pool, name, order) for name in ("left", "right", "score"))
     pair_kernel.number_ends(pool, low, high, number)
-    decided = (
-        score,
-        *(taken_in(pool, codes, codes[:0], known.pair_order) for codes in (known.rule, known.decision)),
-    )
+    decided = (score, *(taken_in(pool, codes, codes[:0], order) for codes in (known.rule, known.decision)))
     found = {}
     for side, leader in (("left", low), ("right", high)):
         for name in RECORD:  # by dictionary, for a group stands in many pairs

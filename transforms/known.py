@@ -6,6 +6,7 @@ are short and written anew by each run.  So a run writes what is new and some by
 the rows before are linked into its folder.
 """
 
+import json
 import os
 import shutil
 from bisect import bisect_left
@@ -23,13 +24,14 @@ from ibis.expr.types import Table
 
 from transforms import known_kernel, lookup_kernel
 from transforms.judgement import Record
-from transforms.known_kernel import Ints, Records
+from transforms.known_kernel import Flags, Ints
 from transforms.pair_kernel import taken_in
 from transforms.text_columns import buffers
 
 ADDED = ("record", "described", "placed", "pair")  # tables that grow
 ARRAYS = (
-    "said", "group", "order", "singled", "component", "cluster", "rule", "decision", "pair_order",
+    "said", "group", "order", "singled", "first", "starts", "ends", "sources", "identity", "moved", "component",
+    "cluster", "rule", "decision",
 )  # fmt: skip
 PAIR = pa.schema(
     [
@@ -38,7 +40,7 @@ PAIR = pa.schema(
         ("score", pa.int32()),  # in steps, as in `scored.CODED`
         ("rule", pa.int16()),
         ("decision", pa.int8()),
-        ("asked", pa.bool_()),
+        ("asked", pa.bool_()),  # met in no block
     ]
 )
 Columns = Iterable[tuple[str, pa.Array | pa.ChunkedArray]]  # with their names
@@ -54,21 +56,25 @@ class Known:
     Numbers of records, groups and pairs are their rows, and mean nothing.
     """
 
-    record: pa.Table  # RECORD, batch_id, record_no, content, sharing
+    record: pa.Table  # RECORD, batch_id, record_no, content, sharing; codes mean the same in all pieces
     said: Ints  # of each record; those that have it in common are one group
     group: Ints  # of each record; NONE where it is no more
     order: Ints  # the records that are, by source and identifier
     singled: Ints  # the records that judgements were asked about
     described: pa.Table  # of each group: said, identity, COMPARED
+    first: Ints  # of each group: its first record, or NONE
+    starts: Ints  # of each group: where its sources, as codes, begin in `sources`
+    ends: Ints  # and where they end
+    sources: Ints
+    identity: Ints  # of each group: a digest of its identifier, or `ANY`
+    moved: Flags  # of each group: whether it has another first record than when all was matched
     component: Ints  # of each group: one of those that its matches reach; NONE where it is no more
     cluster: Ints  # of each group: one of its cluster
     placed: pa.Table  # block, group; in the order of blocks, in each piece
-    pair: pa.Table  # left, right, score, rule and decision by the card as numbers, asked: met in no block
+    pair: pa.Table  # PAIR, as the card decides; in the order of `catalog.match` when all was matched
     rule: Ints  # of each pair in the end
     decision: Ints  # the same; NONE where the pair is no more
-    pair_order: Ints  # the pairs that are, by the first records of their groups
     large: pa.Table  # block, rule, key, size of the blocks over the cap
-    present: pa.Table | None = None  # POSITION of the records that are, in order; not kept
     files: dict[str, list[Path]] = field(default_factory=dict)  # in which the rows of tables are, as far as kept
     rows: dict[str, int] = field(default_factory=dict)  # how many they have
     base: dict[str, int] = field(default_factory=dict)  # rows of the tables when all was matched anew
@@ -98,18 +104,20 @@ class Known:
             self.put_down(folder, name)
         _write(zip(self.large.column_names, self.large.columns, strict=True), folder / "large")
         for name in ARRAYS:
-            np.save(folder / f"{name}.npy", getattr(self, name))
+            _save(getattr(self, name), folder / f"{name}.npy")
+        (folder / "sizes.json").write_text(
+            json.dumps({name: len(getattr(self, name)) for name in ARRAYS}), "utf-8"
+        )
 
-    def settle(self, pool: Executor) -> None:
-        """Put the pairs, all of which are there, in the order of `pair_order`, to be read in it from then on."""
-        order = self.pair_order
+    def settle(self, pool: Executor, order: Ints) -> None:
+        """Put the pairs, all of which are there, in an order; from now on changes are counted."""
         for place, column in enumerate(PAIR):  # so that only one is there twice
             values = self.of_pairs(pool, column.name, order)
             self.pair = self.pair.set_column(place, column, pa.array(values, column.type))
         self.rule, self.decision = (
             taken_in(pool, values, values[:0], order) for values in (self.rule, self.decision)
         )
-        self.pair_order = np.arange(len(order), dtype=np.int32)
+        self.base = {name: len(getattr(self, name)) for name in ADDED}
 
     def of_pairs(self, pool: Executor, name: str, pairs: Ints) -> npt.NDArray:
         """A column of many pairs, in any order; none is copied as a whole but what was added since it was kept."""
@@ -138,10 +146,11 @@ def load(folder: Path) -> Known | None:
         return None
     files = {name: sorted(folder.glob(f"{name}-*")) for name in ADDED}
     tables = {name: [_read(file) for file in parts] for name, parts in files.items()}
+    sizes = json.loads((folder / "sizes.json").read_text("utf-8"))
     return Known(
         **{name: pa.concat_tables(parts) for name, parts in tables.items()},
         # what is changed is copied then
-        **{name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in ARRAYS},
+        **{name: np.load(folder / f"{name}.npy", mmap_mode="c")[:size] for name, size in sizes.items()},
         large=_read(folder / "large"),
         files=files,
         rows={name: sum(map(len, parts)) for name, parts in tables.items()},
@@ -157,6 +166,25 @@ def _write(columns: Columns, folder: Path) -> None:
         file = str(folder / f"{nth:02}-{name}.arrow")
         with pa.OSFile(file, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
+
+
+def _save(values: npt.NDArray, file: Path) -> None:
+    """Write an array and room for what the next runs add, as far as they may; room takes no place on the disk."""
+    room = len(values) + max(MOST_ADDED, int(SHARE_ADDED * len(values)))
+    with file.open("wb") as sink:
+        described = np.lib.format.header_data_from_array_1_0(values) | {"shape": (room,)}
+        np.lib.format.write_array_header_1_0(sink, described)
+        values.tofile(sink)
+        sink.truncate(sink.tell() + (room - len(values)) * values.itemsize)
+
+
+def longer(values: npt.NDArray, added: npt.NDArray) -> npt.NDArray:
+    """Values and more behind them, where an array that was loaded has room for them; else all are copied."""
+    room, size = values.base, len(values) + len(added)
+    if not isinstance(room, np.memmap) or len(room) < size:
+        return np.append(values, added).astype(values.dtype)
+    room[len(values) : size] = added
+    return room[:size]
 
 
 def _read(folder: Path) -> pa.Table:
@@ -194,22 +222,31 @@ def find(column: pa.ChunkedArray, wanted: Ints) -> Ints:
     return np.concatenate(found)
 
 
-def find_block(column: pa.ChunkedArray, wanted: Ints) -> tuple[Ints, Ints]:
-    """`find` in a column that is in order, in each piece; and which of the wanted ones each is."""
-    found, which = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for start, values in _pieces(column):
-        rows, nth = lookup_kernel.find_sorted(values, wanted)
-        found.append(rows + start)
-        which.append(nth)
-    return np.concatenate(found), np.concatenate(which)
-
-
 def _pieces(column: pa.ChunkedArray) -> Iterator[tuple[int, npt.NDArray]]:
     """The pieces of a column of numbers, each with the row at which it begins."""
     start = 0
     for chunk in column.chunks:
         yield start, chunk.to_numpy()
         start += len(chunk)
+
+
+def values(column: pa.ChunkedArray) -> pa.Array:
+    """What the codes of a column of `Known.record`, or of one in a single piece, stand for."""
+    last = column.num_chunks - 1
+    return pa.array([], pa.string()) if last < 0 else column.chunk(last).dictionary
+
+
+def extended(column: pa.ChunkedArray, more: pa.ChunkedArray) -> pa.DictionaryArray:
+    """More values as codes of a dictionary in which those of a column of `Known.record` keep theirs."""
+    known, given = values(column), pc.unique(more)
+    fresh = given.filter(pc.invert(pc.is_in(given, known)))
+    dictionary = pa.concat_arrays([known, fresh.cast(known.type)])
+    return pa.DictionaryArray.from_arrays(pc.index_in(more, dictionary).combine_chunks(), dictionary)
+
+
+def coding(column: pa.ChunkedArray) -> Ints:
+    """The codes of a column of which they mean the same in all pieces; copied only where it is in several."""
+    return whole(pa.chunked_array([chunk.indices for chunk in column.chunks], column.type.index_type))
 
 
 def codes(column: pa.ChunkedArray, names: pa.Array) -> npt.NDArray[np.int32]:
@@ -268,49 +305,27 @@ def coded(present: pa.Table) -> pa.Table:
 
 def named(present: pa.Table) -> pa.Table:
     """Records with sources and batches as texts."""
-    for name in ("source_id", "batch_id"):
-        place = present.schema.get_field_index(name)
-        present = present.set_column(place, name, present[name].cast(pa.string()))
+    for place, column in enumerate(present.schema):
+        if pa.types.is_dictionary(column.type):
+            present = present.set_column(place, column.name, present[column.name].cast(pa.string()))
     return present
 
 
 def straight(present: pa.Table) -> bool:
     """Whether records, which are `coded`, are in order of source and identifier, each once."""
-    return bool(known_kernel.straight(_records(present, names(present["source_id"]), names(present["batch_id"]))))
-
-
-def _records(side: pa.Table, sources: pa.Array, batches: pa.Array) -> Records:
-    return Records(
-        codes(side["source_id"], sources),
-        codes(side["batch_id"], batches),
-        whole(side["record_no"]),
-        *texts(side["record_id"]),
-    )
-
-
-def places(known: Known, present: pa.Table) -> Ints | None:
-    """The row among the known records of each that is there as it was, NONE for others.
-
-    None where what is present, which is `coded`, is not `straight`.
-    """
-    sides = known.record, present
-    sources, batches = (names(*(side[name] for side in sides)) for name in ("source_id", "batch_id"))
-    then, now = (_records(side, sources, batches) for side in sides)
-    place, ordered = known_kernel.places(known.order, then, now)
-    return place if ordered else None
+    source = codes(present["source_id"], names(present["source_id"]))
+    return bool(known_kernel.straight(source, *texts(present["record_id"])))
 
 
 def located(known: Known, records: Sequence[Record]) -> Ints:
-    """The rows of some records; none for one that isn't present."""
-    present = known.present
-    assert present is not None
-    sources = names(present["source_id"])
-    source, ids = codes(present["source_id"], sources), present["record_id"]
-    found = []
-    for source_id, record_id in records:
-        rank = pc.index(sources, source_id).as_py()
-        begin, end = np.searchsorted(source, rank), np.searchsorted(source, rank, side="right")
-        at = begin + bisect_left(range(begin, end), record_id, key=lambda row: ids[row].as_py())
-        if at < end and ids[at].as_py() == record_id:
+    """The rows of some records; none for one that isn't there."""
+    source, ids, found = known.record["source_id"], known.record["record_id"], []
+
+    def name(row: int) -> Record:
+        return source[row].as_py(), ids[row].as_py()
+
+    for record in records:
+        at = bisect_left(known.order, record, key=lambda row: name(int(row)))
+        if at < len(known.order) and name(int(known.order[at])) == record:
             found.append(known.order[at])
     return np.array(found, np.int64)

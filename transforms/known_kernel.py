@@ -15,6 +15,7 @@ from transforms.lookup_kernel import NONE, Flags, Ints
 
 AT_ONCE = 1 << 17  # blocks that a thread puts in order at once
 AHEAD = 16  # of the blocks of groups: so many are brought near before they are looked at
+FAR = 10_000  # known records among which one that is present is looked for
 
 
 @njit(cache=True, nogil=True)
@@ -26,96 +27,107 @@ def _order(a, a_start, a_end, b, b_start, b_end):
     return (a_end - a_start) - (b_end - b_start)
 
 
-class Records(NamedTuple):
-    """Records in columns, for compiled functions."""
-
-    source: NDArray[np.int32]  # ranks
-    batch: NDArray[np.int32]  # numbers
-    number: NDArray[np.int32]  # in the batch
-    data: NDArray[np.uint8]  # the bytes of all identifiers
-    at: NDArray[np.integer]  # where each begins
-
-
 @njit(cache=True, nogil=True)
-def _records_order(a, i, b, j):
-    """Below, at or above 0, as record i of some stands before, at or behind record j of others."""
-    if a.source[i] != b.source[j]:
-        return np.int64(a.source[i]) - np.int64(b.source[j])
-    return _order(
-        a.data, np.int64(a.at[i]), np.int64(a.at[i + 1]), b.data, np.int64(b.at[j]), np.int64(b.at[j + 1])
-    )
-
-
-@njit(cache=True, nogil=True)
-def straight(records):
-    """Whether records are in order, each once."""
-    row = 1
-    while row < len(records.source) and _records_order(records, row - 1, records, row) < 0:
-        row += 1
-    return row >= len(records.source)
-
-
-@njit(cache=True, nogil=True)
-def places(order, known, present):
-    """For each of some records the one among the known that is the same and stands at the same place, or -1.
+def straight(source, data, at):
+    """Whether records are in order, each once.
 
     Args:
-        order: the known records by source and identifier.
-        known, present: `Records`.
-
-    Returns:
-        The rows of known records, and whether those present are in order: if not, the rows mean nothing.
+        source: of each record, a rank.
+        data, at: the bytes of all identifiers, and where each begins and the last one ends.
     """
-    out = np.full(len(present.source), NONE, np.int32)
-    k = 0
-    for row in range(len(out)):
-        begin, compared = k, np.int64(1)
-        while k < len(order) and compared != 0:
-            one = order[k]
-            compared = _records_order(known, one, present, row)
-            if compared > 0:
-                break
-            k += 1
-            if (
-                compared == 0
-                and known.batch[one] == present.batch[row]
-                and known.number[one] == present.number[row]
-            ):
-                out[row] = one
-        # one that is known next behind the one before stands behind that here, too
-        straight = compared == 0 and k == begin + 1 and out[row - 1] != NONE
-        if row > 0 and not straight and _records_order(present, row - 1, present, row) >= 0:
-            return out, False
-    return out, True
+    for row in range(1, len(source)):
+        if source[row] < source[row - 1]:
+            return False
+        if source[row] == source[row - 1]:
+            ends = np.int64(at[row - 1]), np.int64(at[row]), np.int64(at[row + 1])
+            if _order(data, ends[0], ends[1], data, ends[1], ends[2]) >= 0:
+                return False
+    return True
+
+
+class Index(NamedTuple):
+    """Where records stand, in columns, for compiled functions: two that stand at one place are the same."""
+
+    source: Ints  # codes
+    batch: Ints  # codes
+    number: Ints  # in the batch
 
 
 @njit(cache=True, nogil=True)
-def _meet(starts, group, turned, out, fill):
-    count = 0
-    for block in range(len(starts) - 1):
-        for i in range(starts[block], starts[block + 1]):
-            one = group[i]
-            if not turned[one]:
+def changes(order, known, present, ranks, codes):
+    """Which records came and which went, between two indexes that are in order.
+
+    A record before which more than `FAR` of its source went counts as both, which is more work but no other
+    result.
+
+    Args:
+        order: the rows of `known` that are, in order.
+        known, present: `Index`, the latter in order.
+        ranks: of the sources, by their codes in each.
+        codes: of batches in `known`, by their codes in `present`; -1 where none is known.
+
+    Returns:
+        The rows of `present` that came, those of `known` that went, and the order of those that are, where those
+        that came are numbered from `len(known)`.
+    """
+    source, batch, number = known
+    source_now, batch_now, number_now = present  # looked into once, since a named tuple is slow in a loop
+    rank, rank_now = ranks
+    out = np.empty(len(number_now), np.int32)
+    came, went = np.empty(len(out), np.int32), np.empty(len(order), np.int32)
+    k = at = n_came = n_went = 0
+    while k < len(order) or at < len(out):
+        gone = 0  # so many went before the present one; or that one came
+        if at == len(out):
+            gone = len(order) - k
+        elif k < len(order):
+            place, wanted = rank_now[source_now[at]], codes[batch_now[at]]
+            row = order[k]
+            if number[row] == number_now[at] and batch[row] == wanted and rank[source[row]] == place:
+                out[at] = row
+                k, at = k + 1, at + 1
                 continue
-            for j in range(starts[block], starts[block + 1]):
-                other = group[j]
-                if other == one or (turned[other] and other < one):
-                    continue
-                if fill:
-                    out[count] = min(one, other) << 32 | max(one, other)
-                count += 1
+            if rank[source[row]] < place:
+                gone = 1
+            elif wanted != NONE:
+                end = k + 1
+                while end < min(len(order), k + FAR) and rank[source[order[end]]] == place and gone == 0:
+                    if number[order[end]] == number_now[at] and batch[order[end]] == wanted:
+                        gone = end - k
+                    end += 1
+        if gone == 0:
+            out[at], came[n_came] = len(number) + n_came, at
+            at, n_came = at + 1, n_came + 1
+        went[n_went : n_went + gone] = order[k : k + gone]
+        k, n_went = k + gone, n_went + gone
+    return came[:n_came].copy(), went[:n_went].copy(), out
+
+
+@njit(cache=True, nogil=True)
+def _meet(block, one, starts, ends, group, turned, alive, out, fill):
+    count = 0
+    for at in range(len(one)):
+        for place in range(starts[block[at]], ends[block[at]]):
+            other = np.int64(group[place])
+            if not alive[other] or other == one[at] or (turned[other] and other < one[at]):
+                continue
+            if fill:
+                out[count] = min(one[at], other) << 32 | max(one[at], other)
+            count += 1
     return count
 
 
-def meet(starts: Ints, group: Ints, turned: Flags) -> Ints:
-    """Pairs of groups of a block of which one is turned, as left << 32 | right; more than once if they meet so.
+def meet(block: Ints, one: Ints, starts: Ints, ends: Ints, group: Ints, turned: Flags, alive: Flags) -> Ints:
+    """Pairs of turned groups and others of their blocks, as left << 32 | right; more than once if they meet so.
 
     Args:
-        starts, group: block b has the groups `group[starts[b]:starts[b + 1]]`.
-        turned: of each group.
+        block, one: the turned groups, and where they are; several times if they are in several blocks.
+        starts, ends: block b has the groups `group[starts[b]:ends[b]]`.
+        turned, alive: of each group.
     """
-    out = np.empty(_meet(starts, group, turned, np.zeros(0, np.int64), False), np.int64)
-    _meet(starts, group, turned, out, True)
+    given = block, one.astype(np.int64), starts, ends, group, turned, alive
+    out = np.empty(_meet(*given, np.zeros(0, np.int64), False), np.int64)
+    _meet(*given, out, True)
     return out
 
 
@@ -225,54 +237,20 @@ def with_more(left, right, more):
 
 
 @njit(cache=True, nogil=True)
-def firsts(order, group, groups):
-    """The row of each group's first record, or the number of rows where it has none; and how many it has."""
-    first, count = np.full(groups, len(order), np.int32), np.zeros(groups, np.int32)
-    for row in range(len(order)):
-        one = group[order[row]]
-        if count[one] == 0:
-            first[one] = row
-        count[one] += 1
-    return first, count
-
-
-@njit(cache=True, nogil=True)
-def sources_of(order, group, begins, asked, count):
-    """The sources of groups that are asked for, each once and in ascending order.
+def ranks(order, first, asked, records):
+    """The place in order of the first record of each group that is asked for; 0 of others.
 
     Args:
-        order: the records, in order of their sources.
-        begins: where each source begins in `order`, and where the last one ends.
-        asked: of each group.
-        count: how many records each group has.
-
-    Returns:
-        Where the sources of each group begin, where they end, and the sources of all.
+        order: the records that are, of all the `records`.
+        first: of each group.
     """
-    starts, room = np.empty(len(asked), np.int32), 0
-    for one in range(len(asked)):
-        starts[one] = room
-        room += count[one] if asked[one] else 0
-    out, ends = np.zeros(room, np.int32), starts.copy()  # where a source has several records there is room left
-    for source in range(len(begins) - 1):
-        for row in range(begins[source], begins[source + 1]):
-            one = group[order[row]]
-            if asked[one] and (ends[one] == starts[one] or out[ends[one] - 1] != source):
-                out[ends[one]] = source
-                ends[one] += 1
-    return starts, ends, out
-
-
-@njit(cache=True, nogil=True)
-def of_groups(left, right, there, flags):
-    """The pairs that are there and have a group that is flagged."""
-    out = np.empty(len(left), np.int32)
-    count = 0
-    for pair in range(len(left)):
-        if there[pair] != NONE and (flags[left[pair]] or flags[right[pair]]):
-            out[count] = pair
-            count += 1
-    return out[:count].copy()
+    place, out = np.empty(records, np.int32), np.zeros(len(first), np.int32)
+    for nth in range(len(order)):
+        place[order[nth]] = nth
+    for group in range(len(first)):
+        if asked[group]:
+            out[group] = place[first[group]]
+    return out
 
 
 @njit(cache=True, nogil=True)
@@ -328,13 +306,3 @@ def of_cluster(order, group, cluster, first):
     for row in range(len(order)):
         out[row] = row_of[group[order[row]]]
     return out
-
-
-@njit(cache=True, nogil=True)
-def still_there(group, asked):
-    """Which of the groups that are asked for have a record."""
-    found = np.zeros(len(asked), np.bool_)
-    for record in range(len(group)):
-        if group[record] >= 0 and asked[group[record]]:
-            found[group[record]] = True
-    return found

@@ -84,23 +84,21 @@ def find(values, wanted, bits):
 
 
 @njit(cache=True, nogil=True)
-def find_sorted(values, wanted):
-    """Where values are among the wanted ones, both sorted, in ascending order; and which of these each is."""
-    out, which = np.empty(1024, np.int64), np.empty(1024, np.int64)
-    count = at = 0
+def find_ranges(values, wanted):
+    """Where each of the wanted values begins and ends among others; both are sorted."""
+    starts, ends = np.empty(len(wanted), np.int64), np.empty(len(wanted), np.int64)
+    at = 0
     for nth, one in enumerate(wanted):
         step = 1
         while at + step < len(values) and values[at + step] < one:
             at += step
             step <<= 1
         at += np.searchsorted(values[at : at + step + 1], one)
+        starts[nth] = at
         while at < len(values) and values[at] == one:
-            if count == len(out):
-                out, which = np.append(out, np.empty_like(out)), np.append(which, np.empty_like(which))
-            out[count], which[count] = at, nth
-            count += 1
             at += 1
-    return out[:count].copy(), which[:count].copy()
+        ends[nth] = at
+    return starts, ends
 
 
 @njit(cache=True, nogil=True)

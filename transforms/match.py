@@ -17,7 +17,7 @@ joining are compiled passes over Arrow columns.
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import ibis
@@ -28,10 +28,10 @@ from ibis.expr.types import Table
 
 from transforms import candidates, clusters, judging, rematch
 from transforms.candidates import BLOCK_CAP, POSITION
-from transforms.judgement import Rulings
-from transforms.known import PAIR, Known, located, taken, whole
+from transforms.judgement import RECORD, Rulings
+from transforms.known import PAIR, Known, located, longer, taken, whole
 from transforms.known_kernel import NONE
-from transforms.rematch import Done
+from transforms.rematch import Done, Index
 from transforms.score import Card, load_card, score, score_groups
 from transforms.scored import CODED
 from warehouse import engine
@@ -41,12 +41,23 @@ NOT_JUDGED = Rulings()
 
 @dataclass(frozen=True)
 class Clusters:
-    """The result of matching."""
+    """The result of matching; its tables are made when they are asked for, from what is known then."""
 
-    records: pa.Table  # POSITION, cluster; ordered by (source_id, record_id)
-    pairs: pa.Table  # catalog.match
+    known: Known  # for the next run, which changes it
     notes: list[str]  # what was left out or cut, for the outcome
-    known: Known  # for the next run
+    rules: list[str]  # `Card.rules`
+    threads: int
+
+    @cached_property
+    def records(self) -> pa.Table:
+        """POSITION and cluster of all records, ordered by (source_id, record_id)."""
+        return clusters.records(self.known)
+
+    @cached_property
+    def pairs(self) -> pa.Table:
+        """`catalog.match`."""
+        with ThreadPoolExecutor(self.threads) as pool:
+            return clusters.pairs(self.known, self.rules, pool)
 
 
 def _all_pairs(con: BaseBackend, known: Known, pairs: pa.Table, card: Card) -> pa.Table:
@@ -74,8 +85,9 @@ def _add_pairs(known: Known, scored: pa.Table, asked: bool) -> None:
     """Add pairs, as the card decides; `asked` are those that met in no block."""
     added = scored.append_column("asked", pa.array(np.full(len(scored), asked)))
     known.pair = pa.concat_tables([known.pair, added.cast(PAIR)])
-    known.rule = np.append(known.rule, whole(added["rule"])).astype(np.int16)
-    known.decision = np.append(known.decision, whole(added["decision"])).astype(np.int8)
+    known.rule, known.decision = (
+        longer(values, whole(added[name])) for name, values in (("rule", known.rule), ("decision", known.decision))
+    )
 
 
 def _judged(con: BaseBackend, known: Known, rulings: Rulings, card: Card) -> pa.Table:
@@ -115,7 +127,7 @@ def cluster(
     cap: int = BLOCK_CAP,
     rulings: Rulings = NOT_JUDGED,
     known: Known | None = None,
-    present: pa.Table | None = None,
+    present: Index | None = None,
     files: Sequence[Path] = (),
     folder: Path | None = None,
     done: Done = lambda stage: None,
@@ -123,7 +135,7 @@ def cluster(
     """Match all records of `bib` (columns of `staged.bib`; one row a record), as judged where they are.
 
     The result depends on the records and the judgements alone, not on their order, nor on what is `known`, which
-    only saves work and is changed by it.  `present` is POSITION of the records, where the caller has it at hand.
+    only saves work and is changed by it.  `present` is their index, where the caller has it at hand.
     `files` are Parquet files of `staged.bib` with all that are present, and maybe more, to be read as they lie.
     In a `folder`, which is made, what is known for the next run is kept.
     `done` is told each stage as it ends.
@@ -135,34 +147,33 @@ def cluster(
 
     engine.prepare(con)
     card = card or load_card()
-    touched = None
+    found = None
     if known:
-        rows = bib.select(*POSITION).to_pyarrow() if present is None else present
-        touched = rematch.again(con, bib, known, rows, cap, rulings, ended)
-    if known and touched:
+        index = present or bib.select(*POSITION).order_by(*RECORD).to_pyarrow().select
+        found = rematch.again(con, bib, known, index, cap, rulings, ended)
+    if known and found:
         ended("pairs")
-        scored = _scored(con, known, touched.pairs, card)
+        pairs, touched = found
+        scored = _scored(con, known, pairs, card)
     else:
         known = rematch.anew(con, bib, present, rulings, folder, files)
-        del present  # its texts are read from the folder from now on
         ended("collapse")
-        pairs = rematch.meet(con, known, cap, folder, ended)
+        pairs, touched = rematch.meet(con, known, cap, folder, ended)
         scored = _all_pairs(con, known, pairs, card)
-        del pairs
+    del pairs
+    there = len(known.pair)
     _add_pairs(known, scored, asked=False)
     del scored
     decided = _judged(con, known, rulings, card)
     ended("score")
-    everything = np.ones(len(known.component), bool)
-    changed, dead = (touched.changed, touched.dead) if touched else (everything, ~everything)
+    added = np.arange(there, len(known.pair), dtype=np.int32)
+    touched = touched._replace(pairs=np.append(touched.pairs, added))
     with ThreadPoolExecutor(engine.threads(con)) as pool:
-        first = clusters.rejoin(known, changed, dead, decided, card.rules, pool)
-        if not touched:
-            known.settle(pool)
-        ended("components")
-        if folder:
-            known.save(folder)
-            ended("keep")
-        records, pairs = clusters.records(known, first), clusters.pairs(known, first, card.rules, pool)
-    ended("records out")
-    return Clusters(records, pairs, _notes(known.large, cap), known)
+        clusters.rejoin(known, touched, decided, card.rules, pool)
+        if not found:
+            known.settle(pool, clusters.in_order(known, pool))
+    ended("components")
+    if folder:
+        known.save(folder)
+        ended("keep")
+    return Clusters(known, _notes(known.large, cap), card.rules, engine.threads(con))

@@ -5,17 +5,16 @@ pairs made by compiled passes over them, a range of groups at a time.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from ibis.backends import BaseBackend
 
 from transforms import blocks, known_kernel, lookup_kernel
 from transforms.candidates import BLOCK_CAP
-from transforms.known import Known, at, find_block, taken, whole
+from transforms.known import Known, at, taken, whole
 from transforms.known_kernel import NONE, Flags, Ints
-from warehouse import engine
 
 PLACED = pa.schema([("block", pa.int64()), ("group", pa.int32())])
 LARGE = pa.schema([("block", pa.int64()), ("rule", pa.string()), ("key", pa.string()), ("size", pa.int64())])
@@ -93,7 +92,8 @@ def _named(places: pa.Table, described: pa.Table) -> pa.Table:
 
 def _rows(starts: Ints, ends: Ints) -> Ints:
     """All places of some blocks."""
-    return np.concatenate([np.arange(start, end) for start, end in zip(starts, ends, strict=True)])
+    ranges = (np.arange(start, end) for start, end in zip(starts, ends, strict=True))
+    return np.concatenate([np.zeros(0, np.int64), *ranges])
 
 
 def _keys_as_pairs(keys: Ints) -> pa.Table:
@@ -103,8 +103,29 @@ def _keys_as_pairs(keys: Ints) -> pa.Table:
 # --- what changed ------------------------------------------------------------------------------------------
 
 
-def again(con: BaseBackend, known: Known, fresh: Ints, dead: Flags, cap: int) -> tuple[pa.Table, Flags]:
+class _Blocks(NamedTuple):
+    """Where some blocks, in ascending order, stand in `Known.placed`."""
+
+    numbers: Ints
+    starts: Ints  # a row for each piece of the table, a column for each block
+    ends: Ints
+
+    def members(self, placed: pa.Table, wanted: Flags) -> tuple[Ints, Ints, Ints]:
+        """The rows of wanted blocks, in ascending order; of each the place of its block, and its group."""
+        starts, ends = (places[:, wanted].ravel() for places in (self.starts, self.ends))
+        rows = _rows(starts, ends)
+        nth = np.repeat(np.tile(np.flatnonzero(wanted), len(self.starts)), ends - starts)
+        return rows, nth, at(placed["group"], rows)
+
+    def sizes(self) -> Ints:
+        """How many groups each has, with those that are no more."""
+        return (self.ends - self.starts).sum(axis=0)
+
+
+def again(known: Known, fresh: Ints, dead: Flags, threads: int, cap: int) -> tuple[pa.Table, Flags]:
     """Place new groups in blocks, and find the pairs of those that were turned: new, or in a block over the cap.
+
+    A block over the cap is turned as a whole if it changed, or was over it and is not any more.
 
     Args:
         fresh: the new groups, which are described already.
@@ -114,41 +135,56 @@ def again(con: BaseBackend, known: Known, fresh: Ints, dead: Flags, cap: int) ->
         left and right, in order; of each group whether it was turned.
     """
     was = known.component != NONE
-    alive = was & ~dead
-    turned = np.zeros(len(dead), bool)
+    alive, turned = was & ~dead, np.zeros(len(dead), bool)
     turned[fresh] = True
-
-    threads = engine.threads(con)
-    moved = placed(known.described, threads, np.append(np.flatnonzero(dead), fresh))
-    changed = lookup_kernel.distinct(whole(moved["block"]))
-    known.placed = pa.concat_tables([known.placed, moved.filter(pa.array(turned[whole(moved["group"])]))])
-    rows, nth, who = _there(known, changed)
-    now, before = (np.bincount(nth[which[who]], minlength=len(changed)) for which in (alive, was & ~turned))
-    cut = np.maximum(now, before) > cap
-    around = changed
+    moved = placed(known.described, threads, fresh)
+    known.placed = pa.concat_tables([known.placed, moved])
+    asked = np.append(whole(moved["block"]), whole(known.large["block"]))
+    changed = _find(known.placed, lookup_kernel.distinct(np.sort(asked)))
+    _, nth, who = changed.members(known.placed, changed.sizes() > cap)
+    now, before, touched = (
+        np.bincount(nth[which[who]], minlength=len(changed.numbers))
+        for which in (alive, was & ~turned, dead | turned)
+    )
+    cut = (np.maximum(now, before) > cap) & (touched > 0)
     if cut.any():
         turned[who[cut[nth]]] = True
         turned &= alive
-        others = placed(known.described, threads, np.flatnonzero(turned))
-        around = lookup_kernel.distinct(np.sort(np.append(changed, whole(others["block"]))))
-        rows, nth, who = _there(known, around)
-    rows, nth, who = (values[alive[who]] for values in (rows, nth, who))
-    sizes = np.bincount(nth, minlength=len(around))
-    small = sizes[nth] <= cap
-    by_block = np.argsort(nth[small], kind="stable")
-    starts = np.searchsorted(nth[small][by_block], np.arange(len(around) + 1))
-    found = known_kernel.meet(starts, who[small][by_block].astype(np.int64), turned)
-    large = known.large.filter(pc.invert(pc.is_in(known.large["block"], pa.array(changed))))
-    if not small.all():
-        near, named = neighbours(taken(known.placed, rows[~small]), known.described)
+        moved = placed(known.described, threads, np.flatnonzero(turned))
+
+    around = _find(known.placed, lookup_kernel.distinct(whole(moved["block"])))
+    rows, nth, who = around.members(known.placed, around.sizes() > cap)
+    over = np.bincount(nth[alive[who]], minlength=len(around.numbers)) > cap
+    found = _met(known.placed, around, moved, over, turned, alive)
+    outdated = np.append(changed.numbers[cut], around.numbers[over])
+    known.large = known.large.filter(pc.invert(pc.is_in(known.large["block"], pa.array(outdated))))
+    if over.any():
+        near, named = neighbours(taken(known.placed, rows[over[nth] & alive[who]]), known.described)
         found = np.append(found, near[turned[near >> 32] | turned[near & 0xFFFFFFFF]])
-        named = named.filter(pc.is_in(named["block"], pa.array(changed)))
-        large = pa.concat_tables([large, named])
-    known.large = large
+        known.large = pa.concat_tables([known.large, named])
     return _keys_as_pairs(lookup_kernel.distinct(np.sort(found))), turned
 
 
-def _there(known: Known, blocks: Ints) -> tuple[Ints, Ints, Ints]:
-    """The rows of `Known.placed` that are in some blocks; the place of the block among these, and the group."""
-    rows, nth = find_block(known.placed["block"], blocks)
-    return rows, nth, at(known.placed["group"], rows)
+def _find(placed: pa.Table, numbers: Ints) -> _Blocks:
+    found = [lookup_kernel.find_ranges(chunk.to_numpy(), numbers) for chunk in placed["block"].chunks]
+    offsets = np.cumsum([0, *(len(chunk) for chunk in placed["block"].chunks)])[:-1, None]
+    shape = len(found), len(numbers)
+    starts, ends = (np.array([one[side] for one in found], np.int64).reshape(shape) for side in (0, 1))
+    return _Blocks(numbers, starts + offsets, ends + offsets)
+
+
+def _met(table: pa.Table, around: _Blocks, moved: pa.Table, over: Flags, turned: Flags, alive: Flags) -> Ints:
+    """Pairs of turned groups, with those that they meet in blocks within the cap; more than once if they meet so.
+
+    Args:
+        moved: `placed` of the turned groups.
+    """
+    block = np.searchsorted(around.numbers, whole(moved["block"]))
+    within = ~over[block]
+    block, one, offset = block[within], whole(moved["group"])[within], 0
+    found: list[Ints] = [np.zeros(0, np.int64)]
+    for nth, chunk in enumerate(table["group"].chunks):
+        starts, ends = around.starts[nth] - offset, around.ends[nth] - offset
+        found.append(known_kernel.meet(block, one, starts, ends, chunk.to_numpy(), turned, alive))
+        offset += len(chunk)
+    return np.concatenate(found)

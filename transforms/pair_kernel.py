@@ -10,13 +10,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from transforms import known_kernel
 from transforms.lookup_kernel import NONE, Flags, Ints
 from transforms.scored import DECISIONS
 
 MATCH, REVIEW, SEPARATE = range(len(DECISIONS))
 AT_ONCE = 1 << 20  # pairs that one call goes over
 BUCKETS = 1 << 12  # by first record, to put pairs in order; one of them stays in the cache
+GONE = 2  # beside 1: of a group that changed
 FEW = 24  # so many are put in order by moving each to its place
 
 
@@ -48,14 +48,68 @@ def taken_in(pool: Executor, kept: NDArray, added: NDArray, rows: Ints) -> NDArr
 # --- which -------------------------------------------------------------------------------------------------
 
 
-def of_groups(pool: Executor, left: Ints, right: Ints, there: Ints, flags: Flags) -> Ints:
+@njit(cache=True, nogil=True)
+def _of_groups(left, right, decision, flags, begin, end):
+    out, count = np.empty(end - begin, np.int32), 0
+    for pair in range(begin, end):
+        if decision[pair] != NONE and (flags[left[pair]] or flags[right[pair]]):
+            out[count] = pair
+            count += 1
+    return out[:count].copy()
+
+
+def of_groups(pool: Executor, left: Ints, right: Ints, decision: Ints, flags: Flags) -> Ints:
     """The pairs that are there and have a group that is flagged."""
+    return together(in_ranges(pool, len(left), lambda *rows: _of_groups(left, right, decision, flags, *rows)))
 
-    def some(begin: int, end: int) -> Ints:
-        found = known_kernel.of_groups(left[begin:end], right[begin:end], there[begin:end], flags)
-        return np.add(found, begin, dtype=np.int32)
 
-    return together(in_ranges(pool, len(left), some))
+@njit(cache=True, nogil=True)
+def _turn(left, right, decision, state, begin, end):
+    out, count = np.empty(end - begin, np.int32), 0
+    for pair in range(begin, end):
+        of_both = state[left[pair]] | state[right[pair]]
+        if of_both == 0 or decision[pair] == NONE:
+            continue
+        if of_both & GONE:
+            decision[pair] = NONE
+        else:
+            out[count] = pair
+            count += 1
+    return out[:count].copy()
+
+
+def turn(pool: Executor, left: Ints, right: Ints, decision: Ints, gone: Flags, changed: Flags) -> Ints:
+    """Mark pairs that are no more, of a group that is gone; returns those that are, of a group that changed."""
+    state = np.where(gone, GONE, changed).astype(np.int8)  # one look for both
+    return together(in_ranges(pool, len(left), lambda *rows: _turn(left, right, decision, state, *rows)))
+
+
+@njit(cache=True, nogil=True)
+def _standing(left, right, decision, moved, settled, begin, end):
+    stays, come = np.empty(end - begin, np.int32), np.empty(end - begin, np.int32)
+    staying = coming = 0
+    for pair in range(begin, end):
+        if decision[pair] == NONE:
+            continue
+        if pair < settled and not (moved[left[pair]] or moved[right[pair]]):
+            stays[staying] = pair
+            staying += 1
+        else:
+            come[coming] = pair
+            coming += 1
+    return stays[:staying].copy(), come[:coming].copy()
+
+
+def standing(
+    pool: Executor, left: Ints, right: Ints, decision: Ints, moved: Flags, settled: int
+) -> tuple[Ints, Ints]:
+    """The pairs that are there and stand in order, and those that have to be put in order among them.
+
+    Args:
+        moved: of each group, whether its place changed since the first `settled` pairs were put in order.
+    """
+    found = in_ranges(pool, len(left), lambda *rows: _standing(left, right, decision, moved, settled, *rows))
+    return together(stays for stays, _ in found), together(come for _, come in found)
 
 
 @njit(cache=True, nogil=True)
@@ -67,36 +121,34 @@ def flag(left, right, some, asked, flags):
 
 
 @njit(cache=True, nogil=True)
-def _edges(left, right, again, parting, rule, decision, begin, end):
+def _edges(left, right, again, parting, refused, rule, decision, begin, end):
     joining, apart = np.empty(end - begin, np.int32), np.empty(end - begin, np.int32)
     joined = parted = 0
     for pair in range(begin, end):
-        joins = decision[pair] == MATCH
-        if (
-            (joins or (decision[pair] != NONE and parting[rule[pair]]))
-            and again[left[pair]]
-            and again[right[pair]]
-        ):
-            if joins:
-                joining[joined] = pair
-                joined += 1
-            else:
-                apart[parted] = pair
-                parted += 1
+        if decision[pair] == NONE or not (again[left[pair]] and again[right[pair]]):
+            continue
+        if decision[pair] == MATCH or (rule[pair] == refused and decision[pair] == REVIEW):
+            joining[joined] = pair
+            joined += 1
+        elif parting[rule[pair]]:
+            apart[parted] = pair
+            parted += 1
     return joining[:joined].copy(), apart[:parted].copy()
 
 
 def edges(
-    pool: Executor, left: Ints, right: Ints, again: Flags, parting: Flags, rule: Ints, decision: Ints
+    pool: Executor, left: Ints, right: Ints, again: Flags, parting: Flags, refused: int, rule: Ints, decision: Ints
 ) -> tuple[Ints, Ints]:
     """The pairs by which groups are joined again, and those that keep them apart, both in ascending order.
 
     Args:
         again: of each group.
         parting: of each rule, whether it keeps groups apart.
+        refused: the rule of pairs that would have joined if nothing had stood against it.
         rule, decision: of each pair.
     """
-    found = in_ranges(pool, len(left), lambda *rows: _edges(left, right, again, parting, rule, decision, *rows))
+    given = left, right, again, parting, refused, rule, decision
+    found = in_ranges(pool, len(left), lambda *rows: _edges(*given, *rows))
     return together(joining for joining, _ in found), together(apart for _, apart in found)
 
 

@@ -75,6 +75,21 @@ def parts(reached: Ints) -> Parts:
 
 
 @njit(cache=True, nogil=True)
+def without(reached, left, edges, part, nth, groups, starts, some):
+    """What `reach` told, and the edges, without some parts, whose groups are alone from then on."""
+    reached, rest, count = reached.copy(), np.empty_like(edges), 0
+    for of in range(len(some)):
+        if some[of]:
+            for group in groups[starts[of] : starts[of + 1]]:
+                reached[group] = group
+    for edge in edges:
+        if not some[part[left[edge]]]:
+            rest[count] = edge
+            count += 1
+    return reached, rest[:count].copy()
+
+
+@njit(cache=True, nogil=True)
 def by_part(left, edges, part, parts):
     """Edges part by part, and where those of each part begin, and the last ones end."""
     starts = np.zeros(parts + 1, np.int64)

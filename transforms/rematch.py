@@ -7,6 +7,7 @@ columns are only run over, by compiled code; what is worked out anew goes throug
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,10 +18,13 @@ import pyarrow.compute as pc
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
-from transforms import candidates, contents, judging, known_kernel, meeting
-from transforms.candidates import ONE_OF_SOURCE, POSITION
+from transforms import candidates, contents, judging, known_kernel, meeting, pair_kernel
+from transforms.candidates import ONE_OF_SOURCE, POSITION, SHARED
+from transforms.clusters import Touched
 from transforms.collapse import collapsed
+from transforms.digests import digests
 from transforms.distinct import DESCRIBED
+from transforms.group_sources import ANY, told
 from transforms.judgement import RECORD, Rulings
 from transforms.known import (
     MOST_ADDED,
@@ -29,33 +33,30 @@ from transforms.known import (
     Known,
     at,
     coded,
-    codes,
+    coding,
+    extended,
     find,
     located,
+    longer,
     named,
     names,
-    places,
     taken,
+    values,
     whole,
 )
 from transforms.known_kernel import NONE, Flags, Ints
 from warehouse import engine
 
+MOST_TOLD = 2  # sources that lists of groups have, for each record, before all lists are made anew
 Done = Callable[[str], None]  # is told each stage as it ends
-
-
-class Touched(NamedTuple):
-    """What has to be done about groups that are known, and those that were added."""
-
-    pairs: pa.Table  # left, right: to be scored
-    changed: Flags  # of each group: its records, its pairs or what people decided on it changed
-    dead: Flags  # of each group: it has no record any more
+Index = Callable[[list[str]], pa.Table]  # columns of POSITION of the records that are present, in order
+PLACE = ["source_id", "batch_id", "record_no"]  # what tells a record from all others, and from what it was
 
 
 def anew(
     con: BaseBackend,
     bib: Table,
-    present: pa.Table | None,
+    present: Index | None,
     rulings: Rulings,
     folder: Path | None,
     files: Sequence[Path],
@@ -63,13 +64,13 @@ def anew(
     """What is to be known of all records of `bib`, without blocks, pairs and clusters.
 
     Args:
-        present: POSITION, if it is at hand.
+        present: the record index, if it is at hand.
         folder: where what is known is kept.
         files: as `match.cluster` has them.
     """
     if folder:
         folder.mkdir(exist_ok=True)
-    member, described = collapsed(con, bib, present, rulings, folder, files)
+    member, described = collapsed(con, bib, present and present(list(POSITION)), rulings, folder, files)
     rows = np.arange(len(member), dtype=np.int32)
     known = Known(
         record=member.select([*POSITION, "content", "sharing"]),
@@ -78,13 +79,18 @@ def anew(
         order=rows,
         singled=rows[:0],
         described=pa.table({}),
+        first=rows[:0],
+        starts=rows[:0],
+        ends=rows[:0],
+        sources=rows[:0],
+        identity=rows[:0],
+        moved=np.zeros(0, bool),
         component=rows[:0],
         cluster=rows[:0],
         placed=meeting.PLACED.empty_table(),
         pair=PAIR.empty_table(),
-        rule=rows[:0],
-        decision=rows[:0],
-        pair_order=rows[:0],
+        rule=np.zeros(0, np.int16),
+        decision=np.zeros(0, np.int8),
         large=meeting.LARGE.empty_table(),
     )
     del member
@@ -93,15 +99,19 @@ def anew(
         known.put_down(folder, "described", described)
     else:
         known.described = pa.table(dict(described))
-    known.present = known.record.select(POSITION)
-    known.component = np.arange(len(known.described), dtype=np.int32)
+    every = np.ones(len(known.described), bool)
+    _, known.first, known.starts, known.ends, known.sources = told(
+        known.order, known.group, coding(known.record["source_id"]), every
+    )
+    known.identity, known.moved = _identity(known.described), ~every
+    known.component = np.arange(len(every), dtype=np.int32)
     known.cluster = known.component.copy()
     known.singled = located(known, rulings.records)
     return known
 
 
-def meet(con: BaseBackend, known: Known, cap: int, folder: Path | None, done: Done) -> pa.Table:
-    """Place all groups in blocks, and find the pairs that meet there: left and right."""
+def meet(con: BaseBackend, known: Known, cap: int, folder: Path | None, done: Done) -> tuple[pa.Table, Touched]:
+    """Place all groups in blocks, and find the pairs that meet there (left, right); all is touched."""
     threads = engine.threads(con)
     known.placed = meeting.placed(known.described, threads)
     if folder:
@@ -109,93 +119,114 @@ def meet(con: BaseBackend, known: Known, cap: int, folder: Path | None, done: Do
     done("blocks")
     pairs, known.large = meeting.pairs(known.placed, known.described, threads, cap)
     done("pairs")
-    return pairs
+    every = np.ones(len(known.component), bool)
+    return pairs, Touched(every, ~every, every, np.zeros(0, np.int32))
 
 
 # --- what changed ----------------------------------------------------------------------------------------
 
 
 def again(
-    con: BaseBackend, bib: Table, known: Known, present: pa.Table, cap: int, rulings: Rulings, done: Done
-) -> Touched | None:
+    con: BaseBackend, bib: Table, known: Known, present: Index, cap: int, rulings: Rulings, done: Done
+) -> tuple[pa.Table, Touched] | None:
     """Bring what is known to the records that are `present`; None, and nothing done, where too much changed.
 
-    The pairs that this removes are marked; those that it finds are for the caller to score and add.
+    The pairs that this removes are marked; those that it finds (left, right) are for the caller to score and add.
 
     Args:
         bib: `staged.bib` with all that are present, and maybe more.
-        present: POSITION.
+        present: the record index; where it is not in order, nothing is done either.
     """
-    present = coded(present)
-    place = places(known, present)
-    if place is None:
-        present = coded(con.to_pyarrow(ibis.memtable(named(present)).order_by(*RECORD)))
-        place = places(known, present)
-    assert place is not None
-    came = np.flatnonzero(place == NONE)
-    if known.worn() or len(came) > max(MOST_ADDED, SHARE_ADDED * len(present)):
+    index = coded(present(PLACE))
+    came, went, order = _changes(known, index)
+    if known.worn() or not len(known.record) or len(came) > max(MOST_ADDED, SHARE_ADDED * len(index)):
+        return None
+    new = _new(con, bib, taken(index, came))
+    if new is None or not _fit(known, new, came, order):
         return None
     judged = known.group[known.singled]
-    new, left = _add_records(con, bib, known, present, place, came)
-    moved = _say(con, known, came=place[came], went=left.rows, rulings=rulings)
-    changed, dead, fresh = _regroup(known, moved, left.groups)
+    left = known.group[went]
+    _add_records(known, new, went, order)
+    moved = _say(con, known, came=order[came], went=went, rulings=rulings)
+    changed, dead, fresh = _regroup(known, moved, left)
     _describe(known, new, fresh)
     done("collapse")
-    pairs, turned = meeting.again(con, known, fresh.groups, dead, cap)
-    changed |= turned
-    changed[judged[judged != NONE]] = changed[known.group[known.singled]] = True
-    sides = [whole(known.pair[side]) for side in ("left", "right")]
-    known.decision[known_kernel.of_groups(sides[0], sides[1], known.decision, turned | dead)] = NONE
-    known.decision[whole(known.pair["asked"])] = NONE
+    threads = engine.threads(con)
+    pairs, met = meeting.again(known, fresh.groups, dead, threads, cap)
+    changed |= met
+    unsure = met.copy()
+    judged = np.append(judged[judged != NONE], known.group[known.singled])
+    if len(judged):
+        changed[judged] = True
+        unsure |= np.isin(known.cluster, known.cluster[judged])
+    left_side, right_side = (whole(known.pair[side]) for side in ("left", "right"))
+    if pc.any(known.pair["asked"]).as_py():
+        known.decision[whole(known.pair["asked"])] = NONE
+    with ThreadPoolExecutor(threads) as pool:
+        of_changed = pair_kernel.turn(pool, left_side, right_side, known.decision, met | dead, changed)
     done("blocks")
-    return Touched(pairs, changed & ~dead, dead)
+    return pairs, Touched(changed & ~dead, dead, unsure, of_changed)
 
 
-class _Left(NamedTuple):
-    """Records that are no more, and the groups that they were in."""
+def _changes(known: Known, index: pa.Table) -> tuple[Ints, Ints, Ints]:
+    """`known_kernel.changes`; `index` has PLACE."""
+    columns = list(zip(*((known.record[name], index[name]) for name in PLACE), strict=True))
+    then, now = (known_kernel.Index(coding(source), coding(batch), whole(no)) for source, batch, no in columns)
+    (sources, before, _), (sources_now, batches, _) = columns
+    in_order = names(sources, sources_now)
+    ranks = tuple(pc.index_in(values(column), in_order).to_numpy() for column in (sources, sources_now))
+    codes = pc.fill_null(pc.index_in(values(batches), values(before)), NONE).to_numpy(zero_copy_only=False)
+    came, went, order = known_kernel.changes(known.order, then, now, ranks, codes)
+    return came, went, order
 
-    rows: Ints
-    groups: Ints
 
-
-def _add_records(
-    con: BaseBackend, bib: Table, known: Known, present: pa.Table, place: Ints, came: Ints
-) -> tuple[pa.Table, _Left]:
-    """Add the records that came, of which `place` is told; returns what these say, in order, and who left."""
-    there = np.zeros(len(known.record), bool)
-    there[place[place != NONE]] = True
-    gone = np.flatnonzero((known.group != NONE) & ~there)
-    left = _Left(gone, known.group[gone])
-    known.group[gone] = NONE
-
-    rows = taken(present, came)
+def _new(con: BaseBackend, bib: Table, rows: pa.Table) -> pa.Table | None:
+    """What the records say that came, in order; None if this is another order than that of the index."""
     prepared = candidates.prepare(_only(bib, rows))
-    new = con.to_pyarrow(prepared.order_by(*RECORD).select(*DESCRIBED))
-    for name, values in (("content", contents.content(new)), ("sharing", contents.sharing(new))):
-        rows = rows.append_column(name, pa.array(values))
-    place[came] = len(known.record) + np.arange(len(came))
-    rows = rows.select(known.record.column_names).cast(known.record.schema)
-    known.record = pa.concat_tables([known.record, rows])
-    known.order, known.present = place, present
-    nothing = np.full(len(came), NONE, np.int32)
-    known.said, known.group = np.append(known.said, nothing), np.append(known.group, nothing)
-    return new, left
+    new = con.to_pyarrow(prepared.order_by(*RECORD).select(*POSITION, *DESCRIBED))
+    return new if new.select(PLACE).equals(rows.cast(new.select(PLACE).schema)) else None
+
+
+def _fit(known: Known, new: pa.Table, came: Ints, order: Ints) -> bool:
+    """Whether records that came stand behind the one before them, and before the one behind them."""
+    for step in (-1, 1):
+        beside = came + step
+        there = (beside >= 0) & (beside < len(order))
+        there[there] = order[beside[there]] < len(known.record)
+        others = known.record.select(RECORD).take(pa.array(order[beside[there]]))
+        sides = named(others), new.select(RECORD).filter(pa.array(there))
+        low, high = sides if step < 0 else sides[::-1]
+        same = pc.equal(low["source_id"], high["source_id"])
+        less = pc.less(low["source_id"], high["source_id"])
+        follows = pc.or_(less, pc.and_(same, pc.less(low["record_id"], high["record_id"])))
+        if not pc.all(follows, min_count=0).as_py():
+            return False
+    return True
+
+
+def _add_records(known: Known, new: pa.Table, went: Ints, order: Ints) -> None:
+    """Add records that came, which are in order; others went."""
+    known.group[went] = NONE
+    columns = {name: extended(known.record[name], new[name]) for name in PLACE[:2]}
+    columns |= {"content": pa.array(contents.content(new)), "sharing": pa.array(contents.sharing(new))}
+    columns |= {name: new[name] for name in ("record_id", "record_no")}
+    added = pa.table({name: columns[name] for name in known.record.column_names}).cast(known.record.schema)
+    known.record = pa.concat_tables([known.record, added])
+    known.order = order
+    nothing = np.full(len(new), NONE, np.int32)
+    known.said, known.group = longer(known.said, nothing), longer(known.group, nothing)
 
 
 def _only(bib: Table, rows: pa.Table) -> Table:
     """Some records, read from their batches alone."""
-    position = ["source_id", "batch_id", "record_no"]
-    wanted = pa.table([rows[name].cast(bib[name].type().to_pyarrow()) for name in position], position)
+    wanted = pa.table([rows[name].cast(bib[name].type().to_pyarrow()) for name in PLACE], PLACE)
     batches = pc.unique(wanted["batch_id"]).to_pylist()
-    return bib.filter(bib.batch_id.isin(batches)).semi_join(ibis.memtable(wanted), position)
+    return bib.filter(bib.batch_id.isin(batches)).semi_join(ibis.memtable(wanted), PLACE)
 
 
 def _say(con: BaseBackend, known: Known, came: Ints, went: Ints, rulings: Rulings) -> Ints:
     """Work out `said` of all records for which it may be another now; returns those for which it is."""
-    content, sharing = known.record["content"], known.record["sharing"]
-    source = codes(known.record["source_id"], names(known.record["source_id"]))
-    there = known.group != NONE
-    there[came] = True
+    content, sharing, sources = (known.record[name] for name in ("content", "sharing", "source_id"))
     judged = located(known, rulings.records)
     began = np.concatenate([came, went, known.singled, judged])
     known.singled = judged
@@ -203,14 +234,19 @@ def _say(con: BaseBackend, known: Known, came: Ints, went: Ints, rulings: Ruling
     one = began[at(sharing, began) == ONE_OF_SOURCE]
     like = find(content, np.unique(at(content, one)))
     like = like[at(sharing, like) == ONE_OF_SOURCE]
+    source = coding(sources)
     keys, wanted = (source[rows] * np.int64(0x9E3779B97F4A7C1) + at(content, rows) for rows in (like, one))
-    like = like[np.isin(keys, wanted)]
-    asked = np.unique(np.concatenate([began, like]))
-    asked = asked[there[asked]]
-    records = taken(known.record, asked).append_column("place", pa.array(asked))
-    told = engine.kept(con, "told", candidates.said(candidates.numbered(ibis.memtable(named(records)))))
-    said = judging.apply(told, rulings).select("place", "said").order_by("place").to_pyarrow()
-    now = said["said"].to_numpy()
+    asked = np.unique(np.concatenate([began, like[np.isin(keys, wanted)]]))
+    here = known.group[asked] != NONE
+    here[np.searchsorted(asked, came)] = True
+    asked = asked[here]
+    now = at(content, asked)
+    told = np.flatnonzero(np.full(len(asked), bool(rulings.pairs)) | (at(sharing, asked) != SHARED))
+    if len(told):
+        records = taken(known.record, asked[told]).append_column("place", pa.array(told))
+        said = engine.kept(con, "told", candidates.said(candidates.numbered(ibis.memtable(named(records)))))
+        found = judging.apply(said, rulings).select("place", "said").order_by("place").to_pyarrow()
+        now[told] = found["said"].to_numpy()
     moved = (now != known.said[asked]) | (known.group[asked] == NONE)
     known.said[asked] = now
     return asked[moved]
@@ -241,12 +277,40 @@ def _regroup(known: Known, moved: Ints, left: Ints) -> tuple[Flags, Flags, _Fres
     number[fresh] = own
     known.group[moved] = number[of_moved]
 
-    known.component, known.cluster = np.append(known.component, own), np.append(known.cluster, own)
-    lost = np.zeros(len(known.component), bool)
-    lost[left] = lost[before[before != NONE]] = True
-    dead = lost & ~known_kernel.still_there(known.group, lost)
-    lost[number] = True
+    lost = np.zeros(len(known.component) + len(own), bool)
+    lost[left] = lost[before[before != NONE]] = lost[number] = True
+    known.component, known.cluster = longer(known.component, own), longer(known.cluster, own)
+    known.moved = longer(known.moved, np.zeros(len(own), bool))
+    dead = _tell(known, lost)
     return lost, dead, _Fresh(own, moved[first[fresh]], before[first[fresh]])
+
+
+def _tell(known: Known, changed: Flags) -> Flags:
+    """Set what records tell of groups that changed; returns of each group whether it has none any more."""
+    nothing = np.full(len(changed) - len(known.first), NONE, np.int32)
+    known.first, known.starts, known.ends = (
+        longer(values, nothing) for values in (known.first, known.starts, known.ends)
+    )
+    source = coding(known.record["source_id"])
+    groups, first, starts, ends, sources = told(known.order, known.group, source, changed)
+    known.moved[groups] |= (known.first[groups] != first) & (known.first[groups] != NONE)
+    dead = np.zeros(len(changed), bool)
+    dead[groups[first == NONE]] = True
+    known.first[groups] = first
+    if len(known.sources) + len(sources) > MOST_TOLD * len(known.record):  # most lists are of groups as they were
+        groups, _, starts, ends, sources = told(known.order, known.group, source, known.first != NONE)
+        known.sources = known.sources[:0]
+    known.starts[groups], known.ends[groups] = len(known.sources) + starts, len(known.sources) + ends
+    known.sources = longer(known.sources, sources)
+    return dead
+
+
+def _identity(described: pa.Table) -> Ints:
+    """`Known.identity` of groups."""
+    column = described["identity"]
+    found = (digests(described, ["identity"]) >> np.uint64(1)).view(np.int64)
+    found[column.is_null().to_numpy()] = ANY
+    return found
 
 
 def _describe(known: Known, new: pa.Table, fresh: _Fresh) -> None:
@@ -261,6 +325,8 @@ def _describe(known: Known, new: pa.Table, fresh: _Fresh) -> None:
     before, nth = np.unique(fresh.before[moved], return_inverse=True)
     rows = fresh.leaders - (len(known.record) - len(new))
     rows[moved] = len(new) + nth
+    new = new.select(DESCRIBED)
     described = pa.concat_tables([new, taken(known.described.select(DESCRIBED), before).cast(new.schema)])
     added = described.take(pa.array(rows)).add_column(0, "said", pa.array(known.said[fresh.leaders]))
     known.described = pa.concat_tables([known.described, added.cast(known.described.schema)])
+    known.identity = longer(known.identity, _identity(added))

@@ -19,9 +19,9 @@ def test_keys_come_into_order_and_are_found_there(count: int, top: int, monkeypa
     assert np.array_equal(found[0], keys[order]) and np.array_equal(found[1], values[order])
     some = rng.choice(keys, count // 3) if count else keys
     wanted = np.unique(np.concatenate([some, rng.integers(0, top, 9)]))
-    rows, nth = lookup_kernel.find_sorted(found[0], wanted)
-    assert np.array_equal(rows, np.flatnonzero(np.isin(found[0], wanted)))
-    assert np.array_equal(wanted[nth], found[0][rows])
+    starts, ends = lookup_kernel.find_ranges(found[0], wanted)
+    assert np.array_equal(starts, np.searchsorted(found[0], wanted))
+    assert np.array_equal(ends, np.searchsorted(found[0], wanted, side="right"))
 
 
 def test_a_key_below_0_is_refused() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from transforms import catalog, match, rematch
 from transforms.judgement import Judgement, Rulings, resolve
-from transforms.known import Known, load
+from transforms.known import Known, load, named
 from warehouse import engine, lake
 
 from .staged_records import ANALYSIS, HAMLET, bibs, register, stage
@@ -55,7 +55,7 @@ def table(records: Records) -> pa.Table:
     """`staged.bib` of records by source and identifier; a changed one stands in the batch of its round."""
     rows: dict[str, list[Record]] = {source: [] for source in SOURCES}
     for (source, record_id), (record, since) in records.items():
-        at = {"record_id": record_id, "batch_id": f"b{since:03}", "record_no": len(rows[source])}
+        at = {"record_id": record_id, "batch_id": f"b{since:03}", "record_no": int(record_id)}
         rows[source].append(record | at)
     return pa.concat_tables([bibs(source, some) for source, some in rows.items()])
 
@@ -74,12 +74,12 @@ def some_judgements(rng: random.Random, records: Records) -> list[Judgement]:
 
 def matched(
     bib: pa.Table, rulings: Rulings, known: Known | None = None
-) -> tuple[pa.Table, pa.Table, list[str], Known]:
+) -> tuple[list[dict[str, Any]], pa.Table, list[str], Known]:
     """Records, pairs, notes and what is known of a run in a connection of its own."""
     con = ibis.duckdb.from_connection(engine.connect())
     table = con.create_table("bib", ibis.memtable(bib))
     found = match.cluster(con, table, cap=CAP, rulings=rulings, known=known)
-    return found.records, found.pairs, found.notes, found.known
+    return named(found.records).to_pylist(), found.pairs, found.notes, found.known
 
 
 def sizes(known: Known) -> tuple[int, ...]:
@@ -88,14 +88,19 @@ def sizes(known: Known) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_any_history_of_changes_ends_where_a_full_run_does(seed: int, tmp_path: Path) -> None:
+def test_any_history_of_changes_ends_where_a_full_run_does(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = random.Random(seed)
     records: Records = {(rng.choice(SOURCES), f"{n:03}"): (some_record(rng), 0) for n in range(60)}
     judgements: list[Judgement] = []
     known = None
     for now in range(1, 7):
         rulings = resolve(judgements, records)
-        *found, known = matched(table(records), rulings, known)
+        with monkeypatch.context() as patched:
+            if known:
+                patched.setattr(rematch, "anew", no_full_run)
+            *found, known = matched(table(records), rulings, known)
         *whole, afresh = matched(table(records), rulings)
         assert found == whole
         assert sizes(known) == sizes(afresh)
@@ -111,6 +116,19 @@ def test_any_history_of_changes_ends_where_a_full_run_does(seed: int, tmp_path: 
             records[rng.choice(SOURCES), f"{now}{n:02}"] = (some_record(rng), now)
         if rng.random() < 0.5:
             judgements = rng.sample(judgements, len(judgements) // 2) + some_judgements(rng, records)
+
+
+@pytest.mark.parametrize("gone", [("b", "000"), ("c", "000"), None])
+def test_a_change_that_brings_no_new_group(gone: tuple[str, str] | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy goes, or the only record that says something, or nothing at all."""
+    records: Records = {(source, "000"): (HAMLET, 0) for source in "ab"} | {("c", "000"): (ANALYSIS, 0)}
+    known = matched(table(records), Rulings())[-1]
+    if gone:
+        del records[gone]
+    with monkeypatch.context() as patched:
+        patched.setattr(rematch, "anew", no_full_run)
+        found = matched(table(records), Rulings(), known)
+    assert found[:-1] == matched(table(records), Rulings())[:-1]
 
 
 def test_files_of_earlier_runs_are_linked_and_not_written_again(tmp_path: Path) -> None:
