@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms import components, judging, known_kernel, pair_kernel, part_kernel
+from transforms import components, group_sources, judging, known_kernel, pair_kernel, part_kernel
 from transforms.candidates import POSITION
-from transforms.group_sources import ANY, Groups, share_source
+from transforms.group_sources import ANY, Groups
 from transforms.judgement import RECORD
 from transforms.known import Known, taken, whole
 from transforms.known_kernel import NONE, Flags, Ints
@@ -50,7 +50,7 @@ def rejoin(known: Known, touched: Touched, decided: pa.Table, rules: list[str], 
     known.component[touched.dead] = known.cluster[touched.dead] = NONE
     groups = Groups(_ranks(known, again), known.starts, known.ends, known.sources, known.identity)
     likely = known.decision[turned] != SEPARATE
-    both = share_source(pool, left, right, turned, likely, groups)
+    both = group_sources.share_source(pool, left, right, turned, likely, groups)
     known.rule[both], known.decision[both] = rules.index(SAME_SOURCE), SEPARATE
     _judge(known, left, right, decided, rules, pool)
     _join(known, left, right, again, touched, groups, decided, rules, pool)
@@ -118,7 +118,7 @@ def _join(
     known.rule[back], known.decision[back] = known.of_pairs(pool, "rule", back), MATCH
     reached = part_kernel.reach(left, right, edges, len(again))
     parts = part_kernel.parts(reached)
-    quiet = components.quiet(parts, known.cluster, touched.unsure, touched.changed, groups)
+    quiet = group_sources.quiet(parts, known.cluster, touched.unsure, touched.changed, groups)
     known.component[again], known.cluster[again] = reached[again], np.flatnonzero(again)
     if quiet.any():
         settled = parts.groups[np.repeat(quiet, np.diff(parts.starts))]

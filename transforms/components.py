@@ -186,46 +186,6 @@ def kept_apart(
     return both[order], against[order]
 
 
-# --- what needs no joining -----------------------------------------------------------------------------------
-
-
-@njit(cache=True, nogil=True)
-def _quiet(members, parts, cluster, unsure, changed, starts, ends, sources, identity, seen_in, seen_as):
-    out = np.zeros(len(parts) - 1, np.bool_)
-    for part in range(len(out)):
-        some = members[parts[part] : parts[part + 1]]
-        looked_at, quiet = False, True
-        for group in some:
-            quiet = quiet and not unsure[group] and cluster[group] == cluster[some[0]]
-            looked_at |= changed[group]
-        for group in some:
-            if not (quiet and looked_at):
-                break
-            for source in sources[starts[group] : ends[group]]:
-                if seen_in[source] == part:
-                    quiet = quiet and identity[group] != ANY and seen_as[source] == identity[group]
-                seen_in[source], seen_as[source] = part, identity[group]
-        out[part] = quiet
-    return out
-
-
-def quiet(parts: Parts, cluster: Ints, unsure: Flags, changed: Flags, groups: Groups) -> Flags:
-    """Which parts are one cluster, as is known without joining: nothing stands against any of their edges.
-
-    What was in one cluster agrees in all attributes, and only the sources of groups that changed can stand
-    against it.
-
-    Args:
-        cluster: of each group before its part changed.
-        unsure: of each group, whether its cluster tells nothing: it is new, met others, or people judged it.
-        changed: of each group, whether its sources changed.
-    """
-    codes = int(groups.sources.max(initial=0)) + 1
-    told = groups.starts, groups.ends, groups.sources, groups.identity
-    seen = np.full(codes, -1, np.int32), np.empty(codes, groups.identity.dtype)
-    return np.asarray(_quiet(parts.groups, parts.starts, cluster, unsure, changed, *told, *seen))
-
-
 # --- joining -----------------------------------------------------------------------------------------------
 
 

@@ -179,8 +179,9 @@ class _Records:
         """The row of each record, NONE for those that are not present."""
         keys, found = self._key(records), np.full(len(records), NONE, np.int32)
         order = np.arange(len(keys)) if (keys[1:] > keys[:-1]).all() else np.argsort(keys)
-        place, nth = lookup_kernel.find_sorted(self._keys, keys[order])
-        found[order[nth]] = self._rows[place]
+        starts, ends = lookup_kernel.find_ranges(self._keys, keys[order])
+        there = ends > starts
+        found[order[there]] = self._rows[starts[there]]
         return found
 
     def fresh(self, stored: pa.Table, row: Ints) -> _Fresh:
