@@ -204,7 +204,7 @@ def _warm_up(con: Any, bib: Any, folder: Path) -> None:
     file = folder / "some.parquet"
     pq.write_table(some, file)
     present = some.select(POSITION).sort_by([("source_id", "ascending"), ("record_id", "ascending")])
-    known = match.cluster(con, con.read_parquet(file), present=present, files=[file]).known
+    known = match.cluster(con, con.read_parquet(file), present=present.select, files=[file]).known
     file.unlink()
     match.cluster(con, ibis.memtable(some.slice(WARM_UP_RECORDS // 10)), known=known)
 
