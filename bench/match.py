@@ -6,7 +6,8 @@
 Each size is a made-up union with its truth (`bench/union.py`), written to disk and matched by
 `transforms.match.cluster` in a process of its own, whose peak memory counts with all that it imports; of it
 `anonymous_mb` is what no file has, which a system that is short of memory can't take back.
-`seconds` and `cpu_seconds` are of matching, and of keeping what the next run goes on from, after a warm-up.
+`seconds` and `cpu_seconds` are of matching, and of keeping what the next run goes on from, after a warm-up; the
+stage `given out` stands beside them: the tables of all records and pairs, which are made when they are asked for.
 Precision and recall are of pairs of records within clusters, where the largest clusters weigh most; `bcubed_`
 counts each record alike.  `wrong` counts, by kind, the bibs that were put to another bib (the largest of the
 cluster): other editions, volumes, electronic forms …; `unrelated` are of other works; `might` are all bibs of
@@ -14,7 +15,7 @@ such families.  `missed` is the share of records that are not with most of their
 those with a change.
 
 With `--increment` the same union is matched once more with what was known before 1 % of its records came, changed
-or went, which stand in a batch of their own; all that the full run gives is made and kept, too.  `same_as_full`
+or went, which stand in a batch of their own; all that the full run keeps is kept, too.  `same_as_full`
 tells whether the clusters are the same.  With `--folder` the unions stay there and
 serve again.  `--splink` has Splink match the collapsed rows beside it; it is left out with a note where it is
 not installed (extra `peers`).

@@ -97,7 +97,7 @@ def test_the_bench_prints_a_row_for_each_size(words: vocabulary.Vocabulary, tmp_
     assert row["name"] == "match 2,000" and row["records"] == 2_000
     needed = {"seconds", "cpu_seconds", "records_per_s", "peak_mb", "groups", "pairs", "wrong", "missed"}
     assert needed <= row.keys()
-    stages = {"read", "collapse", "blocks", "pairs", "score", "components", "records out", "keep"}
+    stages = {"collapse", "blocks", "pairs", "score", "components", "keep", "given out"}
     assert stages == row["stages"].keys()
     assert row["precision"] > 0.95 and row["recall"] > 0.9
     assert increment["same_as_full"]

@@ -73,12 +73,12 @@ def some_judgements(rng: random.Random, records: Records) -> list[Judgement]:
 
 
 def matched(
-    bib: pa.Table, rulings: Rulings, known: Known | None = None
+    bib: pa.Table, rulings: Rulings, known: Known | None = None, present: rematch.Index | None = None
 ) -> tuple[list[dict[str, Any]], pa.Table, list[str], Known]:
     """Records, pairs, notes and what is known of a run in a connection of its own."""
     con = ibis.duckdb.from_connection(engine.connect())
     table = con.create_table("bib", ibis.memtable(bib))
-    found = match.cluster(con, table, cap=CAP, rulings=rulings, known=known)
+    found = match.cluster(con, table, cap=CAP, rulings=rulings, known=known, present=present)
     return named(found.records).to_pylist(), found.pairs, found.notes, found.known
 
 
@@ -92,6 +92,7 @@ def test_any_history_of_changes_ends_where_a_full_run_does(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = random.Random(seed)
+    monkeypatch.setattr(rematch, "MOST_TOLD", rng.choice([0, 1.2, 2]))
     records: Records = {(rng.choice(SOURCES), f"{n:03}"): (some_record(rng), 0) for n in range(60)}
     judgements: list[Judgement] = []
     known = None
@@ -116,6 +117,18 @@ def test_any_history_of_changes_ends_where_a_full_run_does(
             records[rng.choice(SOURCES), f"{now}{n:02}"] = (some_record(rng), now)
         if rng.random() < 0.5:
             judgements = rng.sample(judgements, len(judgements) // 2) + some_judgements(rng, records)
+
+
+@pytest.mark.parametrize("order", ["ascending", "descending"])
+def test_an_index_that_is_not_in_order_means_a_full_run(order: str) -> None:
+    rng = random.Random(2)
+    records: Records = {(source, f"{n:03}"): (some_record(rng), 0) for n in range(30) for source in "abc"}
+    known = matched(table(records), Rulings())[-1]
+    records |= {("b", f"{n:03}"): (some_record(rng), 1) for n in (4, 40)}
+    present = table(records).sort_by([("source_id", "ascending"), ("record_id", order)])
+    found = matched(table(records), Rulings(), known, present.select)
+    assert (found[-1] is known) == (order == "ascending")
+    assert found[:-1] == matched(table(records), Rulings())[:-1]
 
 
 @pytest.mark.parametrize("gone", [("b", "000"), ("c", "000"), None])
