@@ -1,13 +1,14 @@
 """Passes over pairs, and joining in parts, against plain code that says the same."""
 
 from concurrent.futures import ThreadPoolExecutor
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
 
-from transforms import components, pair_kernel
-from transforms.group_sources import ANY
+from transforms import components, group_sources, pair_kernel
+from transforms.group_sources import ANY, Groups
+from transforms.part_kernel import Parts
 
 from .joined_groups import joined
 
@@ -89,3 +90,33 @@ def test_pairs_are_put_in_the_order_of_first_records(groups: int, in_small_range
     assert everything.tolist() == ordered.tolist()
     assert come.tolist() == ordered[np.isin(ordered, some)].tolist()
     assert pair_kernel.merged(left, right, rest, come, first).tolist() == ordered.tolist()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_parts_that_stay_one_cluster_are_told_as_plain_code_tells_them(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    count, parts = 90, 30
+    part = np.sort(random.integers(0, parts, count))
+    members, starts = (
+        np.arange(count, dtype=np.int32),
+        np.searchsorted(part, np.arange(parts + 1)).astype(np.int32),
+    )
+    cluster = (part * 10 + (random.random(count) < 0.05)).astype(np.int32)
+    unsure, changed = (random.random(count) < share for share in (0.05, 0.4))
+    lists = [sorted(random.choice(12, random.integers(1, 4), replace=False).tolist()) for _ in range(count)]
+    ends = np.cumsum([len(some) for some in lists]).astype(np.int32)
+    identity = random.choice(np.array([ANY, 7, 7, 7, 9]), count)
+    begins = ends - np.array([len(some) for some in lists], np.int32)
+    groups = Groups(members, begins, ends, np.concatenate(lists).astype(np.int32), identity)
+    of_part = Parts(part.astype(np.int32), members, members, starts)
+
+    def quiet(some: list[int]) -> bool:
+        one = len({cluster[group] for group in some}) < 2 and not unsure[some].any()
+        held = [(source, identity[group]) for group in some for source in lists[group]]
+        sources = {source: [as_what for where, as_what in held if where == source] for source, _ in held}
+        alone = all(len(who) == 1 or (len(set(who)) == 1 and who[0] != ANY) for who in sources.values())
+        return one and (alone or not changed[some].any())
+
+    expected = [quiet(members[begin:end].tolist()) for begin, end in pairwise(starts.tolist())]
+    assert group_sources.quiet(of_part, cluster, unsure, changed, groups).tolist() == expected
+    assert 3 < sum(expected) < parts - 3

@@ -169,6 +169,20 @@ def test_a_change_that_brings_no_new_group(gone: tuple[str, str] | None, monkeyp
     assert found[:-1] == matched(table(records), Rulings())[:-1]
 
 
+def test_what_people_had_joined_is_taken_apart_when_they_take_it_back() -> None:
+    """By chains all are connected, and nobody but people would have put the two editions into one cluster."""
+    said: dict[str, Record] = {"a": {"edition": "2nd ed."}, "b": {"edition": "3rd ed."}, "c": {}, "d": {}}
+    records: Records = {
+        (source, "000"): (HAMLET | change | {"publisher": f"Penguin {source}"}, 0)
+        for source, change in said.items()
+    }
+    known = matched(table(records), resolve([judged("a/000 = b/000")], records))[-1]
+    assert len(set(known.cluster.tolist())) == 1
+    found = matched(table(records), Rulings(), known)
+    assert found[:-1] == matched(table(records), Rulings())[:-1]
+    assert len({row["cluster"] for row in found[0]}) == 2
+
+
 def test_files_of_earlier_runs_are_linked_and_not_written_again(tmp_path: Path) -> None:
     rng = random.Random(1)
     records: Records = {("a", f"{n:03}"): (some_record(rng), 0) for n in range(40)}
