@@ -2,8 +2,8 @@
 
 Rows are only ever added: a record that changed is another row, a group keeps its number.  What becomes of rows
 (the group of a record, the cluster of a group, what was decided on a pair) stands in arrays of their own, which
-are short and written anew by each run.  So a run writes what is new and some bytes for each old row; the files of
-the rows before are linked into its folder.
+are short, have room for what comes next, and are written anew by each run.  So a run writes what is new and some
+bytes for each old row; the files of the rows before are linked into its folder.
 """
 
 import json

@@ -137,9 +137,11 @@ def again(
         bib: `staged.bib` with all that are present, and maybe more.
         present: the record index; where it is not in order, nothing is done either.
     """
+    if known.worn() or not len(known.record):
+        return None
     index = coded(present(PLACE))
     came, went, order = _changes(known, index)
-    if known.worn() or not len(known.record) or len(came) > max(MOST_ADDED, SHARE_ADDED * len(index)):
+    if len(came) > max(MOST_ADDED, SHARE_ADDED * len(index)):
         return None
     new = _new(con, bib, taken(index, came))
     if new is None or not _fit(known, new, came, order):
@@ -241,12 +243,12 @@ def _say(con: BaseBackend, known: Known, came: Ints, went: Ints, rulings: Ruling
     here[np.searchsorted(asked, came)] = True
     asked = asked[here]
     now = at(content, asked)
-    told = np.flatnonzero(np.full(len(asked), bool(rulings.pairs)) | (at(sharing, asked) != SHARED))
-    if len(told):
-        records = taken(known.record, asked[told]).append_column("place", pa.array(told))
+    may = np.flatnonzero((at(sharing, asked) != SHARED) | bool(rulings.pairs))  # say something of their own
+    if len(may):
+        records = taken(known.record, asked[may]).append_column("place", pa.array(may))
         said = engine.kept(con, "told", candidates.said(candidates.numbered(ibis.memtable(named(records)))))
         found = judging.apply(said, rulings).select("place", "said").order_by("place").to_pyarrow()
-        now[told] = found["said"].to_numpy()
+        now[may] = found["said"].to_numpy()
     moved = (now != known.said[asked]) | (known.group[asked] == NONE)
     known.said[asked] = now
     return asked[moved]
@@ -289,7 +291,7 @@ def _tell(known: Known, changed: Flags) -> Flags:
     """Set what records tell of groups that changed; returns of each group whether it has none any more."""
     nothing = np.full(len(changed) - len(known.first), NONE, np.int32)
     known.first, known.starts, known.ends = (
-        longer(values, nothing) for values in (known.first, known.starts, known.ends)
+        longer(column, nothing) for column in (known.first, known.starts, known.ends)
     )
     source = coding(known.record["source_id"])
     groups, first, starts, ends, sources = told(known.order, known.group, source, changed)
