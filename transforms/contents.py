@@ -37,7 +37,7 @@ def content(records: pa.Table) -> npt.NDArray[np.int64]:
     Args:
         records: `candidates.prepare`.
     """
-    return _number(records, COMPARED)
+    return number(records, COMPARED)
 
 
 def stored(records: pa.Table) -> npt.NDArray[np.int64]:
@@ -49,7 +49,7 @@ def stored(records: pa.Table) -> npt.NDArray[np.int64]:
     for place, field in enumerate(records.schema):
         if pa.types.is_list(field.type):
             records = records.set_column(place, field.name, of_lists(records[field.name]))
-    return _number(records, READ)
+    return number(records, READ)
 
 
 def sharing(records: pa.Table) -> npt.NDArray[np.int8]:
@@ -70,7 +70,7 @@ def sharing(records: pa.Table) -> npt.NDArray[np.int8]:
 def title(titles: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     """A digest of how each title begins."""
     start = pc.utf8_slice_codeunits(titles, 0, TITLE_START)
-    return _number(pa.table({"title": start}), ["title"])
+    return number(pa.table({"title": start}), ["title"])
 
 
 def told(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -103,7 +103,8 @@ def said(con: BaseBackend, records: Table) -> Table:
     return candidates.said(candidates.numbered(of(con, records)))
 
 
-def _number(records: pa.Table, columns: Iterable[str]) -> npt.NDArray[np.int64]:
+def number(records: pa.Table, columns: Iterable[str]) -> npt.NDArray[np.int64]:
+    """A digest of 63 bits of some columns."""
     return (digests(records, columns) >> np.uint64(1)).view(np.int64)
 
 

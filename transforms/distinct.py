@@ -15,9 +15,7 @@ from threading import Lock
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
@@ -31,7 +29,7 @@ from warehouse import engine
 AT_ONCE = 1 << 18  # stored rows that are prepared at once
 WAITING = 8  # parts of which the new rows wait while others are prepared
 PART = 250_000  # records asked of the engine at once
-PLACE = ("source_id", "batch_id", "record_no")
+PLACE = ("source_id", "batch_id", "record_no")  # what tells a record from all others, and from what it was
 DESCRIBED = ("identity", *COMPARED)
 
 
@@ -203,20 +201,12 @@ class _Records:
 
     def _key(self, records: pa.Table) -> Ints:
         source, batch = (
-            _codes(records[name], some) for name, some in zip(PLACE, (self._sources, self._batches), strict=False)
+            codes(records[name], some).astype(np.int64)
+            for name, some in zip(PLACE, (self._sources, self._batches), strict=False)
         )
         keys = (source * len(self._batches) + batch) << 32 | whole(records[PLACE[2]])
         keys[(source == NONE) | (batch == NONE)] = NONE
         return keys
-
-
-def _codes(column: pa.ChunkedArray, some: pa.Array) -> npt.NDArray[np.int64]:
-    """Where each value, of a dictionary, stands among some names; NONE where it doesn't."""
-    found = [np.zeros(0, np.int64)]
-    for chunk in column.chunks:
-        code = pc.fill_null(pc.index_in(chunk.dictionary, some), NONE).to_numpy().astype(np.int64)
-        found.append(code[chunk.indices.to_numpy()] if len(chunk) else found[0])
-    return np.concatenate(found)
 
 
 def _of_files(files: Sequence[Path], records: _Records) -> _Parts:

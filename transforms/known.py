@@ -24,7 +24,7 @@ from ibis.expr.types import Table
 
 from transforms import known_kernel, lookup_kernel
 from transforms.judgement import Record
-from transforms.known_kernel import Flags, Ints
+from transforms.known_kernel import NONE, Flags, Ints
 from transforms.pair_kernel import taken_in
 from transforms.text_columns import buffers
 
@@ -250,11 +250,11 @@ def coding(column: pa.ChunkedArray) -> Ints:
 
 
 def codes(column: pa.ChunkedArray, names: pa.Array) -> npt.NDArray[np.int32]:
-    """Where each value of a dictionary stands among some names, each of which is there."""
+    """Where each value of a dictionary stands among some names, NONE where it doesn't."""
     found, start = np.empty(len(column), np.int32), 0
     for chunk in column.chunks:
         if len(chunk):
-            code = pc.index_in(chunk.dictionary, names).to_numpy()
+            code = pc.fill_null(pc.index_in(chunk.dictionary, names), NONE).to_numpy(zero_copy_only=False)
             found[start : start + len(chunk)] = lookup_kernel.picked(code, chunk.indices.to_numpy())
         start += len(chunk)
     return found

@@ -22,8 +22,7 @@ from transforms import candidates, contents, judging, known_kernel, meeting, pai
 from transforms.candidates import ONE_OF_SOURCE, POSITION, SHARED
 from transforms.clusters import Touched
 from transforms.collapse import collapsed
-from transforms.digests import digests
-from transforms.distinct import DESCRIBED
+from transforms.distinct import DESCRIBED, PLACE
 from transforms.group_sources import ANY, told
 from transforms.judgement import RECORD, Rulings
 from transforms.known import (
@@ -50,7 +49,6 @@ from warehouse import engine
 MOST_TOLD = 2  # sources that lists of groups have, for each record, before all lists are made anew
 Done = Callable[[str], None]  # is told each stage as it ends
 Index = Callable[[list[str]], pa.Table]  # columns of POSITION of the records that are present, in order
-PLACE = ["source_id", "batch_id", "record_no"]  # what tells a record from all others, and from what it was
 
 
 def anew(
@@ -139,7 +137,7 @@ def again(
     """
     if known.worn() or not len(known.record):
         return None
-    index = coded(present(PLACE))
+    index = coded(present(list(PLACE)))
     came, went, order = _changes(known, index)
     if len(came) > max(MOST_ADDED, SHARE_ADDED * len(index)):
         return None
@@ -310,7 +308,7 @@ def _tell(known: Known, changed: Flags) -> Flags:
 def _identity(described: pa.Table) -> Ints:
     """`Known.identity` of groups."""
     column = described["identity"]
-    found = (digests(described, ["identity"]) >> np.uint64(1)).view(np.int64)
+    found = contents.number(described, ["identity"])
     found[column.is_null().to_numpy()] = ANY
     return found
 
