@@ -59,7 +59,7 @@ RECORD_PAIR = (
 CATALOG_MATCH = Table(
     "catalog",
     "match",
-    "one compared pair of record groups",
+    "one compared pair of record groups that was not plainly separate",
     "匹配对",
     (
         *RECORD_PAIR,

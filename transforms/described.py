@@ -1,7 +1,6 @@
 """What is compared, column by column, and pairs of it."""
 
 from collections.abc import Callable
-from functools import cached_property
 from threading import Lock
 from typing import Any
 
@@ -73,12 +72,14 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
 
 
 class Pairs:
-    """Pairs of what is described, by its rows; what is asked of a column more than once is made once."""
+    """Pairs of what is described, by its rows; what is asked of them more than once is made once."""
 
     def __init__(self, described: Described, left: Ints, right: Ints):
         self.described = described
         self.ends = left, right
-        self._made: dict[tuple[str, str], Any] = {}
+        self._met: dict[str, Met] = {}
+        self._made: dict[tuple[str, str], Any] = {}  # an array or a tuple of them, with a value for each pair
+        self._of: tuple[Pairs, Flags | Ints] | None = None  # those of which these are some
 
     @classmethod
     def of(cls, batch: pa.RecordBatch) -> "Pairs":
@@ -93,14 +94,29 @@ class Pairs:
         return len(self.ends[0])
 
     def some(self, which: Flags | Ints) -> "Pairs":
-        """Some of the pairs."""
+        """Some of the pairs; what was made of all is not made again."""
         left, right = self.ends
-        return Pairs(self.described, left[which], right[which])
+        some = Pairs(self.described, left[which], right[which])
+        some._of = self, which
+        return some
 
-    def _once(self, kind: str, name: str, make: Callable[[], Any]) -> Any:
-        if (kind, name) not in self._made:
-            self._made[kind, name] = make()
-        return self._made[kind, name]
+    def _had(self, key: tuple[str, str]) -> Any:
+        """What was made, of these pairs or of those of which they are some; None if nothing was."""
+        if key not in self._made and self._of:
+            pairs, which = self._of
+            made = pairs._had(key)
+            if isinstance(made, tuple):
+                self._made[key] = tuple(values[which] for values in made)
+            elif made is not None:
+                self._made[key] = made[which]
+        return self._made.get(key)
+
+    def once(self, kind: str, name: str, make: Callable[[], Any]) -> Any:
+        """What a function makes of the pairs: an array, or a tuple of them, with a value for each."""
+        made = self._had((kind, name))
+        if made is None:
+            made = self._made[kind, name] = make()
+        return made
 
     def values(self, name: str) -> tuple[pa.Array, pa.Array]:
         """Both sides of a column of texts as they are."""
@@ -109,15 +125,18 @@ class Pairs:
 
     def codes(self, name: str) -> tuple[Codes, Codes]:
         """Both sides of a column of texts, as numbers: the same for the same text, NONE for null."""
-        made: tuple[Codes, Codes] = self._once(
-            "codes", name, lambda: tuple(picked(self.described.texts(name).codes, at) for at in self.ends)
-        )
+
+        def make() -> tuple[Codes, ...]:
+            return tuple(picked(self.described.texts(name).codes, at) for at in self.ends)
+
+        made: tuple[Codes, Codes] = self.once("codes", name, make)
         return made
 
     def met(self, name: str) -> Met:
         """The texts of a column that meet."""
-        made: Met = self._once("met", name, lambda: met(self.described.texts(name), *self.codes(name)))
-        return made
+        if name not in self._met:
+            self._met[name] = met(self.described.texts(name), *self.codes(name))
+        return self._met[name]
 
     def numbers(self, name: str) -> tuple[Floats, Floats]:
         """Both sides as numbers, NaN where null."""
@@ -126,7 +145,7 @@ class Pairs:
             found = [picked(self.described.numbers(name), at) for at in self.ends]
             return tuple(np.where(side == _MISSING, np.nan, side) for side in found)
 
-        made: tuple[Floats, Floats] = self._once("numbers", name, make)
+        made: tuple[Floats, Floats] = self.once("numbers", name, make)
         return made
 
     def matching(self, name: str, pattern: str) -> tuple[Flags, Flags]:
@@ -161,10 +180,12 @@ class Pairs:
             left, right = self.numbers(name)
             return np.abs(left - right)
 
-        made: Floats = self._once("gap", name, make)
+        made: Floats = self.once("gap", name, make)
         return made
 
-    @cached_property
-    def titles(self) -> list[Floats]:
+    def titles(self) -> tuple[Floats, Floats, Floats]:
         """`likeness_kernel.titles` of the full titles."""
-        return titles(self.met("full_title_key"))
+        made: tuple[Floats, Floats, Floats] = self.once(
+            "titles", "", lambda: tuple(titles(self.met("full_title_key")))
+        )
+        return made

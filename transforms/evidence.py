@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from transforms.described import Pairs
 from transforms.features import features
-from transforms.score import WEIGHTS, Card, contributions, vetoes
+from transforms.score import WEIGHTS, Card, contributions, likely, vetoes
 
 # The compared column behind an evidence of another name.
 BEHIND = {
@@ -52,6 +52,7 @@ class Weighed(NamedTuple):
     lines: list[dict[str, Any]]  # name, left, right, level, weight, english, chinese
     vetoes: list[str]
     score: float  # of the card alone, whatever a veto says
+    likely: bool  # whether the pair is scored where all are matched
 
 
 @cache
@@ -72,6 +73,7 @@ def weigh(batch: pa.RecordBatch, card: Card) -> list[Weighed]:
     found = features(pairs)
     weights, levels = contributions(found, card)
     scores = 1 / (1 + np.exp(-(card.prior + weights.sum(axis=0))))
+    some, _ = likely(pairs, card)
     flags = vetoes(pairs, found)
     values = {name: batch.column(name).to_pylist() for name in batch.schema.names}
     weighed = []
@@ -88,5 +90,5 @@ def weigh(batch: pa.RecordBatch, card: Card) -> list[Weighed]:
                 | {"english": english, "chinese": chinese}
             )
         reasons = [reason for reason, flag in flags.items() if flag[at]]
-        weighed.append(Weighed(lines, reasons, round(float(scores[at]), 6)))
+        weighed.append(Weighed(lines, reasons, round(float(scores[at]), 6), at in some))
     return weighed

@@ -69,6 +69,7 @@ def explain(left: Record, right: Record) -> Found:
             "vetoes": [_veto(rule) for rule in weighed.vetoes],
             "equal": group[left] == group[right],
             "compared": row,
+            "likely": weighed.likely,
             "blocks": _met(backend, bib, left, right),
             "judgements": _judgements(left, right),
             "path": [],
@@ -349,6 +350,9 @@ def why(found: Found) -> tuple[str, str]:
         return english, "存疑，待人工审核" if row["decision"] == "review" else "得分过低"
     if shared and all(block["cut"] for block in shared):
         return "never compared: every block they share is over the cap", "未比较：共有的块均超过上限"
+    if shared and not found["likely"]:
+        english = "set aside: what differs outweighs all that could agree"
+        return english, "已排除：不同之处过多，其余各项全部相同也不足以送审"
     if shared:
         return "never compared when the catalogue was built; it may be out of date", "构建时未比较；目录可能已过期"
     return "never compared: they have no block in common", "未比较：没有共同的块"

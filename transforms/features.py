@@ -1,6 +1,7 @@
 """What pairs are weighed by: how alike they are, column by column, as numbers that `transforms.score` weighs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 import pyarrow.compute as pc
@@ -11,7 +12,7 @@ from transforms.likeness_kernel import alike, common, nearest, numbers, shared
 
 def _title_start(pairs: Pairs) -> Floats:
     """How alike the titles begin; equal, too, where all of the one is the name of a part in the other."""
-    _, start, kept = pairs.titles
+    _, start, kept = pairs.titles()
     asked = np.flatnonzero((start < 0.95) & (kept == 1))
     some = pairs.some(asked)
     (left, right), (left_whole, right_whole) = (some.values(name) for name in ("title_key", "full_title_key"))
@@ -55,9 +56,9 @@ FEATURES: dict[str, Callable[[Pairs], Floats]] = {
     "oclc": lambda pairs: pairs.same("oclc"),
     "issn": lambda pairs: shared(pairs.met("issn")),
     "ubsn": lambda pairs: pairs.same("ubsn"),
-    "title": lambda pairs: pairs.titles[0],
+    "title": lambda pairs: pairs.titles()[0],
     "title_start": _title_start,
-    "title_kept": lambda pairs: pairs.titles[2],
+    "title_kept": lambda pairs: pairs.titles()[2],
     "title_proper": lambda pairs: alike(pairs.met("title_key")),
     "title_numbers": lambda pairs: numbers(pairs.met("full_title_key")),
     "creator": lambda pairs: nearest(pairs.met("creators_key")),
@@ -71,6 +72,6 @@ FEATURES: dict[str, Callable[[Pairs], Floats]] = {
 }
 
 
-def features(pairs: Pairs) -> dict[str, Floats]:
+def features(pairs: Pairs, names: Iterable[str] = FEATURES) -> dict[str, Floats]:
     """The evidence of each pair by name; NaN where there is nothing to compare."""
-    return {name: feature(pairs) for name, feature in FEATURES.items()}
+    return {name: pairs.once("evidence", name, partial(FEATURES[name], pairs)) for name in names}

@@ -68,8 +68,8 @@ def _all_pairs(con: BaseBackend, known: Known, pairs: pa.Table, card: Card) -> p
     return _scored(con, known, pairs, card)
 
 
-def _scored(con: BaseBackend, known: Known, pairs: pa.Table, card: Card) -> pa.Table:
-    """Some pairs, scored, as `CODED`."""
+def _scored(con: BaseBackend, known: Known, pairs: pa.Table, card: Card, every: bool = False) -> pa.Table:
+    """Some pairs, scored, as `CODED`; those alone that are likely, or `every` one."""
     ends = np.zeros(len(known.described), bool)
     for side in ("left", "right"):
         ends[pairs[side].to_numpy()] = True
@@ -78,7 +78,7 @@ def _scored(con: BaseBackend, known: Known, pairs: pa.Table, card: Card) -> pa.T
         groups = np.flatnonzero(ends)
         described = taken(described, groups)
     described = described.append_column("group", pa.array(groups))
-    return score_groups(described, pairs, card, engine.threads(con))
+    return score_groups(described, pairs, card, engine.threads(con), every)
 
 
 def _add_pairs(known: Known, scored: pa.Table, asked: bool) -> None:
@@ -102,7 +102,7 @@ def _judged(con: BaseBackend, known: Known, rulings: Rulings, card: Card) -> pa.
     wanted = decided["left"].to_numpy() << 32 | decided["right"].to_numpy()
     left, right = have
     asked = decided.select(["left", "right"]).filter(pa.array(~np.isin(wanted, left << 32 | right)))
-    _add_pairs(known, _scored(con, known, asked, card), asked=True)
+    _add_pairs(known, _scored(con, known, asked, card, every=True), asked=True)
     return decided
 
 

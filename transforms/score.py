@@ -42,6 +42,10 @@ TEXTS = (  # columns of texts that evidence and vetoes ask for
     "places_key", "country", "lang", "orig_lang", "carrier", "kind",
 )  # fmt: skip
 UNLIKE = 0.5  # titles less alike than this contradict a shared ISBN
+# What is cheap to compare, by numbers and codes; then titles.
+AT_FIRST = (*IDENTIFIERS, "year_gap", "coded_gap", "pages_gap", "edition", "team")
+TITLES = ("title", "title_start", "title_kept")
+_ROUNDING = 1e-9  # what sums of weights may differ by, as they are added in another order
 BATCH = 65_536  # pairs scored at once
 _AT_ONCE = 1024  # pairs weighed at once, whose levels stay in the nearest cache
 WORDS_KEPT = 0.95  # of the shorter title; where it is less, a word is another
@@ -57,6 +61,11 @@ class Evidence:
     levels: tuple[str, ...]
     weights: Floats
     missing: float  # weight where one side or both have nothing to compare
+
+    @cached_property
+    def of_levels(self) -> Floats:
+        """The weights of all levels, and of what is missing."""
+        return np.append(self.weights, self.missing)
 
 
 @dataclass(frozen=True)
@@ -249,7 +258,7 @@ def contributions(found: dict[str, Floats], card: Card) -> tuple[Floats, Ints]:
     weights, levels = np.empty((len(card.evidence), count)), np.empty((len(card.evidence), count), np.int64)
     for (name, one), weight, level in zip(card.evidence.items(), weights, levels, strict=True):
         _levels(found[name], one.bounds, level)
-        weight[:] = np.append(one.weights, one.missing)[level]
+        weight[:] = one.of_levels[level]
         level[level == len(one.levels)] = -1
     return weights, levels
 
@@ -263,9 +272,53 @@ def _summed(found: dict[str, Floats], card: Card) -> tuple[Floats, Ints]:
     total, best, rule = np.zeros(count), np.full(count, -np.inf), np.empty(count, np.int64)
     for name, one in card.evidence.items():
         lead = 100.0 if name in IDENTIFIERS else 0.0
-        _add_up(found[name], one.bounds, np.append(one.weights, one.missing), first, lead, total, best, rule)
+        _add_up(found[name], one.bounds, one.of_levels, first, lead, total, best, rule)
         first += len(one.levels) + 1
     return total, rule
+
+
+def _spoken(pairs: Pairs, names: Iterable[str], card: Card) -> Floats:
+    """By how much some evidence of each pair stays below the best that it could be."""
+    found, spoken = features(pairs, names), np.zeros(len(pairs))
+    for name in card.evidence.keys() & found.keys():
+        one, level = card.evidence[name], np.empty(len(pairs), np.int64)
+        _levels(found[name], one.bounds, level)
+        spoken += (one.of_levels - one.of_levels.max())[level]
+    return spoken
+
+
+def _may_part(pairs: Pairs) -> Flags:
+    """Where a veto may hold that groups don't tell by themselves, so that the pair has to keep a chain off."""
+    found = features(pairs, ("edition", "title_numbers"))
+    numbered, other = pairs.matching("volume_key", "[0-9]")
+    one_volume = np.logical_xor(*pairs.known("volume_key"))
+    told = np.where(one_volume, numbered | other, pairs.differ("volume_key") & (numbered == other))
+    return ~told & (one_volume | pairs.differ("country") | (found["edition"] == 1) | (found["title_numbers"] == 0))
+
+
+def likely(pairs: Pairs, card: Card) -> tuple[Ints, Pairs]:
+    """Which pairs have to be scored: all that share an identifier, could reach review, or keep a chain off.
+
+    The others are separate whatever else there is to compare: of the more records, the more of those that meet.
+
+    Returns:
+        The places of these pairs, and they themselves.
+    """
+    least = min(card.review, card.match)
+    most = card.prior - np.log(least / (1 - least)) + _ROUNDING
+    most += sum(one.of_levels.max() for one in card.evidence.values())
+    below = most + _spoken(pairs, AT_FIRST, card)
+    shared = _same_identifier(features(pairs, IDENTIFIERS))
+    hopeless = np.flatnonzero((below < 0) & ~shared)
+    aside = hopeless[~_may_part(pairs.some(hopeless))]
+    places = np.delete(np.arange(len(pairs)), aside)
+    pairs, below, shared = pairs.some(places), below[places], shared[places]
+
+    of_titles = _spoken(pairs, TITLES, card)
+    hopeless = np.flatnonzero((below + of_titles < 0) & ~shared)
+    aside = hopeless[(most + of_titles[hopeless] < 0) | ~_may_part(pairs.some(hopeless))]
+    some = np.delete(np.arange(len(pairs)), aside)
+    return places[some], pairs.some(some)
 
 
 def reworded(found: dict[str, Floats], score: Floats, card: Card) -> Flags:
@@ -277,7 +330,7 @@ def reworded(found: dict[str, Floats], score: Floats, card: Card) -> Flags:
 
 
 def decisions(pairs: Pairs, card: Card) -> tuple[npt.NDArray[np.int32], Ints, Ints]:
-    """Score, rule and decision of each pair, as in `CODED`."""
+    """Score, rule and decision of each of some pairs, as in `CODED`."""
     found = features(pairs)
     total, rule = _summed(found, card)
     score = 1 / (1 + np.exp(-(card.prior + total)))
@@ -300,7 +353,7 @@ def decisions(pairs: Pairs, card: Card) -> tuple[npt.NDArray[np.int32], Ints, In
 
 
 def score(batches: Iterable[pa.RecordBatch], card: Card | None = None) -> Iterator[pa.RecordBatch]:
-    """Score batches of pairs one after another, as `CODED`; no state between them, so any engine may call it.
+    """Score `likely` ones of batches of pairs, as `CODED`; no state between them, so any engine may call it.
 
     Args:
         batches: `transforms.candidates.compared`, each row a pair.
@@ -309,8 +362,9 @@ def score(batches: Iterable[pa.RecordBatch], card: Card | None = None) -> Iterat
     card = card or load_card()
     for batch in batches:
         if batch.num_rows:
-            ends = (batch.column(f"{side}_group") for side in ("left", "right"))
-            yield pa.record_batch([*ends, *decisions(Pairs.of(batch), card)], schema=CODED)
+            some, pairs = likely(Pairs.of(batch), card)
+            ends = (batch.column(f"{side}_group").take(pa.array(some)) for side in ("left", "right"))
+            yield pa.record_batch([*ends, *decisions(pairs, card)], schema=CODED)
 
 
 def places(groups: Ints, asked: Ints) -> Ints:
@@ -320,26 +374,26 @@ def places(groups: Ints, asked: Ints) -> Ints:
     return np.searchsorted(groups, asked)
 
 
-def score_groups(groups: pa.Table, pairs: pa.Table, card: Card, threads: int = 1) -> pa.Table:
+def score_groups(groups: pa.Table, pairs: pa.Table, card: Card, threads: int = 1, every: bool = False) -> pa.Table:
     """The same for pairs of groups that are in memory, without putting them side by side.
 
     Args:
         groups: `transforms.candidates.groups`, ordered by group.
         pairs: left, right.
+        every: whether the pairs are scored that are not likely, too.
     """
     given = dict(zip(groups.column_names, groups.columns, strict=True))
     number, _ = given.pop("group").to_numpy(), given.pop("said")
     del groups
     described = Described.of(given)
     left, right = (places(number, pairs[side].to_numpy()) for side in ("left", "right"))
-    score, rule, decision = (np.empty(len(left), kind) for kind in (np.int32, np.int16, np.int8))
 
-    def some(start: int) -> None:
-        part = slice(start, start + BATCH)
-        found = decisions(Pairs(described, left[part], right[part]), card)
-        score[part], rule[part], decision[part] = found
+    def some(start: int) -> pa.RecordBatch:
+        found = Pairs(described, left[start : start + BATCH], right[start : start + BATCH])
+        at, found = (np.arange(len(found)), found) if every else likely(found, card)
+        ends = (pairs[side].slice(start, BATCH).take(pa.array(at)).combine_chunks() for side in ("left", "right"))
+        return pa.record_batch([*ends, *decisions(found, card)], schema=CODED)
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(described.texts, TEXTS))
-        list(pool.map(some, range(0, len(left), BATCH)))
-    return pa.table([pairs["left"], pairs["right"], score, rule, decision], schema=CODED)
+        return pa.Table.from_batches(pool.map(some, range(0, len(left), BATCH)), CODED)

@@ -57,8 +57,9 @@ def explained(
             "together": bibs[left] == bibs[right],
             "equal": group[left] == group[right],
             "compared": explain.match_row(con, group[left], group[right]),
-            # blocks in common and yet not compared: each must have been cut
-            "blocks": {"shared": [{"cut": True}] if met[left].keys() & met[right].keys() else []},
+            "likely": weighed.likely,
+            # blocks in common and yet not compared: each must have been cut, unless the pair was set aside
+            "blocks": {"shared": [{"cut": weighed.likely}] if met[left].keys() & met[right].keys() else []},
             "path": [],
             "conflicts": [],
         }

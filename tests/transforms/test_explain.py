@@ -72,6 +72,14 @@ def test_records_that_were_never_compared(lake_home: Path) -> None:
     assert {block["rule"] for block in found["blocks"]["left"]} >= {"isbn", "title, year"}
 
 
+def test_records_that_differ_too_much_to_be_scored(lake_home: Path) -> None:
+    """They meet by creator and pages, but nothing else could make up for the titles."""
+    found = told(HAMLET | {"isbn": []}, HAMLET | {"isbn": [], "title": "Macbeth", "subtitle": None})
+    assert found["why"]["english"] == "set aside: what differs outweighs all that could agree"
+    assert [block["rule"] for block in found["blocks"]["shared"]] == ["creator, pages", "creator, year"]
+    assert (found["compared"], found["likely"]) == (None, False) and found["score"] < 0.01
+
+
 def test_a_block_cut_by_the_cap(lake_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candidates, "BLOCK_CAP", 3)
     plain = HAMLET | {"isbn": [], "extent": None}
