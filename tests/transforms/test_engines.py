@@ -132,7 +132,7 @@ def test_a_union_of_100_000_records(duck: BaseBackend, spark: BaseBackend, tmp_p
     union.write(words, RECORDS, tmp_path)
     tables = both(duck, spark, tmp_path / "bib.parquet")
     one, other = (match.cluster(where, bib, cap=CAP) for where, bib in zip((duck, spark), tables, strict=True))
-    assert len(one.records) == RECORDS and len(one.pairs) > RECORDS and one.notes
+    assert len(one.records) == RECORDS and len(one.pairs) > 0.9 * RECORDS and one.notes
     assert one.records == other.records
     assert one.pairs == other.pairs
 
