@@ -29,7 +29,7 @@ WIDE = 1 << 31  # bytes from which texts need long offsets
 class Collapsed(NamedTuple):
     """Records in groups, and what these say."""
 
-    member: pa.Table  # POSITION, content, sharing, said, group; in order, sources and batches as dictionaries
+    member: pa.Table  # POSITION, content, sharing, group; in order, sources and batches as dictionaries
     described: Columns  # of each group: said, identity, COMPARED; each made when asked for
 
 
@@ -70,7 +70,7 @@ def _by_engine(con: BaseBackend, records: Table, rulings: Rulings) -> Collapsed:
     leaders = said.join(firsts.select("row", "group"), "row").select(*RECORD, "group", "said")
     described = engine.kept(con, "described", candidates.groups(records, leaders))
     numbered = said.join(firsts.select("said", "group"), "said")
-    member = engine.kept(con, "member", numbered.select(*POSITION, "content", "sharing", "said", "group"))
+    member = engine.kept(con, "member", numbered.select(*POSITION, "content", "sharing", "group"))
     found = coded(engine.taken_out(con, member, RECORD))
     said_by = engine.taken_out(con, described, ["group"]).drop("group")
     return Collapsed(found, zip(said_by.column_names, said_by.columns, strict=True))
@@ -96,8 +96,7 @@ def _grouped(con: BaseBackend, read: Contents, present: pa.Table, rulings: Rulin
     number[by_title] = np.arange(len(by_title))
     groups = by_first[by_title]
     described = _described(read.described, read.row[of_code[groups]], said_of_code[groups], engine.threads(con))
-    member = member.append_column("said", pa.array(said)).append_column("group", pa.array(number[nth]))
-    return Collapsed(member, described)
+    return Collapsed(member.append_column("group", pa.array(number[nth])), described)
 
 
 def _described(described: pa.Table, at: Ints, said: Ints, threads: int) -> Iterator[tuple[str, pa.Array]]:

@@ -30,8 +30,8 @@ from transforms.text_columns import buffers
 
 ADDED = ("record", "described", "placed", "pair")  # tables that grow
 ARRAYS = (
-    "said", "group", "order", "singled", "first", "starts", "ends", "sources", "identity", "moved", "component",
-    "cluster", "rule", "decision",
+    "group", "order", "singled", "first", "starts", "ends", "sources", "identity", "moved", "component", "cluster",
+    "rule", "decision",
 )  # fmt: skip
 PAIR = pa.schema(
     [
@@ -57,11 +57,10 @@ class Known:
     """
 
     record: pa.Table  # RECORD, batch_id, record_no, content, sharing; codes mean the same in all pieces
-    said: Ints  # of each record; those that have it in common are one group
     group: Ints  # of each record; NONE where it is no more
     order: Ints  # the records that are, by source and identifier
     singled: Ints  # the records that judgements were asked about
-    described: pa.Table  # of each group: said, identity, COMPARED
+    described: pa.Table  # of each group: said, which is what its records have in common, identity, COMPARED
     first: Ints  # of each group: its first record, or NONE
     starts: Ints  # of each group: where its sources, as codes, begin in `sources`
     ends: Ints  # and where they end

@@ -2,6 +2,7 @@
 # numba infers the types of compiled functions
 # mypy: allow-untyped-defs
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -54,33 +55,23 @@ class Index(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def changes(order, known, present, ranks, codes):
-    """Which records came and which went, between two indexes that are in order.
-
-    A record before which more than `FAR` of its source went counts as both, which is more work but no other
-    result.
+def _changes(order, known, present, ranks, codes, k, out, came, went, n_came):
+    """`changes` of some present records, behind those of which `n_came` came, from the k-th in order on.
 
     Args:
-        order: the rows of `known` that are, in order.
-        known, present: `Index`, the latter in order.
-        ranks: of the sources, by their codes in each.
-        codes: of batches in `known`, by their codes in `present`; -1 where none is known.
+        out: their order; came, went: with room.
 
     Returns:
-        The rows of `present` that came, those of `known` that went, and the order of those that are, where those
-        that came are numbered from `len(known)`.
+        How many of `order` were passed, of `came` and of `went` are told.
     """
     source, batch, number = known
     source_now, batch_now, number_now = present  # looked into once, since a named tuple is slow in a loop
     rank, rank_now = ranks
-    out = np.empty(len(number_now), np.int32)
-    came, went = np.empty(len(out), np.int32), np.empty(len(order), np.int32)
-    k = at = n_came = n_went = 0
-    while k < len(order) or at < len(out):
+    began, n_went = n_came, 0
+    at = 0
+    while at < len(out):
         gone = 0  # so many went before the present one; or that one came
-        if at == len(out):
-            gone = len(order) - k
-        elif k < len(order):
+        if k < len(order):
             place, wanted = rank_now[source_now[at]], codes[batch_now[at]]
             row = order[k]
             if number[row] == number_now[at] and batch[row] == wanted and rank[source[row]] == place:
@@ -96,11 +87,42 @@ def changes(order, known, present, ranks, codes):
                         gone = end - k
                     end += 1
         if gone == 0:
-            out[at], came[n_came] = len(number) + n_came, at
+            out[at], came[n_came - began] = len(number) + n_came, at
             at, n_came = at + 1, n_came + 1
         went[n_went : n_went + gone] = order[k : k + gone]
         k, n_went = k + gone, n_went + gone
-    return came[:n_came].copy(), went[:n_went].copy(), out
+    return k, n_came - began, n_went
+
+
+def changes(
+    order: Ints, known: Index, present: Sequence[Index], ranks: tuple[Ints, Ints], codes: Ints
+) -> tuple[Ints, Ints, Ints]:
+    """Which records came and which went, between two indexes that are in order.
+
+    A record before which more than `FAR` of its source went counts as both, which is more work but no other
+    result.
+
+    Args:
+        order: the rows of `known` that are, in order.
+        known, present: the latter in order, and in pieces.
+        ranks: of the sources, by their codes in each.
+        codes: of batches in `known`, by their codes in `present`; -1 where none is known.
+
+    Returns:
+        The rows of `present` that came, those of `known` that went, and the order of those that are, where those
+        that came are numbered from `len(known)`.
+    """
+    out = np.empty(sum(len(part.number) for part in present), np.int32)
+    some, gone = np.empty_like(out), np.empty(len(order), np.int32)  # of which little is used
+    came, went = [some[:0]], [gone[:0]]
+    k = at = n_came = 0
+    for part in present:
+        end = at + len(part.number)
+        k, fresh, n_went = _changes(order, known, part, ranks, codes, k, out[at:end], some, gone, n_came)
+        came.append(some[:fresh] + np.int32(at))
+        went.append(gone[:n_went].copy())
+        at, n_came = end, n_came + fresh
+    return np.concatenate(came), np.concatenate([*went, order[k:]]), out
 
 
 @njit(cache=True, nogil=True)

@@ -72,7 +72,6 @@ def anew(
     rows = np.arange(len(member), dtype=np.int32)
     known = Known(
         record=member.select([*POSITION, "content", "sharing"]),
-        said=whole(member["said"]),
         group=whole(member["group"]).astype(np.int32),
         order=rows,
         singled=rows[:0],
@@ -147,8 +146,8 @@ def again(
     judged = known.group[known.singled]
     left = known.group[went]
     _add_records(known, new, went, order)
-    moved = _say(con, known, came=order[came], went=went, rulings=rulings)
-    changed, dead, fresh = _regroup(known, moved, left)
+    moved, said = _say(con, known, came=order[came], went=went, rulings=rulings)
+    changed, dead, fresh = _regroup(known, moved, said, left)
     _describe(known, new, fresh)
     done("collapse")
     threads = engine.threads(con)
@@ -170,9 +169,14 @@ def again(
 
 def _changes(known: Known, index: pa.Table) -> tuple[Ints, Ints, Ints]:
     """`known_kernel.changes`; `index` has PLACE."""
-    columns = list(zip(*((known.record[name], index[name]) for name in PLACE), strict=True))
-    then, now = (known_kernel.Index(coding(source), coding(batch), whole(no)) for source, batch, no in columns)
-    (sources, before, _), (sources_now, batches, _) = columns
+    sources, before, number = (known.record[name] for name in PLACE)
+    sources_now, batches, _ = (index[name] for name in PLACE)
+    then = known_kernel.Index(coding(sources), coding(before), whole(number))
+    parts = ([batch[name] for name in PLACE] for batch in index.to_batches())
+    now = [
+        known_kernel.Index(source.indices.to_numpy(), batch.indices.to_numpy(), no.to_numpy())
+        for source, batch, no in parts
+    ]
     in_order = names(sources, sources_now)
     ranks = tuple(pc.index_in(values(column), in_order).to_numpy() for column in (sources, sources_now))
     codes = pc.fill_null(pc.index_in(values(batches), values(before)), NONE).to_numpy(zero_copy_only=False)
@@ -213,8 +217,7 @@ def _add_records(known: Known, new: pa.Table, went: Ints, order: Ints) -> None:
     added = pa.table({name: columns[name] for name in known.record.column_names}).cast(known.record.schema)
     known.record = pa.concat_tables([known.record, added])
     known.order = order
-    nothing = np.full(len(new), NONE, np.int32)
-    known.said, known.group = longer(known.said, nothing), longer(known.group, nothing)
+    known.group = longer(known.group, np.full(len(new), NONE, np.int32))
 
 
 def _only(bib: Table, rows: pa.Table) -> Table:
@@ -224,8 +227,8 @@ def _only(bib: Table, rows: pa.Table) -> Table:
     return bib.filter(bib.batch_id.isin(batches)).semi_join(ibis.memtable(wanted), PLACE)
 
 
-def _say(con: BaseBackend, known: Known, came: Ints, went: Ints, rulings: Rulings) -> Ints:
-    """Work out `said` of all records for which it may be another now; returns those for which it is."""
+def _say(con: BaseBackend, known: Known, came: Ints, went: Ints, rulings: Rulings) -> tuple[Ints, Ints]:
+    """The records that say something else now, or that came, and what each says."""
     content, sharing, sources = (known.record[name] for name in ("content", "sharing", "source_id"))
     judged = located(known, rulings.records)
     began = np.concatenate([came, went, known.singled, judged])
@@ -247,26 +250,33 @@ def _say(con: BaseBackend, known: Known, came: Ints, went: Ints, rulings: Ruling
         said = engine.kept(con, "told", candidates.said(candidates.numbered(ibis.memtable(named(records)))))
         found = judging.apply(said, rulings).select("place", "said").order_by("place").to_pyarrow()
         now[may] = found["said"].to_numpy()
-    moved = (now != known.said[asked]) | (known.group[asked] == NONE)
-    known.said[asked] = now
-    return asked[moved]
+    group = known.group[asked]
+    moved = group == NONE
+    moved[~moved] = at(known.described["said"], group[~moved]) != now[~moved]
+    return asked[moved], now[moved]
 
 
 class _Fresh(NamedTuple):
-    """New groups, a record of each, and the group in which it was before, or NONE."""
+    """New groups, what each says, a record of each, and the group in which that was before, or NONE."""
 
     groups: Ints
+    said: Ints
     leaders: Ints
     before: Ints
 
 
-def _regroup(known: Known, moved: Ints, left: Ints) -> tuple[Flags, Flags, _Fresh]:
+def _regroup(known: Known, moved: Ints, said: Ints, left: Ints) -> tuple[Flags, Flags, _Fresh]:
     """Put records that say something else into the groups that say it.
+
+    Args:
+        moved: these records.
+        said: of each of them.
+        left: groups that lost a record that is no more.
 
     Returns:
         Of each group whether its records changed, and whether it has none any more; and the new ones.
     """
-    said, before = known.said[moved], known.group[moved]
+    before = known.group[moved]
     wanted, first, of_moved = np.unique(said, return_index=True, return_inverse=True)
     there = find(known.described["said"], wanted)
     there = there[known.component[there] != NONE]
@@ -282,7 +292,7 @@ def _regroup(known: Known, moved: Ints, left: Ints) -> tuple[Flags, Flags, _Fres
     known.component, known.cluster = longer(known.component, own), longer(known.cluster, own)
     known.moved = longer(known.moved, np.zeros(len(own), bool))
     dead = _tell(known, lost)
-    return lost, dead, _Fresh(own, moved[first[fresh]], before[first[fresh]])
+    return lost, dead, _Fresh(own, wanted[fresh], moved[first[fresh]], before[first[fresh]])
 
 
 def _tell(known: Known, changed: Flags) -> Flags:
@@ -327,6 +337,6 @@ def _describe(known: Known, new: pa.Table, fresh: _Fresh) -> None:
     rows[moved] = len(new) + nth
     new = new.select(DESCRIBED)
     described = pa.concat_tables([new, taken(known.described.select(DESCRIBED), before).cast(new.schema)])
-    added = described.take(pa.array(rows)).add_column(0, "said", pa.array(known.said[fresh.leaders]))
+    added = described.take(pa.array(rows)).add_column(0, "said", pa.array(fresh.said))
     known.described = pa.concat_tables([known.described, added.cast(known.described.schema)])
     known.identity = longer(known.identity, _identity(added))

@@ -166,6 +166,7 @@ def test_only_records_beside_others_of_their_source_are_asked_about(con: BaseBac
     bib = con.create_table("bib", ibis.memtable(pa.concat_tables([bibs(*one) for one in records.items()])))
     known = match.cluster(con, bib).known
     whole = contents.said(con, candidates.prepare(bib)).order_by("source_id", "record_id")
-    assert known.said.tolist() == con.to_pyarrow(whole)["said"].to_pylist()
-    alike = [known.said.tolist().count(one) for one in known.said.tolist()]
+    said = [known.described["said"][group].as_py() for group in known.group]
+    assert said == con.to_pyarrow(whole)["said"].to_pylist()
+    alike = [said.count(one) for one in said]
     assert alike == [3, 2, 1, 1, 2, 3, 2, 2, 3, 1, 1, 1]

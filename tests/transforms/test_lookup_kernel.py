@@ -65,8 +65,9 @@ def test_pairs_are_of_those_that_meet_each_once(monkeypatch: pytest.MonkeyPatch)
     assert pairs == sorted(expected)
 
 
+@pytest.mark.parametrize("piece", [1000, 150, 1])
 @pytest.mark.parametrize("seed", range(6))
-def test_indexes_are_compared_by_places(seed: int) -> None:
+def test_indexes_are_compared_by_places(seed: int, piece: int) -> None:
     """Records of three sources, of which some come, some go and some stand in another batch than before."""
     rng = np.random.default_rng(seed)
 
@@ -77,10 +78,11 @@ def test_indexes_are_compared_by_places(seed: int) -> None:
 
     before, now = some(0.9, 2), [row for row in some(0.9, 3) if seed or row[0] != 1]
     known = before + some(0.1, 2)  # of which the last ones are no more
-    then, index = (known_kernel.Index(*np.array(rows, np.int32).T.copy()) for rows in (known, now))
+    then, index = (np.array(rows, np.int32).T.copy() for rows in (known, now))
+    pieces = [known_kernel.Index(*index[:, begin : begin + piece]) for begin in range(0, len(now), piece)]
     ranks, codes = (np.array([0, 1, 2]), np.array([0, 1, 2])), np.array([0, 1, -1], np.int32)
     order = np.arange(len(before), dtype=np.int32)
-    came, went, rows = known_kernel.changes(order, then, index, ranks, codes)
+    came, went, rows = known_kernel.changes(order, known_kernel.Index(*then), pieces, ranks, codes)
     assert [now[at] for at in came] == [row for row in now if row not in set(before)]
     assert [known[at] for at in went] == [row for row in before if row not in set(now)]
     assert [(known + [now[at] for at in came])[row] for row in rows] == now
