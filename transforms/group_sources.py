@@ -2,6 +2,7 @@
 # numba infers the types of compiled functions
 # mypy: allow-untyped-defs
 
+from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import NamedTuple
 
@@ -37,7 +38,7 @@ def _records_of(order, group, asked):
 
 
 @njit(cache=True, nogil=True)
-def _told(records, group, source, groups, number):
+def _told(records, source, group, groups, number):
     first, starts = np.full(len(groups), NONE, np.int32), np.zeros(len(groups) + 1, np.int32)
     for nth in range(len(groups)):
         number[groups[nth]] = nth
@@ -45,9 +46,9 @@ def _told(records, group, source, groups, number):
         starts[number[group[row]] + 1] += 1
     starts = np.cumsum(starts).astype(np.int32)
     sources, ends = np.zeros(len(records), np.int32), starts[:-1].copy()  # with room where one comes twice
-    for row in records:
+    for row, value in zip(records, source):  # noqa: B905 (numba knows no strict)
         nth = number[group[row]]
-        start, place, value = starts[nth], ends[nth], source[row]
+        start, place = starts[nth], ends[nth]
         if place == start:
             first[nth] = row
         while place > start and sources[place - 1] >= value:  # a source that came later has a higher code
@@ -61,12 +62,15 @@ def _told(records, group, source, groups, number):
     return first, starts[:-1].copy(), ends, sources
 
 
-def told(order: Ints, group: Ints, source: Ints, asked: Flags) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+def told(
+    order: Ints, group: Ints, source: Callable[[Ints], Ints], asked: Flags
+) -> tuple[Ints, Ints, Ints, Ints, Ints]:
     """What their records tell of some groups.
 
     Args:
         order: the records, in order.
-        group, source: of each record, by its row; the latter a code.
+        group: of each record, by its row.
+        source: tells of records, by their rows, their sources, which are codes.
         asked: of each group.
 
     Returns:
@@ -74,7 +78,8 @@ def told(order: Ints, group: Ints, source: Ints, asked: Flags) -> tuple[Ints, In
         its sources, each once and in ascending order, begin and end; and the sources of all.
     """
     groups, number = np.flatnonzero(asked).astype(np.int32), np.empty(len(asked), np.int32)
-    return groups, *_told(_records_of(order, group, asked), group, source, groups, number)
+    records = _records_of(order, group, asked)
+    return groups, *_told(records, source(records), group, groups, number)
 
 
 @njit(cache=True, nogil=True)

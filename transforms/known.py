@@ -243,9 +243,9 @@ def extended(column: pa.ChunkedArray, more: pa.ChunkedArray) -> pa.DictionaryArr
     return pa.DictionaryArray.from_arrays(pc.index_in(more, dictionary).combine_chunks(), dictionary)
 
 
-def coding(column: pa.ChunkedArray) -> Ints:
-    """The codes of a column of which they mean the same in all pieces; copied only where it is in several."""
-    return whole(pa.chunked_array([chunk.indices for chunk in column.chunks], column.type.index_type))
+def coding(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The codes of a column of which they mean the same in all pieces."""
+    return pa.chunked_array([chunk.indices for chunk in column.chunks], column.type.index_type)
 
 
 def codes(column: pa.ChunkedArray, names: pa.Array) -> npt.NDArray[np.int32]:

@@ -8,6 +8,7 @@ columns are only run over, by compiled code; what is worked out anew goes throug
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,7 +99,7 @@ def anew(
         known.described = pa.table(dict(described))
     every = np.ones(len(known.described), bool)
     _, known.first, known.starts, known.ends, known.sources = told(
-        known.order, known.group, coding(known.record["source_id"]), every
+        known.order, known.group, partial(at, coding(known.record["source_id"])), every
     )
     known.identity, known.moved = _identity(known.described), ~every
     known.component = np.arange(len(every), dtype=np.int32)
@@ -171,7 +172,7 @@ def _changes(known: Known, index: pa.Table) -> tuple[Ints, Ints, Ints]:
     """`known_kernel.changes`; `index` has PLACE."""
     sources, before, number = (known.record[name] for name in PLACE)
     sources_now, batches, _ = (index[name] for name in PLACE)
-    then = known_kernel.Index(coding(sources), coding(before), whole(number))
+    then = known_kernel.Index(whole(coding(sources)), whole(coding(before)), whole(number))
     parts = ([batch[name] for name in PLACE] for batch in index.to_batches())
     now = [
         known_kernel.Index(source.indices.to_numpy(), batch.indices.to_numpy(), no.to_numpy())
@@ -237,8 +238,9 @@ def _say(con: BaseBackend, known: Known, came: Ints, went: Ints, rulings: Ruling
     one = began[at(sharing, began) == ONE_OF_SOURCE]
     like = find(content, np.unique(at(content, one)))
     like = like[at(sharing, like) == ONE_OF_SOURCE]
-    source = coding(sources)
-    keys, wanted = (source[rows] * np.int64(0x9E3779B97F4A7C1) + at(content, rows) for rows in (like, one))
+    keys, wanted = (
+        at(coding(sources), rows) * np.int64(0x9E3779B97F4A7C1) + at(content, rows) for rows in (like, one)
+    )
     asked = np.unique(np.concatenate([began, like[np.isin(keys, wanted)]]))
     here = known.group[asked] != NONE
     here[np.searchsorted(asked, came)] = True
@@ -301,7 +303,7 @@ def _tell(known: Known, changed: Flags) -> Flags:
     known.first, known.starts, known.ends = (
         longer(column, nothing) for column in (known.first, known.starts, known.ends)
     )
-    source = coding(known.record["source_id"])
+    source = partial(at, coding(known.record["source_id"]))
     groups, first, starts, ends, sources = told(known.order, known.group, source, changed)
     known.moved[groups] |= (known.first[groups] != first) & (known.first[groups] != NONE)
     dead = np.zeros(len(changed), bool)
