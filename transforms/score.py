@@ -280,7 +280,9 @@ def _summed(found: dict[str, Floats], card: Card) -> tuple[Floats, Ints]:
 def _spoken(pairs: Pairs, names: Iterable[str], card: Card) -> Floats:
     """By how much some evidence of each pair stays below the best that it could be."""
     found, spoken = features(pairs, names), np.zeros(len(pairs))
-    for name in card.evidence.keys() & found.keys():
+    for name in found:
+        if name not in card.evidence:
+            continue
         one, level = card.evidence[name], np.empty(len(pairs), np.int64)
         _levels(found[name], one.bounds, level)
         spoken += (one.of_levels - one.of_levels.max())[level]
