@@ -79,7 +79,7 @@ class Pairs:
         self.ends = left, right
         self._met: dict[str, Met] = {}
         self._made: dict[tuple[str, str], Any] = {}  # an array or a tuple of them, with a value for each pair
-        self._of: tuple[Pairs, Flags | Ints] | None = None  # those of which these are some
+        self._of: tuple[Pairs, Ints] | None = None  # those of which these are some
 
     @classmethod
     def of(cls, batch: pa.RecordBatch) -> "Pairs":
@@ -95,9 +95,10 @@ class Pairs:
 
     def some(self, which: Flags | Ints) -> "Pairs":
         """Some of the pairs; what was made of all is not made again."""
+        rows = np.arange(len(self))[which]  # flags may be changed later
         left, right = self.ends
-        some = Pairs(self.described, left[which], right[which])
-        some._of = self, which
+        some = Pairs(self.described, left[rows], right[rows])
+        some._of = self, rows
         return some
 
     def _had(self, key: tuple[str, str]) -> Any:

@@ -98,9 +98,7 @@ def anew(
     else:
         known.described = pa.table(dict(described))
     every = np.ones(len(known.described), bool)
-    _, known.first, known.starts, known.ends, known.sources = told(
-        known.order, known.group, partial(at, coding(known.record["source_id"])), every
-    )
+    _, known.first, known.starts, known.ends, known.sources = _told(known, every)
     known.identity, known.moved = _identity(known.described), ~every
     known.component = np.arange(len(every), dtype=np.int32)
     known.cluster = known.component.copy()
@@ -303,18 +301,22 @@ def _tell(known: Known, changed: Flags) -> Flags:
     known.first, known.starts, known.ends = (
         longer(column, nothing) for column in (known.first, known.starts, known.ends)
     )
-    source = partial(at, coding(known.record["source_id"]))
-    groups, first, starts, ends, sources = told(known.order, known.group, source, changed)
+    groups, first, starts, ends, sources = _told(known, changed)
     known.moved[groups] |= (known.first[groups] != first) & (known.first[groups] != NONE)
     dead = np.zeros(len(changed), bool)
     dead[groups[first == NONE]] = True
     known.first[groups] = first
     if len(known.sources) + len(sources) > MOST_TOLD * len(known.record):  # most lists are of groups as they were
-        groups, _, starts, ends, sources = told(known.order, known.group, source, known.first != NONE)
+        groups, _, starts, ends, sources = _told(known, known.first != NONE)
         known.sources = known.sources[:0]
     known.starts[groups], known.ends[groups] = len(known.sources) + starts, len(known.sources) + ends
     known.sources = longer(known.sources, sources)
     return dead
+
+
+def _told(known: Known, asked: Flags) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    """`group_sources.told` of groups that are asked for."""
+    return told(known.order, known.group, partial(at, coding(known.record["source_id"])), asked)
 
 
 def _identity(described: pa.Table) -> Ints:

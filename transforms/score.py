@@ -249,6 +249,13 @@ def _add_up(found, bounds, weights, first, lead, total, best, rule):  # type: ig
             rule[k] = first + at if better else rule[k]
 
 
+def _level(values: Floats, one: Evidence) -> Ints:
+    """The place of each value's level in `Evidence.of_levels`."""
+    level = np.empty(len(values), np.int64)
+    _levels(values, one.bounds, level)
+    return level
+
+
 def contributions(found: dict[str, Floats], card: Card) -> tuple[Floats, Ints]:
     """Each pair's weights and the levels that gave them (evidence × pairs, in the card's order).
 
@@ -257,7 +264,7 @@ def contributions(found: dict[str, Floats], card: Card) -> tuple[Floats, Ints]:
     count = len(next(iter(found.values())))
     weights, levels = np.empty((len(card.evidence), count)), np.empty((len(card.evidence), count), np.int64)
     for (name, one), weight, level in zip(card.evidence.items(), weights, levels, strict=True):
-        _levels(found[name], one.bounds, level)
+        level[:] = _level(found[name], one)
         weight[:] = one.of_levels[level]
         level[level == len(one.levels)] = -1
     return weights, levels
@@ -280,12 +287,9 @@ def _summed(found: dict[str, Floats], card: Card) -> tuple[Floats, Ints]:
 def _spoken(pairs: Pairs, names: Iterable[str], card: Card) -> Floats:
     """By how much some evidence of each pair stays below the best that it could be."""
     found, spoken = features(pairs, names), np.zeros(len(pairs))
-    for name in found:
-        if name not in card.evidence:
-            continue
-        one, level = card.evidence[name], np.empty(len(pairs), np.int64)
-        _levels(found[name], one.bounds, level)
-        spoken += (one.of_levels - one.of_levels.max())[level]
+    for name in filter(card.evidence.__contains__, found):
+        one = card.evidence[name]
+        spoken += (one.of_levels - one.of_levels.max())[_level(found[name], one)]
     return spoken
 
 
@@ -342,7 +346,8 @@ def decisions(pairs: Pairs, card: Card) -> tuple[npt.NDArray[np.int32], Ints, In
     rule[asked] = card.rules.index(OTHER_WORDS)
     years = np.fmin(*pairs.numbers("pub_year"))
     early = (years < EARLY) & (decision == 0)
-    early[early] = ~_copied(pairs.some(early), {name: values[early] for name, values in found.items()})
+    some = pairs.some(early)
+    early[early] = ~_copied(some, features(some))
     decision[early] = 1
     rule[early] = card.rules.index(EARLY_PRINT)
     doubtful = _of_other_year(pairs, found) & (decision == 0)
