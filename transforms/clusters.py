@@ -13,7 +13,7 @@ from transforms.group_sources import ANY, Groups
 from transforms.judgement import RECORD
 from transforms.known import Known, taken, whole
 from transforms.known_kernel import NONE, Flags, Ints
-from transforms.pair_kernel import MATCH, REVIEW, SEPARATE, taken_in
+from transforms.pair_kernel import MATCH, REVIEW, SEPARATE, Ends, taken_in
 from transforms.part_kernel import Parts
 from transforms.scored import BY_FORCE, FORBIDDEN, REFUSED, SAME_SOURCE, SCORE_STEPS, named
 
@@ -28,7 +28,7 @@ class Touched(NamedTuple):
     changed: Flags  # of each group that is: its records, its pairs or what people decided on it changed
     dead: Flags  # of each group: it has no record any more
     unsure: Flags  # of each group: its cluster tells nothing, for it is new, met others, or people judged it
-    pairs: Ints  # those of groups that changed
+    pairs: Ends  # those of groups that changed
 
 
 def rejoin(known: Known, touched: Touched, decided: pa.Table, rules: list[str], pool: Executor) -> None:
@@ -41,22 +41,21 @@ def rejoin(known: Known, touched: Touched, decided: pa.Table, rules: list[str], 
         decided: `judging.decided`; the groups are among those that changed.
         rules: `Card.rules`.
     """
-    left, right = (whole(known.pair[side]) for side in ("left", "right"))
-    turned = touched.pairs
+    turned = touched.pairs.row
     known.rule[turned], known.decision[turned] = (
         known.of_pairs(pool, name, turned) for name in ("rule", "decision")
     )
-    again = _connected(known, left, right, touched)
+    again = _connected(known, touched)
     known.component[touched.dead] = known.cluster[touched.dead] = NONE
-    groups = Groups(_ranks(known, again), known.starts, known.ends, known.sources, known.identity)
-    likely = known.decision[turned] != SEPARATE
-    both = group_sources.share_source(pool, left, right, turned, likely, groups)
+    # what is told of first records is not asked
+    groups = Groups(known.first, known.starts, known.ends, known.sources, known.identity)
+    both = group_sources.share_source(pool, touched.pairs, known.decision[turned] != SEPARATE, groups)
     known.rule[both], known.decision[both] = rules.index(SAME_SOURCE), SEPARATE
-    _judge(known, left, right, decided, rules, pool)
-    _join(known, left, right, again, touched, groups, decided, rules, pool)
+    _judge(known, decided, rules, pool)
+    _join(known, np.flatnonzero(again).astype(np.int32), touched, decided, rules, pool)
 
 
-def _connected(known: Known, left: Ints, right: Ints, touched: Touched) -> Flags:
+def _connected(known: Known, touched: Touched) -> Flags:
     """Groups that have to be joined anew: all that matches reach, or did, from those that changed or are no more.
 
     Args:
@@ -64,16 +63,11 @@ def _connected(known: Known, left: Ints, right: Ints, touched: Touched) -> Flags
     """
     if touched.changed.all():
         return touched.changed
-    began = touched.changed | touched.dead
-    pair_kernel.flag(left, right, touched.pairs, known.decision[touched.pairs] == MATCH, began)
+    began, pairs = touched.changed | touched.dead, touched.pairs
+    pair_kernel.flag(pairs.left, pairs.right, known.decision[pairs.row] == MATCH, began)
     hit, reached = np.zeros(len(began), bool), known.component[began]
     hit[reached[reached != NONE]] = True
     return np.asarray((touched.changed | hit[known.component] & (known.component != NONE)) & ~touched.dead)
-
-
-def _ranks(known: Known, asked: Flags) -> Ints:
-    """The place among all records of the first one of each group that is asked for."""
-    return np.asarray(known_kernel.ranks(known.order, known.first, asked, len(known.record)))
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
@@ -82,71 +76,77 @@ def _codes(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
     return pc.fill_null(encoded.indices, ANY).to_numpy(zero_copy_only=False), encoded.dictionary
 
 
-def _judge(known: Known, left: Ints, right: Ints, decided: pa.Table, rules: list[str], pool: Executor) -> None:
+def _judge(known: Known, decided: pa.Table, rules: list[str], pool: Executor) -> None:
     """Decide the judged pairs, all of which are there, as people did."""
     if not len(decided):
         return
     sides, flags = [decided[side].to_numpy() for side in ("left", "right")], np.zeros(len(known.component), bool)
     flags[np.concatenate(sides)] = True
-    some = pair_kernel.of_groups(pool, left, right, known.decision, flags)
+    some = pair_kernel.of_groups(pool, known.sides(), known.decision, flags)
     keys, wanted = (
-        np.minimum(*ends).astype(np.int64) << 32 | np.maximum(*ends) for ends in ((left[some], right[some]), sides)
+        np.minimum(*ends).astype(np.int64) << 32 | np.maximum(*ends) for ends in ((some.left, some.right), sides)
     )
     order = np.argsort(keys)
-    judged = some[order[np.searchsorted(keys, wanted, sorter=order)]]
+    judged = some.row[order[np.searchsorted(keys, wanted, sorter=order)]]
     forced = pc.equal(decided["rule"], BY_FORCE).to_numpy()
     known.rule[judged] = np.where(forced, rules.index(BY_FORCE), rules.index(FORBIDDEN))
     known.decision[judged] = np.where(forced, MATCH, SEPARATE)
 
 
 def _join(
-    known: Known,
-    left: Ints,
-    right: Ints,
-    again: Flags,
-    touched: Touched,
-    groups: Groups,
-    decided: pa.Table,
-    rules: list[str],
-    pool: Executor,
+    known: Known, again: Ints, touched: Touched, decided: pa.Table, rules: list[str], pool: Executor
 ) -> None:
-    """Join what matches, of pairs that were decided one by one."""
+    """Join what matches, of pairs that were decided one by one.
+
+    Args:
+        again: the groups that are joined again, in ascending order; their places name them.
+    """
     by_force, forbidden, refused = (rules.index(rule) for rule in (BY_FORCE, FORBIDDEN, REFUSED))
     parting = np.array([judging.contradicts(rule) for rule in rules])
-    edges, apart = pair_kernel.edges(pool, left, right, again, parting, refused, known.rule, known.decision)
-    back = edges[known.decision[edges] != MATCH]
+    place = np.full(len(known.component), NONE, np.int32)
+    place[again] = np.arange(len(again), dtype=np.int32)
+    pieces = known.sides()
+    edges, apart = pair_kernel.edges(pool, pieces, place, parting, refused, known.rule, known.decision)
+    back = edges.row[known.decision[edges.row] != MATCH]
     known.rule[back], known.decision[back] = known.of_pairs(pool, "rule", back), MATCH
-    reached = part_kernel.reach(left, right, edges, len(again))
+    reached = part_kernel.reach(edges.left, edges.right, len(again))
     parts = part_kernel.parts(reached)
-    quiet = group_sources.quiet(parts, known.cluster, touched.unsure, touched.changed, groups)
-    known.component[again], known.cluster[again] = reached[again], np.flatnonzero(again)
+    groups = Groups(
+        known_kernel.ranks(known.order, known.group, known.first[again], place),
+        known.starts[again],
+        known.ends[again],
+        known.sources,
+        known.identity[again],
+    )
+    quiet = group_sources.quiet(parts, known.cluster[again], touched.unsure[again], touched.changed[again], groups)
+    known.component[again], cluster = again[reached], np.arange(len(again), dtype=np.int32)
     if quiet.any():
         settled = parts.groups[np.repeat(quiet, np.diff(parts.starts))]
-        known.cluster[settled] = reached[settled]
-        reached, edges = part_kernel.without(reached, left, edges, *parts, quiet)
+        cluster[settled] = reached[settled]
+        rest = ~quiet[parts.part[edges.left]]
+        edges = Ends(*(column[rest] for column in edges))
+        reached[settled] = settled
         parts = part_kernel.parts(reached)
-    attributes = _attributes(known, parts, pool)
+    attributes = _attributes(known, again, parts, pool)
     forced = pc.equal(decided["rule"], BY_FORCE)
     spared = np.zeros(len(again), bool)
     for side in ("left", "right"):
-        spared[decided[side].filter(forced).to_numpy()] = True
-    kept = components.kept_apart(
-        pool, left, right, apart, known.rule[apart] == forbidden, parts, attributes, spared
-    )
+        spared[place[decided[side].filter(forced).to_numpy()]] = True
+    kept = components.kept_apart(pool, apart, known.rule[apart.row] == forbidden, parts, attributes, spared)
 
-    def steps(edges: Ints) -> Ints:
-        scores = known.of_pairs(pool, "score", edges)
-        return np.where(known.rule[edges] == by_force, 0, 1 + SCORE_STEPS - scores).astype(np.int32)
+    def steps(pairs: Ints) -> Ints:
+        scores = known.of_pairs(pool, "score", pairs)
+        return np.where(known.rule[pairs] == by_force, 0, 1 + SCORE_STEPS - scores).astype(np.int32)
 
-    cluster, lost = components.join(pool, left, right, edges, steps, groups, parts, attributes, kept)
-    known.cluster[parts.groups] = cluster
+    cluster[parts.groups], lost = components.join(pool, edges, steps, groups, parts, attributes, kept)
+    known.cluster[again] = again[cluster]
     known.rule[lost], known.decision[lost] = refused, REVIEW
 
 
-def _attributes(known: Known, parts: Parts, pool: Executor) -> Ints:
+def _attributes(known: Known, again: Ints, parts: Parts, pool: Executor) -> Ints:
     """What holds between groups that never met, too: a row an attribute, a column each of `parts.groups`."""
     groups = np.flatnonzero(parts.part != NONE)
-    described = taken(known.described.select([*ATTRIBUTES, STATED]), groups)
+    described = taken(known.described.select([*ATTRIBUTES, STATED]), again[groups])
     (volume, volumes), (edition, _), *others = pool.map(_codes, (described[name] for name in ATTRIBUTES))
     # Volumes are two attributes: numbers, among which none is a value too, and names, which may be left out.
     none = pc.index(volumes, "").as_py()
@@ -165,9 +165,15 @@ def _attributes(known: Known, parts: Parts, pool: Executor) -> Ints:
 # --- given out ---------------------------------------------------------------------------------------------
 
 
+def _ranks(known: Known) -> Ints:
+    """The place among all records of the first one of each group; 0 of those that are no more."""
+    groups = np.arange(len(known.first), dtype=np.int32)
+    return np.asarray(known_kernel.ranks(known.order, known.group, known.first, groups))
+
+
 def in_order(known: Known, pool: Executor) -> Ints:
     """The pairs that are, by the first records of their groups."""
-    return _in_order(known, _ranks(known, known.component != NONE), pool)
+    return _in_order(known, _ranks(known), pool)
 
 
 def _in_order(known: Known, ranks: Ints, pool: Executor) -> Ints:
@@ -179,7 +185,7 @@ def _in_order(known: Known, ranks: Ints, pool: Executor) -> Ints:
 
 def records(known: Known) -> pa.Table:
     """POSITION and cluster of all records, in order."""
-    ranks = _ranks(known, known.component != NONE)
+    ranks = _ranks(known)
     cluster = known_kernel.of_cluster(known.order, known.group, known.cluster, ranks)
     position = known.record.select(POSITION)
     if len(known.order) < len(position) or (np.diff(known.order) != 1).any():
@@ -189,7 +195,7 @@ def records(known: Known) -> pa.Table:
 
 def pairs(known: Known, rules: list[str], pool: Executor) -> pa.Table:
     """`catalog.match`: scored pairs under the names of each group's first record."""
-    ranks = _ranks(known, known.component != NONE)
+    ranks = _ranks(known)
     order = _in_order(known, ranks, pool)
     leading = np.zeros(len(known.order) + 1, bool)
     leading[ranks] = True

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from transforms.group_sources import ANY, Groups
 from transforms.lookup_kernel import NONE, Flags, Ints
-from transforms.pair_kernel import AT_ONCE, in_ranges, put_in_order, together
+from transforms.pair_kernel import AT_ONCE, Ends, in_ranges, put_in_order, together
 from transforms.part_kernel import Parts, by_part, find
 
 # --- what stands against joining ---------------------------------------------------------------------------
@@ -142,11 +142,11 @@ def _kept_apart(big, small, parent, following, hostile, apart, against, base):
 
 
 @njit(cache=True, nogil=True)
-def _within(left, right, apart, always, part, nth, starts, attributes, spared, begin, end):
+def _within(left, right, always, part, nth, starts, attributes, spared, begin, end):
     one_of, other_of = np.empty(end - begin, np.int32), np.empty(end - begin, np.int32)
     count = 0
     for at in range(begin, end):
-        one, other = left[apart[at]], right[apart[at]]
+        one, other = left[at], right[at]
         of = part[one]
         if of == NONE or of != part[other]:
             continue
@@ -158,14 +158,7 @@ def _within(left, right, apart, always, part, nth, starts, attributes, spared, b
 
 
 def kept_apart(
-    pool: Executor,
-    left: Ints,
-    right: Ints,
-    apart: Ints,
-    always: Flags,
-    parts: Parts,
-    attributes: Ints,
-    spared: Flags,
+    pool: Executor, apart: Ends, always: Flags, parts: Parts, attributes: Ints, spared: Flags
 ) -> tuple[Ints, Ints]:
     """Places in `Parts.groups` of groups that never come into one cluster: both ends of each pair, one in order.
 
@@ -179,7 +172,8 @@ def kept_apart(
             longer speaks for the whole.
     """
     told = parts.part, parts.nth, parts.starts, attributes, spared
-    found = in_ranges(pool, len(apart), lambda *rows: _within(left, right, apart, always, *told, *rows))
+    given = apart.left, apart.right, always
+    found = in_ranges(pool, len(apart.row), lambda *rows: _within(*given, *told, *rows))
     one, other = (together(pair[nth] for pair in found) for nth in (0, 1))
     both, against = np.append(one, other), np.append(other, one)
     order = np.argsort(both, kind="stable")
@@ -284,24 +278,30 @@ def _name(parent, smallest, members, out):
 
 
 @njit(cache=True, nogil=True)
+def _harmless(own, members, starts, ends, sources, identity, seen_in, seen_as, mark):
+    """Whether nothing can stand against joining all groups of a part, where no pair is kept apart.
+
+    That is where all agree in their attributes, and no source has two different records.
+    """
+    for k in range(len(own)):
+        value = ANY
+        for node in range(len(members)):
+            if own[k, node] != ANY:
+                if value != ANY and own[k, node] != value:
+                    return False
+                value = own[k, node]
+    for group in members:
+        for source in sources[starts[group] : ends[group]]:
+            if seen_in[source] == mark and (identity[group] == ANY or seen_as[source] != identity[group]):
+                return False
+            seen_in[source], seen_as[source] = mark, identity[group]
+    return True
+
+
+@njit(cache=True, nogil=True)
 def _join(
-    left,
-    right,
-    edges,
-    edge_starts,
-    steps,
-    first,
-    told,
-    nth,
-    groups,
-    starts,
-    attributes,
-    kept,
-    codes,
-    out,
-    begin,
-    end,
-):
+    left, right, edge_starts, steps, first, told, groups, starts, attributes, kept, codes, out, begin, end
+):  # fmt: skip
     most = edges_most = 0
     for part in range(begin, end):
         most = max(most, starts[part + 1] - starts[part])
@@ -319,19 +319,21 @@ def _join(
     n_sources, n_values = codes
     seen = np.full(n_sources, -1), np.full(n_sources, -1), np.zeros(n_values, np.bool_)
     keys, order = np.empty(edges_most, np.int64), np.empty(edges_most, np.int32)
-    lefts, rights = np.empty(edges_most, np.int32), np.empty(edges_most, np.int32)
     parent, size, hostile = room.parent, room.size, room.hostile
     apart, _ = kept
     cluster, refused = out
     for part in range(begin, end):
-        base, behind, edge, count = starts[part], starts[part + 1], edge_starts[part], 0
-        members, own = groups[base:behind], attributes[:, base:behind]
-        for at in range(edge, edge_starts[part + 1]):
-            lefts[count], rights[count] = nth[left[edges[at]]], nth[right[edges[at]]]
-            count += 1
+        base, behind, edge = starts[part], starts[part + 1], edge_starts[part]
+        members, own, count = groups[base:behind], attributes[:, base:behind], edge_starts[part + 1] - edge
+        held = np.searchsorted(apart, base), np.searchsorted(apart, behind)
+        # marks below those of edges, of which there is at least one in a part
+        if held[0] == held[1] and _harmless(own, members, *told, seen[0], seen[1], -2 - part):
+            cluster[base:behind] = members[0]
+            continue
+        lefts, rights = left[edge:], right[edge:]
         _best_first((lefts, rights), steps[edge:], first[members], keys[:count], order[:count])
         hostile[: len(members)] = False
-        for at in range(np.searchsorted(apart, base), np.searchsorted(apart, behind)):
+        for at in range(held[0], held[1]):
             hostile[apart[at] - base] = True
         _empty(room, own)
         for at in order[:count]:
@@ -350,9 +352,7 @@ def _join(
 
 def join(
     pool: Executor,
-    left: Ints,
-    right: Ints,
-    edges: Ints,
+    edges: Ends,
     score: Callable[[Ints], Ints],
     groups: Groups,
     parts: Parts,
@@ -362,23 +362,23 @@ def join(
     """Join groups along edges, best edge first, and refuse an edge that would make a conflict.
 
     Args:
-        left, right: the groups of pairs.
-        edges: the pairs that are edges, within `parts`.
-        score: tells of pairs how they follow: from 1 on the best ones first, and 0 those that people drew, against
-            which only `kept` stands.  Where it is the same, pairs follow by the first records of their groups.
+        edges: pairs of groups within `parts`.
+        score: tells of rows of pairs how they follow: from 1 on the best ones first, and 0 those that people drew,
+            against which only `kept` stands.  Where it is the same, pairs follow by the first records of their
+            groups.
         attributes: a row for each thing that may not differ within a bib (volume, edition, carrier, language ...),
             a column for each of `parts.groups`; codes from 0, or `ANY`.
         kept: `kept_apart`.
 
     Returns:
-        The smallest group of the cluster of each of `parts.groups`, and the edges that were refused.
+        The smallest group of the cluster of each of `parts.groups`, and the rows of the edges that were refused.
     """
-    edges, starts = by_part(left, edges, parts.part, len(parts.starts) - 1)
-    out = np.empty(len(parts.groups), np.int32), np.zeros(len(edges), bool)
+    rows, left, right, starts = by_part(*edges, parts.part, parts.nth, len(parts.starts) - 1)
+    out = np.empty(len(parts.groups), np.int32), np.zeros(len(rows), bool)
     codes = int(groups.sources.max(initial=0)) + 1, int(attributes.max(initial=0)) + 1
     told = groups.starts, groups.ends, groups.sources, groups.identity
-    of_parts = parts.nth, parts.groups, parts.starts
-    given = (left, right, edges, starts, score(edges), groups.first, told, *of_parts, attributes, kept, codes, out)
-    bounds = np.append(np.searchsorted(starts, np.arange(0, len(edges), AT_ONCE)), len(starts) - 1)
+    of_parts = groups.first, told, parts.groups, parts.starts
+    given = left, right, starts, score(rows), *of_parts, attributes, kept, codes, out
+    bounds = np.append(np.searchsorted(starts, np.arange(0, len(rows), AT_ONCE)), len(starts) - 1)
     list(pool.map(lambda begin, end: _join(*given, begin, end), bounds[:-1], bounds[1:]))
-    return out[0], edges[out[1]]
+    return out[0], rows[out[1]]

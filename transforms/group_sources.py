@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from transforms.lookup_kernel import NONE, Flags, Ints
-from transforms.pair_kernel import in_ranges
+from transforms.pair_kernel import Ends, in_ranges
 from transforms.part_kernel import Parts
 
 ANY = -1  # an attribute that is not known and agrees with every other
@@ -98,19 +98,19 @@ def _two_records(one, other, starts, ends, sources, identity):
 
 
 @njit(cache=True, nogil=True)
-def _share_source(left, right, some, asked, starts, ends, sources, identity, begin, end):
+def _share_source(left, right, asked, starts, ends, sources, identity, begin, end):
     found = np.zeros(end - begin, np.bool_)
     for at in range(begin, end):
         if asked[at]:
-            found[at - begin] = _two_records(left[some[at]], right[some[at]], starts, ends, sources, identity)
+            found[at - begin] = _two_records(left[at], right[at], starts, ends, sources, identity)
     return found
 
 
-def share_source(pool: Executor, left: Ints, right: Ints, some: Ints, asked: Flags, groups: Groups) -> Ints:
-    """Those of some pairs, where they are asked for, whose groups have two records of one source."""
-    told = groups.starts, groups.ends, groups.sources, groups.identity
-    found = in_ranges(pool, len(some), lambda *rows: _share_source(left, right, some, asked, *told, *rows))
-    return some[np.concatenate([np.zeros(0, bool), *found])]
+def share_source(pool: Executor, pairs: Ends, asked: Flags, groups: Groups) -> Ints:
+    """The rows of those pairs, where they are asked for, whose groups have two records of one source."""
+    given = pairs.left, pairs.right, asked, groups.starts, groups.ends, groups.sources, groups.identity
+    found = in_ranges(pool, len(pairs.row), lambda *rows: _share_source(*given, *rows))
+    return pairs.row[np.concatenate([np.zeros(0, bool), *found])]
 
 
 @njit(cache=True, nogil=True)

@@ -25,7 +25,7 @@ from ibis.expr.types import Table
 from transforms import known_kernel, lookup_kernel
 from transforms.judgement import Record
 from transforms.known_kernel import NONE, Flags, Ints
-from transforms.pair_kernel import taken_in
+from transforms.pair_kernel import Piece, taken_in
 from transforms.text_columns import buffers
 
 ADDED = ("record", "described", "placed", "pair")  # tables that grow
@@ -117,6 +117,15 @@ class Known:
             taken_in(pool, values, values[:0], order) for values in (self.rule, self.decision)
         )
         self.base = {name: len(getattr(self, name)) for name in ADDED}
+
+    def sides(self) -> list[Piece]:
+        """left and right of all pairs, as they lie."""
+        pieces = self.pair.select(["left", "right"]).to_batches()
+        starts = np.cumsum([0, *map(len, pieces)]).tolist()
+        return [
+            (start, *(batch[side].to_numpy() for side in ("left", "right")))
+            for start, batch in zip(starts, pieces, strict=False)
+        ]
 
     def of_pairs(self, pool: Executor, name: str, pairs: Ints) -> npt.NDArray:
         """A column of many pairs, in any order; none is copied as a whole but what was added since it was kept."""

@@ -259,19 +259,22 @@ def with_more(left, right, more):
 
 
 @njit(cache=True, nogil=True)
-def ranks(order, first, asked, records):
-    """The place in order of the first record of each group that is asked for; 0 of others.
+def ranks(order, group, first, place):
+    """The place in order of the first record of each of some groups; 0 of one that has none.
 
     Args:
-        order: the records that are, of all the `records`.
-        first: of each group.
+        order: the records that are.
+        group: of each record.
+        first: of each of these groups, or NONE.
+        place: of each group among these, in any way where it is none of them.
     """
-    place, out = np.empty(records, np.int32), np.zeros(len(first), np.int32)
+    leads, out = np.zeros(len(group), np.bool_), np.zeros(len(first), np.int32)
+    for row in first:
+        if row != NONE:
+            leads[row] = True
     for nth in range(len(order)):
-        place[order[nth]] = nth
-    for group in range(len(first)):
-        if asked[group]:
-            out[group] = place[first[group]]
+        if leads[order[nth]]:
+            out[place[group[order[nth]]]] = nth
     return out
 
 

@@ -26,7 +26,7 @@ import pyarrow as pa
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
-from transforms import candidates, clusters, judging, rematch
+from transforms import candidates, clusters, judging, pair_kernel, rematch
 from transforms.candidates import BLOCK_CAP, POSITION
 from transforms.judgement import RECORD, Rulings
 from transforms.known import PAIR, Known, located, longer, taken, whole
@@ -161,13 +161,13 @@ def cluster(
         pairs, touched = rematch.meet(con, known, cap, folder, ended)
         scored = _all_pairs(con, known, pairs, card)
     del pairs
-    there = len(known.pair)
+    there = len(known.sides())
     _add_pairs(known, scored, asked=False)
     del scored
     decided = _judged(con, known, rulings, card)
     ended("score")
-    added = np.arange(there, len(known.pair), dtype=np.int32)
-    touched = touched._replace(pairs=np.append(touched.pairs, added))
+    added = [(np.arange(start, start + len(left)), left, right) for start, left, right in known.sides()[there:]]
+    touched = touched._replace(pairs=pair_kernel.all_ends([touched.pairs, *added]))
     with ThreadPoolExecutor(engine.threads(con)) as pool:
         clusters.rejoin(known, touched, decided, card.rules, pool)
         if not found:

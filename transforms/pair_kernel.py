@@ -2,9 +2,9 @@
 # numba infers the types of compiled functions
 # mypy: allow-untyped-defs
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -20,6 +20,17 @@ GONE = 2  # beside 1: of a group that changed
 FEW = 24  # so many are put in order by moving each to its place
 
 
+class Ends(NamedTuple):
+    """The groups of some pairs, each of which has its row in `Known.pair`."""
+
+    row: Ints
+    left: Ints
+    right: Ints
+
+
+Piece = tuple[int, Ints, Ints]  # of `Known.pair`: the row at which it begins, left, right
+
+
 def in_ranges(pool: Executor, rows: int, some: Callable[[int, int], Any]) -> list[Any]:
     """What a function tells of each range of rows, given where it begins and ends."""
     starts = range(0, rows, AT_ONCE)
@@ -29,6 +40,21 @@ def in_ranges(pool: Executor, rows: int, some: Callable[[int, int], Any]) -> lis
 def together(parts: Iterable[Ints]) -> Ints:
     """Numbers that `in_ranges` told."""
     return np.concatenate([np.zeros(0, np.int32), *parts])
+
+
+def in_pieces(pool: Executor, pieces: Iterable[Piece], some: Callable[[int, Ints, Ints], Any]) -> list[Any]:
+    """What a function tells of each range of pairs, given the row at which it begins, left and right."""
+    parts = [
+        (start + at, left[at : at + AT_ONCE], right[at : at + AT_ONCE])
+        for start, left, right in pieces
+        for at in range(0, len(left), AT_ONCE)
+    ]
+    return list(pool.map(lambda part: some(*part), parts))
+
+
+def all_ends(parts: Sequence[tuple[Ints, Ints, Ints]]) -> Ends:
+    """`Ends` that `in_pieces` told."""
+    return Ends(*(together(part[nth] for part in parts) for nth in range(3)))
 
 
 @njit(cache=True, nogil=True)
@@ -49,39 +75,41 @@ def taken_in(pool: Executor, kept: NDArray, added: NDArray, rows: Ints) -> NDArr
 
 
 @njit(cache=True, nogil=True)
-def _of_groups(left, right, decision, flags, begin, end):
-    out, count = np.empty(end - begin, np.int32), 0
-    for pair in range(begin, end):
-        if decision[pair] != NONE and (flags[left[pair]] or flags[right[pair]]):
-            out[count] = pair
+def _of_groups(start, left, right, decision, flags):
+    out, count = np.empty(len(left), np.int32), 0
+    for at in range(len(left)):
+        if decision[start + at] != NONE and (flags[left[at]] or flags[right[at]]):
+            out[count] = at
             count += 1
-    return out[:count].copy()
+    out = out[:count].copy()
+    return out + np.int32(start), left[out], right[out]
 
 
-def of_groups(pool: Executor, left: Ints, right: Ints, decision: Ints, flags: Flags) -> Ints:
+def of_groups(pool: Executor, pieces: Iterable[Piece], decision: Ints, flags: Flags) -> Ends:
     """The pairs that are there and have a group that is flagged."""
-    return together(in_ranges(pool, len(left), lambda *rows: _of_groups(left, right, decision, flags, *rows)))
+    return all_ends(in_pieces(pool, pieces, lambda start, *sides: _of_groups(start, *sides, decision, flags)))
 
 
 @njit(cache=True, nogil=True)
-def _turn(left, right, decision, state, begin, end):
-    out, count = np.empty(end - begin, np.int32), 0
-    for pair in range(begin, end):
-        of_both = state[left[pair]] | state[right[pair]]
-        if of_both == 0 or decision[pair] == NONE:
+def _turn(start, left, right, decision, state):
+    out, count = np.empty(len(left), np.int32), 0
+    for at in range(len(left)):
+        of_both = state[left[at]] | state[right[at]]
+        if of_both == 0 or decision[start + at] == NONE:
             continue
         if of_both & GONE:
-            decision[pair] = NONE
+            decision[start + at] = NONE
         else:
-            out[count] = pair
+            out[count] = at
             count += 1
-    return out[:count].copy()
+    out = out[:count].copy()
+    return out + np.int32(start), left[out], right[out]
 
 
-def turn(pool: Executor, left: Ints, right: Ints, decision: Ints, gone: Flags, changed: Flags) -> Ints:
+def turn(pool: Executor, pieces: Iterable[Piece], decision: Ints, gone: Flags, changed: Flags) -> Ends:
     """Mark pairs that are no more, of a group that is gone; returns those that are, of a group that changed."""
     state = np.where(gone, GONE, changed).astype(np.int8)  # one look for both
-    return together(in_ranges(pool, len(left), lambda *rows: _turn(left, right, decision, state, *rows)))
+    return all_ends(in_pieces(pool, pieces, lambda start, *sides: _turn(start, *sides, decision, state)))
 
 
 @njit(cache=True, nogil=True)
@@ -113,43 +141,47 @@ def standing(
 
 
 @njit(cache=True, nogil=True)
-def flag(left, right, some, asked, flags):
+def flag(left, right, asked, flags):
     """Flag both groups of some pairs, where these are asked for."""
-    for at in range(len(some)):
+    for at in range(len(left)):
         if asked[at]:
-            flags[left[some[at]]] = flags[right[some[at]]] = True
+            flags[left[at]] = flags[right[at]] = True
 
 
 @njit(cache=True, nogil=True)
-def _edges(left, right, again, parting, refused, rule, decision, begin, end):
-    joining, apart = np.empty(end - begin, np.int32), np.empty(end - begin, np.int32)
+def _edges(start, left, right, place, parting, refused, rule, decision):
+    joining, apart = np.empty((3, len(left)), np.int32), np.empty((3, len(left)), np.int32)
     joined = parted = 0
-    for pair in range(begin, end):
-        if decision[pair] == NONE or not (again[left[pair]] and again[right[pair]]):
+    for at in range(len(left)):
+        pair = start + at
+        if decision[pair] == NONE:
+            continue
+        one, other = place[left[at]], place[right[at]]
+        if one == NONE or other == NONE:
             continue
         if decision[pair] == MATCH or (rule[pair] == refused and decision[pair] == REVIEW):
-            joining[joined] = pair
+            joining[0, joined], joining[1, joined], joining[2, joined] = pair, one, other
             joined += 1
         elif parting[rule[pair]]:
-            apart[parted] = pair
+            apart[0, parted], apart[1, parted], apart[2, parted] = pair, one, other
             parted += 1
-    return joining[:joined].copy(), apart[:parted].copy()
+    return joining[:, :joined].copy(), apart[:, :parted].copy()
 
 
 def edges(
-    pool: Executor, left: Ints, right: Ints, again: Flags, parting: Flags, refused: int, rule: Ints, decision: Ints
-) -> tuple[Ints, Ints]:
+    pool: Executor, pieces: Iterable[Piece], place: Ints, parting: Flags, refused: int, rule: Ints, decision: Ints
+) -> tuple[Ends, Ends]:
     """The pairs by which groups are joined again, and those that keep them apart, both in ascending order.
 
     Args:
-        again: of each group.
+        place: of each group among those that are joined again, by which pairs name it from then on; or NONE.
         parting: of each rule, whether it keeps groups apart.
         refused: the rule of pairs that would have joined if nothing had stood against it.
         rule, decision: of each pair.
     """
-    given = left, right, again, parting, refused, rule, decision
-    found = in_ranges(pool, len(left), lambda *rows: _edges(*given, *rows))
-    return together(joining for joining, _ in found), together(apart for _, apart in found)
+    given = place, parting, refused, rule, decision
+    found = in_pieces(pool, pieces, lambda start, *sides: _edges(start, *sides, *given))
+    return all_ends([tuple(joining) for joining, _ in found]), all_ends([tuple(apart) for _, apart in found])
 
 
 # --- in order ----------------------------------------------------------------------------------------------

@@ -34,10 +34,10 @@ def find(parent, node):
 
 
 @njit(cache=True, nogil=True)
-def reach(left, right, edges, groups):
-    """For each group the smallest of all that edges could bring into one cluster with it."""
+def reach(left, right, groups):
+    """For each group the smallest of all that edges, given by their ends, could bring into one cluster with it."""
     parent = np.arange(groups).astype(np.int32)
-    for edge in edges:
+    for edge in range(len(left)):
         a, b = find(parent, left[edge]), find(parent, right[edge])
         parent[max(a, b)] = min(a, b)
     for group in range(groups):
@@ -75,30 +75,19 @@ def parts(reached: Ints) -> Parts:
 
 
 @njit(cache=True, nogil=True)
-def without(reached, left, edges, part, nth, groups, starts, some):
-    """What `reach` told, and the edges, without some parts, whose groups are alone from then on."""
-    reached, rest, count = reached.copy(), np.empty_like(edges), 0
-    for of in range(len(some)):
-        if some[of]:
-            for group in groups[starts[of] : starts[of + 1]]:
-                reached[group] = group
-    for edge in edges:
-        if not some[part[left[edge]]]:
-            rest[count] = edge
-            count += 1
-    return reached, rest[:count].copy()
+def by_part(row, left, right, part, nth, parts):
+    """Pairs within parts, part by part, by the numbers of their groups in it; and where those of each part begin.
 
-
-@njit(cache=True, nogil=True)
-def by_part(left, edges, part, parts):
-    """Edges part by part, and where those of each part begin, and the last ones end."""
+    The last of these numbers tells where the last ones end.
+    """
     starts = np.zeros(parts + 1, np.int64)
-    for edge in edges:
-        starts[part[left[edge]] + 1] += 1
+    for one in left:
+        starts[part[one] + 1] += 1
     starts = np.cumsum(starts)
-    out, fill = np.empty(len(edges), np.int32), starts[:-1].copy()
-    for edge in edges:
-        of = part[left[edge]]
-        out[fill[of]] = edge
+    rows, lefts, rights, fill = np.empty_like(row), np.empty_like(row), np.empty_like(row), starts[:-1].copy()
+    for at in range(len(row)):
+        of = part[left[at]]
+        place = fill[of]
+        rows[place], lefts[place], rights[place] = row[at], nth[left[at]], nth[right[at]]
         fill[of] += 1
-    return out, starts
+    return rows, lefts, rights, starts

@@ -116,7 +116,7 @@ def meet(con: BaseBackend, known: Known, cap: int, folder: Path | None, done: Do
     pairs, known.large = meeting.pairs(known.placed, known.described, threads, cap)
     done("pairs")
     every = np.ones(len(known.component), bool)
-    return pairs, Touched(every, ~every, every, np.zeros(0, np.int32))
+    return pairs, Touched(every, ~every, every, pair_kernel.all_ends([]))
 
 
 # --- what changed ----------------------------------------------------------------------------------------
@@ -157,11 +157,10 @@ def again(
     if len(judged):
         changed[judged] = True
         unsure |= np.isin(known.cluster, known.cluster[judged])
-    left_side, right_side = (whole(known.pair[side]) for side in ("left", "right"))
     if pc.any(known.pair["asked"]).as_py():
         known.decision[whole(known.pair["asked"])] = NONE
     with ThreadPoolExecutor(threads) as pool:
-        of_changed = pair_kernel.turn(pool, left_side, right_side, known.decision, met | dead, changed)
+        of_changed = pair_kernel.turn(pool, known.sides(), known.decision, met | dead, changed)
     done("blocks")
     return pairs, Touched(changed & ~dead, dead, unsure, of_changed)
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from transforms import components, part_kernel
 from transforms.group_sources import Groups
+from transforms.pair_kernel import Ends
 
 Ints = npt.NDArray[np.integer]
 NONE = np.zeros((2, 0), np.int32)
@@ -23,20 +24,21 @@ def joined(
         apart: both groups of each pair that is kept apart.
     """
     count, edges = len(identity), np.arange(ends.shape[1], dtype=np.int32)
-    left, right = np.concatenate([ends, apart], axis=1).astype(np.int32)
+    drawn, others = (
+        Ends(np.arange(pairs.shape[1], dtype=np.int32), *pairs.astype(np.int32)) for pairs in (ends, apart)
+    )
     first = np.arange(count, dtype=np.int32)
     groups = Groups(first, first, first + 1, sources.astype(np.int32), identity.astype(np.int32))
-    parts = part_kernel.parts(part_kernel.reach(left, right, edges, count))
+    parts = part_kernel.parts(part_kernel.reach(drawn.left, drawn.right, count))
     columns = np.ascontiguousarray(attributes.T[:, parts.groups].astype(np.int32))
-    others = np.arange(len(edges), len(left), dtype=np.int32)
-    always, nobody = np.ones(len(others), bool), np.zeros(count, bool)
+    always, nobody = np.ones(len(others.row), bool), np.zeros(count, bool)
 
     def steps(edges: Ints) -> Ints:
         return np.where(edges < forced, 0, 1 + edges).astype(np.int32)
 
     with ThreadPoolExecutor(2) as pool:
-        kept = components.kept_apart(pool, left, right, others, always, parts, columns, nobody)
-        found, lost = components.join(pool, left, right, edges, steps, groups, parts, columns, kept)
+        kept = components.kept_apart(pool, others, always, parts, columns, nobody)
+        found, lost = components.join(pool, drawn, steps, groups, parts, columns, kept)
     cluster = first.copy()
     cluster[parts.groups] = found
     return cluster, np.isin(edges, lost)
