@@ -20,27 +20,33 @@ from numpy.typing import NDArray
 
 from transforms.group_sources import ANY, Groups
 from transforms.lookup_kernel import NONE, Flags, Ints
-from transforms.pair_kernel import AT_ONCE, Ends, in_ranges, put_in_order, together
+from transforms.pair_kernel import AT_ONCE, FEW, Ends, in_ranges, together
 from transforms.part_kernel import Parts, by_part, find
 
 # --- what stands against joining ---------------------------------------------------------------------------
 
 
 @njit(cache=True, nogil=True)
-def _sources_conflict(big, small, following, members, starts, ends, sources, identity, seen_in, seen_as, mark):
-    """Whether a source would come in with two different records, that is with no identifier in common."""
-    node = big
+def _mark(node, following, members, told, seen, mark):
+    """Mark the sources of a cluster, or of its members from one on, and as what each is there."""
+    starts, ends, sources, identity = told
+    seen_in, seen_as, _ = seen
     while node >= 0:
         group = members[node]
-        for at in range(starts[group], ends[group]):
-            seen_in[sources[at]] = mark
-            seen_as[sources[at]] = identity[group]
+        for source in sources[starts[group] : ends[group]]:
+            seen_in[source], seen_as[source] = mark, identity[group]
         node = following[node]
+
+
+@njit(cache=True, nogil=True)
+def _sources_conflict(small, following, members, told, seen, mark):
+    """Whether a source would come into a marked cluster with another record: with no identifier in common."""
+    starts, ends, sources, identity = told
+    seen_in, seen_as, _ = seen
     node = small
     while node >= 0:
         group = members[node]
-        for at in range(starts[group], ends[group]):
-            source = sources[at]
+        for source in sources[starts[group] : ends[group]]:
             if seen_in[source] == mark and (identity[group] == ANY or seen_as[source] != identity[group]):
                 return True
         node = following[node]
@@ -65,14 +71,10 @@ def _share_identity(source, big, small, following, members, starts, ends, source
 
 
 @njit(cache=True, nogil=True)
-def _judged_sources_conflict(big, small, following, members, starts, ends, sources, identity, seen_in, mark):
+def _judged_sources_conflict(big, small, following, members, told, seen, mark):
     """`_sources_conflict` where a source may have several identifiers in a cluster: one shared is enough."""
-    node = big
-    while node >= 0:
-        group = members[node]
-        for at in range(starts[group], ends[group]):
-            seen_in[sources[at]] = mark
-        node = following[node]
+    starts, ends, sources, identity = told
+    seen_in, _, _ = seen
     node = small
     while node >= 0:
         group = members[node]
@@ -184,26 +186,66 @@ def kept_apart(
 
 
 @njit(cache=True, nogil=True)
-def _best_first(ends, steps, first, keys, order):
-    """Put edges in order of their steps, those of one step by first records.
+def _follow(ends, steps, first, keys, order):
+    """Set by what edges follow each other: their steps, and the first records of their groups.
 
     Args:
         ends: the groups of each edge, by their numbers in the part.
         first: of each group of the part.
-        keys, order: as long; the order is written.
+        keys, order: as long, and written.
     """
     one, other = ends
     for at in range(len(order)):
         keys[at], order[at] = np.int64(steps[at]) << 32 | min(first[one[at]], first[other[at]]), at
-    put_in_order(keys, order)
-    start = 0
-    for at in range(1, len(order) + 1):
-        if at == len(order) or keys[at] != keys[start]:
-            if at - start > 1:  # edges of one group that have one score
-                for same in range(start, at):
-                    keys[same] = max(first[one[order[same]]], first[other[order[same]]])
-                put_in_order(keys[start:at], order[start:at])
-            start = at
+
+
+@njit(cache=True, nogil=True)
+def _is_before(key, edge, other_key, other_edge, ends, first):
+    if key != other_key:
+        return key < other_key
+    one, other = ends  # edges of one group that have one score
+    return max(first[one[edge]], first[other[edge]]) < max(first[one[other_edge]], first[other[other_edge]])
+
+
+@njit(cache=True, nogil=True)
+def _put_in_order(keys, order, ends, first, begin, end):
+    for at in range(begin + 1, end):
+        key, edge, place = keys[at], order[at], at
+        while place > begin and _is_before(key, edge, keys[place - 1], order[place - 1], ends, first):
+            keys[place], order[place] = keys[place - 1], order[place - 1]
+            place -= 1
+        keys[place], order[place] = key, edge
+
+
+@njit(cache=True, nogil=True)
+def _parted(keys, order, ends, first, begin, end):
+    """Put the better ones of some edges before the others, and tell where these begin; both are some."""
+    middle = (begin + end) >> 1
+    key, edge = keys[middle], order[middle]
+    low, high = begin, end - 1
+    while True:
+        while _is_before(keys[low], order[low], key, edge, ends, first):
+            low += 1
+        while _is_before(key, edge, keys[high], order[high], ends, first):
+            high -= 1
+        if low >= high:
+            return max(low, begin + 1)
+        keys[low], keys[high] = keys[high], keys[low]
+        order[low], order[high] = order[high], order[low]
+        low, high = low + 1, high - 1
+
+
+@njit(cache=True, nogil=True)
+def _apart_still(parent, keys, order, ends, begin, end):
+    """Leave out edges whose groups are together already; tells where the rest of them ends."""
+    one, other = ends
+    count = begin
+    for at in range(begin, end):
+        edge = order[at]
+        if find(parent, one[edge]) != find(parent, other[edge]):
+            keys[count], order[count] = keys[at], edge
+            count += 1
+    return count
 
 
 class Room(NamedTuple):
@@ -217,12 +259,14 @@ class Room(NamedTuple):
     hostile: Flags  # has to stay apart from something
     enemies: Flags  # the same of a root: anything in its cluster has
     judged: Flags  # of a root: people joined groups of its cluster
+    marked: Ints  # the root of the cluster whose sources are marked, or -1, and with what
 
 
 @njit(cache=True, nogil=True)
 def _empty(room, own):
     """Make each group a cluster."""
-    parent, size, following, last, attributes, hostile, enemies, judged = room
+    parent, size, following, last, attributes, hostile, enemies, judged, marked = room
+    marked[0] = -1
     for node in range(own.shape[1]):
         parent[node] = last[node] = node
         size[node], following[node] = 1, -1
@@ -232,9 +276,13 @@ def _empty(room, own):
 
 
 @njit(cache=True, nogil=True)
-def _unite(room, big, small, forced):
+def _unite(room, big, small, members, told, seen, forced):
     """Put a cluster into another one."""
-    parent, size, following, last, attributes, _, enemies, judged = room
+    parent, size, following, last, attributes, _, enemies, judged, marked = room
+    if marked[0] == big:
+        _mark(small, following, members, told, seen, marked[1])
+    elif marked[0] == small:
+        marked[0] = -1
     for k in range(len(attributes)):
         attributes[k, big] = max(attributes[k, big], attributes[k, small])
     parent[small] = big
@@ -248,22 +296,21 @@ def _unite(room, big, small, forced):
 @njit(cache=True, nogil=True)
 def _conflict(room, big, small, own, members, told, seen, kept, base, forced, mark):
     """Whether something stands against joining two clusters."""
-    parent, _, following, _, attributes, hostile, enemies, judged = room
-    starts, ends, sources, identity = told
-    seen_in, seen_as, values = seen
+    parent, _, following, _, attributes, hostile, enemies, judged, marked = room
     if enemies[big] and enemies[small]:
         apart, against = kept
         if _kept_apart(big, small, parent, following, hostile, apart, against, base):
             return True
     if forced:
         return False
-    if judged[big] or judged[small]:
-        return _judged_differ(big, small, own, following, values) or _judged_sources_conflict(
-            big, small, following, members, starts, ends, sources, identity, seen_in, mark
-        )
-    return _differ(attributes, big, small) or _sources_conflict(
-        big, small, following, members, starts, ends, sources, identity, seen_in, seen_as, mark
-    )
+    people = judged[big] or judged[small]
+    if _judged_differ(big, small, own, following, seen[2]) if people else _differ(attributes, big, small):
+        return True
+    if marked[0] != big:  # edges come first record by first record, so most times it is
+        marked[0], marked[1] = big, mark
+        _mark(big, following, members, told, seen, mark)
+    given = following, members, told, seen, marked[1]
+    return _judged_sources_conflict(big, small, *given) if people else _sources_conflict(small, *given)
 
 
 @njit(cache=True, nogil=True)
@@ -315,6 +362,7 @@ def _join(
         np.empty(most, np.bool_),
         np.empty(most, np.bool_),
         np.empty(most, np.bool_),
+        np.zeros(2, np.int64),
     )
     n_sources, n_values = codes
     seen = np.full(n_sources, -1), np.full(n_sources, -1), np.zeros(n_values, np.bool_)
@@ -331,22 +379,35 @@ def _join(
             cluster[base:behind] = members[0]
             continue
         lefts, rights = left[edge:], right[edge:]
-        _best_first((lefts, rights), steps[edge:], first[members], keys[:count], order[:count])
+        _follow((lefts, rights), steps[edge:], first[members], keys[:count], order[:count])
         hostile[: len(members)] = False
         for at in range(held[0], held[1]):
             hostile[apart[at] - base] = True
         _empty(room, own)
-        for at in order[:count]:
-            big, small = find(parent, lefts[at]), find(parent, rights[at])
-            if size[big] < size[small]:
-                big, small = small, big
-            if big == small:
+        ends, of_members = (lefts, rights), first[members]
+        # put in order only as far as is asked for: of the better ones of many, most make the rest needless
+        later = [(np.int64(0), np.int64(count))]
+        while later:
+            at, behind_them = later.pop()
+            if behind_them - at > FEW:
+                behind_them = _apart_still(parent, keys, order, ends, at, behind_them)
+            if behind_them - at > FEW:
+                middle = _parted(keys, order, ends, of_members, at, behind_them)
+                later.append((middle, behind_them))
+                later.append((at, middle))
                 continue
-            forced, mark = steps[edge + at] == 0, edge + at
-            if _conflict(room, big, small, own, members, told, seen, kept, base, forced, mark):
-                refused[mark] = True
-            else:
-                _unite(room, big, small, forced)
+            _put_in_order(keys, order, ends, of_members, at, behind_them)
+            for one in order[at:behind_them]:
+                big, small = find(parent, lefts[one]), find(parent, rights[one])
+                if size[big] < size[small]:
+                    big, small = small, big
+                if big == small:
+                    continue
+                forced, mark = steps[edge + one] == 0, edge + one
+                if _conflict(room, big, small, own, members, told, seen, kept, base, forced, mark):
+                    refused[mark] = True
+                else:
+                    _unite(room, big, small, members, told, seen, forced)
         _name(parent, room.last, members, cluster[base:behind])
 
 

@@ -14,7 +14,7 @@ from transforms.lookup_kernel import NONE, Flags, Ints
 from transforms.scored import DECISIONS
 
 MATCH, REVIEW, SEPARATE = range(len(DECISIONS))
-AT_ONCE = 1 << 20  # pairs that one call goes over
+AT_ONCE = 1 << 18  # pairs that one call goes over
 BUCKETS = 1 << 12  # by first record, to put pairs in order; one of them stays in the cache
 GONE = 2  # beside 1: of a group that changed
 FEW = 24  # so many are put in order by moving each to its place
@@ -87,7 +87,8 @@ def _of_groups(start, left, right, decision, flags):
 
 def of_groups(pool: Executor, pieces: Iterable[Piece], decision: Ints, flags: Flags) -> Ends:
     """The pairs that are there and have a group that is flagged."""
-    return all_ends(in_pieces(pool, pieces, lambda start, *sides: _of_groups(start, *sides, decision, flags)))
+    given = decision, flags
+    return all_ends(in_pieces(pool, pieces, lambda start, left, right: _of_groups(start, left, right, *given)))
 
 
 @njit(cache=True, nogil=True)
@@ -109,7 +110,8 @@ def _turn(start, left, right, decision, state):
 def turn(pool: Executor, pieces: Iterable[Piece], decision: Ints, gone: Flags, changed: Flags) -> Ends:
     """Mark pairs that are no more, of a group that is gone; returns those that are, of a group that changed."""
     state = np.where(gone, GONE, changed).astype(np.int8)  # one look for both
-    return all_ends(in_pieces(pool, pieces, lambda start, *sides: _turn(start, *sides, decision, state)))
+    given = decision, state
+    return all_ends(in_pieces(pool, pieces, lambda start, left, right: _turn(start, left, right, *given)))
 
 
 @njit(cache=True, nogil=True)
@@ -154,15 +156,16 @@ def _edges(start, left, right, place, parting, refused, rule, decision):
     joined = parted = 0
     for at in range(len(left)):
         pair = start + at
-        if decision[pair] == NONE:
+        joins = decision[pair] == MATCH or (rule[pair] == refused and decision[pair] == REVIEW)
+        if not joins and (decision[pair] == NONE or not parting[rule[pair]]):
             continue
         one, other = place[left[at]], place[right[at]]
         if one == NONE or other == NONE:
             continue
-        if decision[pair] == MATCH or (rule[pair] == refused and decision[pair] == REVIEW):
+        if joins:
             joining[0, joined], joining[1, joined], joining[2, joined] = pair, one, other
             joined += 1
-        elif parting[rule[pair]]:
+        else:
             apart[0, parted], apart[1, parted], apart[2, parted] = pair, one, other
             parted += 1
     return joining[:, :joined].copy(), apart[:, :parted].copy()
@@ -180,7 +183,7 @@ def edges(
         rule, decision: of each pair.
     """
     given = place, parting, refused, rule, decision
-    found = in_pieces(pool, pieces, lambda start, *sides: _edges(start, *sides, *given))
+    found = in_pieces(pool, pieces, lambda start, left, right: _edges(start, left, right, *given))
     return all_ends([tuple(joining) for joining, _ in found]), all_ends([tuple(apart) for _, apart in found])
 
 
