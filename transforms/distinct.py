@@ -5,6 +5,7 @@ go through `candidates.prepare` on the engine and get the digest of their conten
 engine copies every value twice to hand it over, which takes three times as long.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,13 +17,14 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
 from transforms import candidates, contents, lookup_kernel
-from transforms.candidates import COMPARED, READ
-from transforms.known import coded, codes, names, whole
+from transforms.candidates import COMPARED, POSITION, READ
+from transforms.known import coded, codes, named, names, whole
 from transforms.known_kernel import NONE, Ints
 from warehouse import engine
 
@@ -67,7 +69,8 @@ def read(
     """
     threads = engine.threads(con)
     records = _Records(present, bib.select(*READ).schema().to_pyarrow(), threads)
-    parts = _of_files(files, records) if files else _of_engine(con, bib, present, records)
+    of_files = (partial(group.fresh, records) for group in _groups(files, present))
+    parts = of_files if files else _of_engine(con, bib, present, records)
     with _Described(con, bib, folder) as described:
         for fresh in ahead(parts, threads, WAITING):
             described.add(fresh)
@@ -75,6 +78,34 @@ def read(
     if (records.number == NONE).any() or (records.others and not files):
         return None
     return found._replace(of_record=lookup_kernel.picked(found.of_record, records.number))
+
+
+def few(con: BaseBackend, bib: Table, present: pa.Table, files: Sequence[Path]) -> pa.Table | None:
+    """POSITION and DESCRIBED of a few records that are present, in their order; None where some are not there.
+
+    Args:
+        bib: `staged.bib`.
+        present: PLACE, `known.coded`.
+        files: Parquet files of `staged.bib` with these records, and more.
+    """
+    columns = ("record_id", *READ)
+    schema, threads = bib.select(*columns).schema().to_pyarrow(), engine.threads(con)
+    records = _Records(present, schema, threads)
+    stored, rows = [schema.empty_table()], [np.zeros(0, np.int32)]
+    groups = (partial(group.read, records, columns) for group in _groups(files, present))
+    for some, row in ahead(groups, threads, WAITING):
+        there = row != NONE
+        stored.append(some.filter(pa.array(there[: len(some)])).cast(schema))
+        rows.append(row[there])
+    row, order = np.concatenate(rows), np.argsort(np.concatenate(rows))
+    if not np.array_equal(row[order], np.arange(len(present))):
+        return None
+    found = pa.concat_tables(stored)
+    if (np.diff(order) != 1).any():
+        found = found.take(pa.array(order))
+    described = prepared(con, found.select(READ))
+    position = {"record_id": found["record_id"], **{name: named(present)[name] for name in PLACE}}
+    return pa.table({name: position[name] for name in POSITION} | {name: described[name] for name in DESCRIBED})
 
 
 class _Numbers:
@@ -209,21 +240,41 @@ class _Records:
         return keys
 
 
-def _of_files(files: Sequence[Path], records: _Records) -> _Parts:
+class _RowGroup(NamedTuple):
+    """A part of a Parquet file."""
+
+    file: Path
+    told: pq.FileMetaData
+    nth: int
+
+    def read(self, records: _Records, columns: Sequence[str]) -> tuple[pa.Table, Ints]:
+        """Columns of its records, and `rows` of these; no record where none is present."""
+        group = self.told.row_group(self.nth)
+        held = [group.column(at) for at in range(group.num_columns)]
+        few = [one.path_in_schema for one in held if one.has_dictionary_page and one.path_in_schema in columns]
+        coded_as = [*PLACE[:2], *few]
+        with pq.ParquetFile(self.file, metadata=self.told, memory_map=True, read_dictionary=coded_as) as reader:
+            row = records.rows(reader.read_row_group(self.nth, list(PLACE), use_threads=False))
+            wanted = [self.nth] if (row != NONE).any() else []
+            return reader.read_row_groups(wanted, list(columns), use_threads=False), row
+
+    def fresh(self, records: _Records) -> _Fresh:
+        """`_Records.fresh` of its records."""
+        return records.fresh(*self.read(records, READ))
+
+
+def _groups(files: Sequence[Path], present: pa.Table) -> Iterator[_RowGroup]:
+    """The parts of files that may have records that are present."""
+    batches = sorted(pc.unique(present[PLACE[1]]).to_pylist())
     for file in files:
         told = pq.read_metadata(file)
         for nth in range(told.num_row_groups):
-            yield partial(_of_group, file, told, nth, records)
-
-
-def _of_group(file: Path, told: pq.FileMetaData, nth: int, records: _Records) -> _Fresh:
-    group = told.row_group(nth)
-    columns = [group.column(at) for at in range(group.num_columns)]
-    few = [one.path_in_schema for one in columns if one.has_dictionary_page and one.path_in_schema in READ]
-    with pq.ParquetFile(file, metadata=told, memory_map=True, read_dictionary=[*PLACE[:2], *few]) as reader:
-        row = records.rows(reader.read_row_group(nth, list(PLACE), use_threads=False))
-        wanted = [nth] if (row != NONE).any() else []
-        return records.fresh(reader.read_row_groups(wanted, list(READ), use_threads=False), row)
+            group = told.row_group(nth)
+            held = (group.column(at) for at in range(group.num_columns))
+            batch = next(one.statistics for one in held if one.path_in_schema == PLACE[1])
+            bounds = batch is not None and batch.has_min_max
+            if not bounds or bisect_left(batches, batch.min) < bisect_right(batches, batch.max):
+                yield _RowGroup(file, told, nth)
 
 
 def _of_engine(con: BaseBackend, bib: Table, present: pa.Table, records: _Records) -> _Parts:

@@ -150,7 +150,7 @@ def cluster(
     found = None
     if known:
         index = present or bib.select(*POSITION).order_by(*RECORD).to_pyarrow().select
-        found = rematch.again(con, bib, known, index, cap, rulings, ended)
+        found = rematch.again(con, bib, known, index, cap, rulings, files, ended)
     if known and found:
         ended("pairs")
         pairs, touched = found

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
-from transforms import candidates, contents, judging, known_kernel, meeting, pair_kernel
+from transforms import candidates, contents, distinct, judging, known_kernel, meeting, pair_kernel
 from transforms.candidates import ONE_OF_SOURCE, POSITION, SHARED
 from transforms.clusters import Touched
 from transforms.collapse import collapsed
@@ -40,6 +40,7 @@ from transforms.known import (
     longer,
     named,
     names,
+    straight,
     taken,
     values,
     whole,
@@ -123,7 +124,14 @@ def meet(con: BaseBackend, known: Known, cap: int, folder: Path | None, done: Do
 
 
 def again(
-    con: BaseBackend, bib: Table, known: Known, present: Index, cap: int, rulings: Rulings, done: Done
+    con: BaseBackend,
+    bib: Table,
+    known: Known,
+    present: Index,
+    cap: int,
+    rulings: Rulings,
+    files: Sequence[Path],
+    done: Done,
 ) -> tuple[pa.Table, Touched] | None:
     """Bring what is known to the records that are `present`; None, and nothing done, where too much changed.
 
@@ -132,6 +140,7 @@ def again(
     Args:
         bib: `staged.bib` with all that are present, and maybe more.
         present: the record index; where it is not in order, nothing is done either.
+        files: as `match.cluster` has them.
     """
     if known.worn() or not len(known.record):
         return None
@@ -139,7 +148,7 @@ def again(
     came, went, order = _changes(known, index)
     if len(came) > max(MOST_ADDED, SHARE_ADDED * len(index)):
         return None
-    new = _new(con, bib, taken(index, came))
+    new = _new(con, bib, taken(index, came).combine_chunks(), files)
     if new is None or not _fit(known, new, came, order):
         return None
     judged = known.group[known.singled]
@@ -182,8 +191,11 @@ def _changes(known: Known, index: pa.Table) -> tuple[Ints, Ints, Ints]:
     return came, went, order
 
 
-def _new(con: BaseBackend, bib: Table, rows: pa.Table) -> pa.Table | None:
+def _new(con: BaseBackend, bib: Table, rows: pa.Table, files: Sequence[Path]) -> pa.Table | None:
     """What the records say that came, in order; None if this is another order than that of the index."""
+    if files:
+        new = distinct.few(con, bib, rows, files)
+        return new if new is not None and straight(coded(new.select(POSITION))) else None
     prepared = candidates.prepare(_only(bib, rows))
     new = con.to_pyarrow(prepared.order_by(*RECORD).select(*POSITION, *DESCRIBED))
     return new if new.select(PLACE).equals(rows.cast(new.select(PLACE).schema)) else None

@@ -5,13 +5,14 @@ from pathlib import Path
 import ibis
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from ibis.backends import BaseBackend
 
 from transforms import candidates, contents, distinct, match
 from transforms.candidates import COMPARED, POSITION, READ
-from transforms.known import coded
+from transforms.known import coded, named
 from warehouse import engine
 
 from .staged_records import ANALYSIS, HAMLET, bibs
@@ -95,6 +96,30 @@ def test_rows_of_files_that_are_not_present_do_not_count(con: BaseBackend, tmp_p
     assert said(found) == expected(con, now)
     assert found is not None and len(found.content) == len(RECORDS) + 3
     assert distinct.read(con, con.read_parquet(files), present, (), None) is None
+
+
+def test_a_few_records_are_read_from_where_their_batches_are(
+    con: BaseBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, now = several("1", "0", "0"), several("4", "2", "3")
+    whole = pa.concat_tables([now.slice(0, 10), before, now.slice(10)])
+    files = [write(whole.slice(0, 20), tmp_path / "a.parquet"), write(whole.slice(20), tmp_path / "b.parquet")]
+    asked = pa.array(np.random.default_rng(4).permutation(len(now))[:12]).sort()
+    some = (
+        straight(now).filter(pc.not_equal(straight(now)["batch_id"], "3")).take(asked.filter(pc.less(asked, 14)))
+    )
+    read, groups = distinct._RowGroup.read, []
+    monkeypatch.setattr(distinct._RowGroup, "read", lambda *given: groups.append(given[0]) or read(*given))
+    found = distinct.few(con, con.read_parquet(files), some, files)
+    table = con.create_table("now", ibis.memtable(now))
+    all_said = con.to_pyarrow(candidates.prepare(table).order_by("source_id", "record_id")).to_pylist()
+    assert found is not None
+    names = {(row["source_id"], row["record_id"]) for row in named(some).to_pylist()}
+    said = [{name: row[name] for name in found.column_names} for row in all_said]
+    assert found.to_pylist() == [row for row in said if (row["source_id"], row["record_id"]) in names]
+    assert 0 < len(groups) < len(whole) // 3
+
+    assert distinct.few(con, con.read_parquet(files), some, files[:1]) is None  # some are in the other file
 
 
 def test_a_record_that_is_not_there(con: BaseBackend, tmp_path: Path) -> None:
