@@ -2,16 +2,17 @@
 
 Rows are only ever added: a record that changed is another row, a group keeps its number.  What becomes of rows
 (the group of a record, the cluster of a group, what was decided on a pair) stands in arrays of their own, which
-are short, have room for what comes next, and are written anew by each run.  So a run writes what is new and some
+are short, and are read and written anew by each run.  So a run writes what is new and some
 bytes for each old row; the files of the rows before are linked into its folder.
 """
 
-import json
+import mmap
 import os
 import shutil
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -103,10 +104,7 @@ class Known:
             self.put_down(folder, name)
         _write(zip(self.large.column_names, self.large.columns, strict=True), folder / "large")
         for name in ARRAYS:
-            _save(getattr(self, name), folder / f"{name}.npy")
-        (folder / "sizes.json").write_text(
-            json.dumps({name: len(getattr(self, name)) for name in ARRAYS}), "utf-8"
-        )
+            np.save(folder / f"{name}.npy", getattr(self, name))
 
     def settle(self, pool: Executor, order: Ints) -> None:
         """Put the pairs, all of which are there, in an order; from now on changes are counted."""
@@ -154,11 +152,9 @@ def load(folder: Path) -> Known | None:
         return None
     files = {name: sorted(folder.glob(f"{name}-*")) for name in ADDED}
     tables = {name: [_read(file) for file in parts] for name, parts in files.items()}
-    sizes = json.loads((folder / "sizes.json").read_text("utf-8"))
     return Known(
         **{name: pa.concat_tables(parts) for name, parts in tables.items()},
-        # what is changed is copied then
-        **{name: np.load(folder / f"{name}.npy", mmap_mode="c")[:size] for name, size in sizes.items()},
+        **{name: _load(folder / f"{name}.npy") for name in ARRAYS},
         large=_read(folder / "large"),
         files=files,
         rows={name: sum(map(len, parts)) for name, parts in tables.items()},
@@ -176,20 +172,22 @@ def _write(columns: Columns, folder: Path) -> None:
             writer.write_table(table)
 
 
-def _save(values: npt.NDArray, file: Path) -> None:
-    """Write an array and room for what the next runs add, as far as they may; room takes no place on the disk."""
-    room = len(values) + max(MOST_ADDED, int(SHARE_ADDED * len(values)))
-    with file.open("wb") as sink:
-        described = np.lib.format.header_data_from_array_1_0(values) | {"shape": (room,)}
-        np.lib.format.write_array_header_1_0(sink, described)
-        values.tofile(sink)
-        sink.truncate(sink.tell() + (room - len(values)) * values.itemsize)
+def _load(file: Path) -> npt.NDArray:
+    """An array that was kept, with room behind it for what is added; none is taken before it is used."""
+    with file.open("rb") as source:
+        np.lib.format.read_magic(source)
+        (size,), _, kind = np.lib.format.read_array_header_1_0(source)
+        room = mmap.mmap(-1, (2 * size + MOST_ADDED) * kind.itemsize, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        with suppress(OSError, AttributeError):  # large pages are Linux's alone; there they save half the time
+            room.madvise(mmap.MADV_HUGEPAGE)
+        source.readinto(memoryview(room)[: size * kind.itemsize])
+    return np.frombuffer(room, kind)[:size]
 
 
 def longer(values: npt.NDArray, added: npt.NDArray) -> npt.NDArray:
     """Values and more behind them, where an array that was loaded has room for them; else all are copied."""
     room, size = values.base, len(values) + len(added)
-    if not isinstance(room, np.memmap) or len(room) < size:
+    if not isinstance(room, np.ndarray) or not isinstance(room.base, memoryview) or len(room) < size:
         return np.append(values, added).astype(values.dtype)
     room[len(values) : size] = added
     return room[:size]

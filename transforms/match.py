@@ -166,8 +166,7 @@ def cluster(
     del scored
     decided = _judged(con, known, rulings, card)
     ended("score")
-    added = [(np.arange(start, start + len(left)), left, right) for start, left, right in known.sides()[there:]]
-    touched = touched._replace(pairs=pair_kernel.all_ends([touched.pairs, *added]))
+    touched = touched._replace(pairs=pair_kernel.with_pieces(touched.pairs, known.sides()[there:]))
     with ThreadPoolExecutor(engine.threads(con)) as pool:
         clusters.rejoin(known, touched, decided, card.rules, pool)
         if not found:

@@ -57,6 +57,15 @@ def all_ends(parts: Sequence[tuple[Ints, Ints, Ints]]) -> Ends:
     return Ends(*(together(part[nth] for part in parts) for nth in range(3)))
 
 
+def with_pieces(ends: Ends, pieces: Sequence[Piece]) -> Ends:
+    """Some pairs and all of some pieces."""
+    if len(pieces) == 1 and not len(ends.row):  # nothing is copied where it is all there is
+        start, left, right = pieces[0]
+        return Ends(np.arange(start, start + len(left), dtype=np.int32), left, right)
+    rows = (np.arange(start, start + len(left), dtype=np.int32) for start, left, _ in pieces)
+    return all_ends([ends, *((row, *piece[1:]) for row, piece in zip(rows, pieces, strict=True))])
+
+
 @njit(cache=True, nogil=True)
 def _take(kept, added, rows, out, begin, end):
     for at in range(begin, end):
