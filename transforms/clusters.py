@@ -1,5 +1,6 @@
 """From scored pairs to clusters: what matches is joined, best first, unless something stands against it."""
 
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from typing import NamedTuple
 
@@ -105,40 +106,35 @@ def _join(
     parting = np.array([judging.contradicts(rule) for rule in rules])
     place = np.full(len(known.component), NONE, np.int32)
     place[again] = np.arange(len(again), dtype=np.int32)
-    pieces = known.sides()
-    edges, apart = pair_kernel.edges(pool, pieces, place, parting, refused, known.rule, known.decision)
+    edges, apart = pair_kernel.edges(pool, known.sides(), place, parting, refused, known.rule, known.decision)
     back = edges.row[known.decision[edges.row] != MATCH]
     known.rule[back], known.decision[back] = known.of_pairs(pool, "rule", back), MATCH
+    some = again if len(again) < len(place) else slice(None)  # where it is all, nothing is copied
+    first = known_kernel.ranks(known.order, known.group, known.first[some], place)
+    groups = Groups(first, known.starts[some], known.ends[some], known.sources, known.identity[some])
+
     reached = part_kernel.reach(edges.left, edges.right, len(again))
-    parts = part_kernel.parts(reached)
-    groups = Groups(
-        known_kernel.ranks(known.order, known.group, known.first[again], place),
-        known.starts[again],
-        known.ends[again],
-        known.sources,
-        known.identity[again],
-    )
-    quiet = group_sources.quiet(parts, known.cluster[again], touched.unsure[again], touched.changed[again], groups)
-    known.component[again], cluster = again[reached], np.arange(len(again), dtype=np.int32)
+    known.component[again], parts = again[reached], part_kernel.parts(reached)
+    quiet = group_sources.quiet(parts, known.cluster[some], touched.unsure[some], touched.changed[some], groups)
+    cluster = np.arange(len(again), dtype=np.int32)
     if quiet.any():
+        edges = Ends(*part_kernel.without(*edges, parts.part, quiet))
         settled = parts.groups[np.repeat(quiet, np.diff(parts.starts))]
-        cluster[settled] = reached[settled]
-        rest = ~quiet[parts.part[edges.left]]
-        edges = Ends(*(column[rest] for column in edges))
-        reached[settled] = settled
+        cluster[settled], reached[settled] = reached[settled], settled
         parts = part_kernel.parts(reached)
     attributes = _attributes(known, again, parts, pool)
-    forced = pc.equal(decided["rule"], BY_FORCE)
-    spared = np.zeros(len(again), bool)
+    forced, spared = pc.equal(decided["rule"], BY_FORCE), np.zeros(len(again), bool)
     for side in ("left", "right"):
         spared[place[decided[side].filter(forced).to_numpy()]] = True
     kept = components.kept_apart(pool, apart, known.rule[apart.row] == forbidden, parts, attributes, spared)
-
-    def steps(pairs: Ints) -> Ints:
-        scores = known.of_pairs(pool, "score", pairs)
-        return np.where(known.rule[pairs] == by_force, 0, 1 + SCORE_STEPS - scores).astype(np.int32)
-
-    cluster[parts.groups], lost = components.join(pool, edges, steps, groups, parts, attributes, kept)
+    del place, apart, reached, first, spared  # of all groups and pairs, as may be
+    within, edge_starts = part_kernel.by_part(*edges, parts.part, parts.nth, len(parts.starts) - 1)
+    edges = Ends(*within)
+    scores, judged = known.of_pairs(pool, "score", edges.row), known.rule[edges.row] == by_force
+    steps = np.where(judged, 0, 1 + SCORE_STEPS - scores).astype(np.int32)
+    del scores, judged
+    joined = components.join(pool, edges, edge_starts, steps, groups, parts, attributes, kept)
+    cluster[parts.groups], lost = joined
     known.cluster[again] = again[cluster]
     known.rule[lost], known.decision[lost] = refused, REVIEW
 
@@ -146,20 +142,34 @@ def _join(
 def _attributes(known: Known, again: Ints, parts: Parts, pool: Executor) -> Ints:
     """What holds between groups that never met, too: a row an attribute, a column each of `parts.groups`."""
     groups = np.flatnonzero(parts.part != NONE)
-    described = taken(known.described.select([*ATTRIBUTES, STATED]), again[groups])
-    (volume, volumes), (edition, _), *others = pool.map(_codes, (described[name] for name in ATTRIBUTES))
-    # Volumes are two attributes: numbers, among which none is a value too, and names, which may be left out.
+    out, places = np.empty((len(ATTRIBUTES) + 1, len(groups)), np.int32), parts.places(groups)
+    for row, codes in zip(out, _rows(known.described, again[groups], pool), strict=True):
+        row[places] = codes
+    return out
+
+
+def _rows(described: pa.Table, groups: Ints, pool: Executor) -> Iterator[Ints]:
+    """Codes of the attributes of some groups.
+
+    Volumes are two of them: numbers, among which none is a value too, and names, which may be left out.
+    """
+
+    def of_groups(name: str) -> pa.ChunkedArray:
+        return taken(described.select([name]), groups)[name]
+
+    coded = pool.map(lambda name: _codes(of_groups(name)), ATTRIBUTES)
+    volume, volumes = next(coded)
     none = pc.index(volumes, "").as_py()
     volume = np.where(volume == ANY, len(volumes) if none < 0 else none, volume)
     named = pc.and_(pc.not_equal(volumes, ""), pc.invert(pc.match_substring_regex(volumes, "[0-9]")))
     named = np.append(named.to_numpy(zero_copy_only=False), False)[volume]
-    stated = pc.fill_null(described[STATED], False).to_numpy()
-    volumes = np.where(named, ANY, volume), np.where(named, volume, ANY)
-    rows = [*volumes, np.where(stated, edition, ANY), *(codes for codes, _ in others)]
-    out, places = np.empty((len(rows), len(groups)), np.int32), parts.places(groups)
-    for row, codes in zip(out, rows, strict=True):
-        row[places] = codes
-    return out
+    yield np.where(named, ANY, volume)
+    yield np.where(named, volume, ANY)
+    del volume, named
+    edition, _ = next(coded)
+    yield np.where(pc.fill_null(of_groups(STATED), False).to_numpy(), edition, ANY)
+    del edition
+    yield from (codes for codes, _ in coded)
 
 
 # --- given out ---------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ and several threads join different ones.
 # numba infers the types of compiled functions
 # mypy: allow-untyped-defs
 
-from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import NamedTuple
 
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from transforms.group_sources import ANY, Groups
 from transforms.lookup_kernel import NONE, Flags, Ints
 from transforms.pair_kernel import AT_ONCE, FEW, Ends, in_ranges, together
-from transforms.part_kernel import Parts, by_part, find
+from transforms.part_kernel import Parts, find
 
 # --- what stands against joining ---------------------------------------------------------------------------
 
@@ -414,7 +413,8 @@ def _join(
 def join(
     pool: Executor,
     edges: Ends,
-    score: Callable[[Ints], Ints],
+    edge_starts: Ints,
+    steps: Ints,
     groups: Groups,
     parts: Parts,
     attributes: Ints,
@@ -423,10 +423,9 @@ def join(
     """Join groups along edges, best edge first, and refuse an edge that would make a conflict.
 
     Args:
-        edges: pairs of groups within `parts`.
-        score: tells of rows of pairs how they follow: from 1 on the best ones first, and 0 those that people drew,
-            against which only `kept` stands.  Where it is the same, pairs follow by the first records of their
-            groups.
+        edges, edge_starts: `by_part`.
+        steps: how edges follow: from 1 on the best ones first, and 0 those that people drew, against which only
+            `kept` stands.  Where it is the same, they follow by the first records of their groups.
         attributes: a row for each thing that may not differ within a bib (volume, edition, carrier, language ...),
             a column for each of `parts.groups`; codes from 0, or `ANY`.
         kept: `kept_apart`.
@@ -434,12 +433,12 @@ def join(
     Returns:
         The smallest group of the cluster of each of `parts.groups`, and the rows of the edges that were refused.
     """
-    rows, left, right, starts = by_part(*edges, parts.part, parts.nth, len(parts.starts) - 1)
-    out = np.empty(len(parts.groups), np.int32), np.zeros(len(rows), bool)
+    out = np.empty(len(parts.groups), np.int32), np.zeros(len(edges.row), bool)
     codes = int(groups.sources.max(initial=0)) + 1, int(attributes.max(initial=0)) + 1
     told = groups.starts, groups.ends, groups.sources, groups.identity
     of_parts = groups.first, told, parts.groups, parts.starts
-    given = left, right, starts, score(rows), *of_parts, attributes, kept, codes, out
-    bounds = np.append(np.searchsorted(starts, np.arange(0, len(rows), AT_ONCE)), len(starts) - 1)
+    given = edges.left, edges.right, edge_starts, steps, *of_parts, attributes, kept, codes, out
+    firsts = np.searchsorted(edge_starts, np.arange(0, len(edges.row), AT_ONCE))
+    bounds = np.append(firsts, len(edge_starts) - 1)
     list(pool.map(lambda begin, end: _join(*given, begin, end), bounds[:-1], bounds[1:]))
-    return out[0], rows[out[1]]
+    return out[0], edges.row[out[1]]

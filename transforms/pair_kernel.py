@@ -52,9 +52,11 @@ def in_pieces(pool: Executor, pieces: Iterable[Piece], some: Callable[[int, Ints
     return list(pool.map(lambda part: some(*part), parts))
 
 
-def all_ends(parts: Sequence[tuple[Ints, Ints, Ints]]) -> Ends:
-    """`Ends` that `in_pieces` told."""
-    return Ends(*(together(part[nth] for part in parts) for nth in range(3)))
+def all_ends(parts: list[tuple[Ints, Ints, Ints]]) -> Ends:
+    """`Ends` that `in_pieces` told; the list is emptied, so that only one column is there twice at a time."""
+    columns = [list(column) for column in zip(*parts, strict=True)] or [[], [], []]
+    parts.clear()
+    return Ends(*(together(columns.pop(0)) for _ in range(3)))
 
 
 def with_pieces(ends: Ends, pieces: Sequence[Piece]) -> Ends:
@@ -177,7 +179,10 @@ def _edges(start, left, right, place, parting, refused, rule, decision):
         else:
             apart[0, parted], apart[1, parted], apart[2, parted] = pair, one, other
             parted += 1
-    return joining[:, :joined].copy(), apart[:, :parted].copy()
+    return (
+        (joining[0, :joined].copy(), joining[1, :joined].copy(), joining[2, :joined].copy()),
+        (apart[0, :parted].copy(), apart[1, :parted].copy(), apart[2, :parted].copy()),
+    )
 
 
 def edges(
@@ -193,7 +198,9 @@ def edges(
     """
     given = place, parting, refused, rule, decision
     found = in_pieces(pool, pieces, lambda start, left, right: _edges(start, left, right, *given))
-    return all_ends([tuple(joining) for joining, _ in found]), all_ends([tuple(apart) for _, apart in found])
+    joining, apart = ([both[nth] for both in found] for nth in (0, 1))
+    del found
+    return all_ends(joining), all_ends(apart)
 
 
 # --- in order ----------------------------------------------------------------------------------------------

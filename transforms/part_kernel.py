@@ -75,6 +75,17 @@ def parts(reached: Ints) -> Parts:
 
 
 @njit(cache=True, nogil=True)
+def without(row, left, right, part, some):
+    """Pairs within parts, but for those of some parts."""
+    rows, lefts, rights, count = np.empty_like(row), np.empty_like(row), np.empty_like(row), 0
+    for at in range(len(row)):
+        if not some[part[left[at]]]:
+            rows[count], lefts[count], rights[count] = row[at], left[at], right[at]
+            count += 1
+    return rows[:count].copy(), lefts[:count].copy(), rights[:count].copy()
+
+
+@njit(cache=True, nogil=True)
 def by_part(row, left, right, part, nth, parts):
     """Pairs within parts, part by part, by the numbers of their groups in it; and where those of each part begin.
 
@@ -90,4 +101,4 @@ def by_part(row, left, right, part, nth, parts):
         place = fill[of]
         rows[place], lefts[place], rights[place] = row[at], nth[left[at]], nth[right[at]]
         fill[of] += 1
-    return rows, lefts, rights, starts
+    return (rows, lefts, rights), starts

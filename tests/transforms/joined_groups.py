@@ -32,13 +32,12 @@ def joined(
     parts = part_kernel.parts(part_kernel.reach(drawn.left, drawn.right, count))
     columns = np.ascontiguousarray(attributes.T[:, parts.groups].astype(np.int32))
     always, nobody = np.ones(len(others.row), bool), np.zeros(count, bool)
-
-    def steps(edges: Ints) -> Ints:
-        return np.where(edges < forced, 0, 1 + edges).astype(np.int32)
-
+    within, starts = part_kernel.by_part(*drawn, parts.part, parts.nth, len(parts.starts) - 1)
+    drawn = Ends(*within)
+    steps = np.where(drawn.row < forced, 0, 1 + drawn.row).astype(np.int32)
     with ThreadPoolExecutor(2) as pool:
         kept = components.kept_apart(pool, others, always, parts, columns, nobody)
-        found, lost = components.join(pool, drawn, steps, groups, parts, columns, kept)
+        found, lost = components.join(pool, drawn, starts, steps, groups, parts, columns, kept)
     cluster = first.copy()
     cluster[parts.groups] = found
     return cluster, np.isin(edges, lost)
