@@ -82,11 +82,11 @@ def _grouped(con: BaseBackend, read: Contents, present: pa.Table, rulings: Rulin
     member = present.select(POSITION)
     for name, values in columns.items():
         member = member.append_column(name, pa.array(values))
-    said = _said(con, member, content, rulings)
+    said_now = said(con, member, content, rulings)
 
-    own = np.flatnonzero(said != columns["content"])  # in groups of their own
+    own = np.flatnonzero(said_now != columns["content"])  # in groups of their own
     of_code = np.append(np.arange(len(read.content), dtype=np.int32), content[own])
-    said_of_code = np.append(read.content, said[own])
+    said_of_code = np.append(read.content, said_now[own])
     content[own] = len(read.content) + np.arange(len(own))
     rows = np.arange(len(content), dtype=np.int32)
     _, nth, by_first = known_kernel.numbers(rows, content, np.ones(len(of_code), bool))
@@ -113,23 +113,25 @@ def _described(described: pa.Table, at: Ints, said: Ints, threads: int) -> Itera
     yield from ahead((partial(column, name) for name in DESCRIBED), threads, 1)
 
 
-def _said(con: BaseBackend, member: pa.Table, content: Ints, rulings: Rulings) -> Ints:
-    """`said` of all records: their content, unless they stay alone.
+def said(con: BaseBackend, records: pa.Table, content: Ints, rulings: Rulings) -> Ints:
+    """`candidates.said` of some records, as judged: their content, unless they stay alone.
 
     The engine is asked about those that may: of one source the first says its content, so one that has no other
     beside it does.
 
     Args:
+        records: RECORD, content and sharing of records in order of their sources; all of those that may stay apart
+            from each other.
         content: of each record, as a number.
     """
-    said, sharing = whole(member["content"]).copy(), whole(member["sharing"])
-    source = codes(member["source_id"], names(member["source_id"]))
+    found, sharing = whole(records["content"]).copy(), whole(records["sharing"])
+    source = codes(records["source_id"], names(records["source_id"]))
     of_source = known_kernel.repeated(source, content, content.max(initial=0) + 1, sharing == ONE_OF_SOURCE)
-    asked = np.arange(len(member)) if rulings.pairs else np.flatnonzero(of_source | (sharing == ALONE))
+    asked = np.arange(len(records)) if rulings.pairs else np.flatnonzero(of_source | (sharing == ALONE))
     if len(asked):
-        some = member.take(pa.array(asked)).append_column("row", pa.array(asked))
-        told = engine.kept(con, "said", candidates.said(ibis.memtable(named(some))))
-        found = judging.apply(told, rulings).select("row", "said").order_by("row")
-        said[asked] = whole(con.to_pyarrow(found)["said"])
+        some = records.take(asked).append_column("place", pa.array(asked))
+        told = engine.kept(con, "said", candidates.said(candidates.numbered(ibis.memtable(named(some)))))
+        judged = judging.apply(told, rulings).select("place", "said").order_by("place")
+        found[asked] = whole(con.to_pyarrow(judged)["said"])
         engine.drop(con, told)
-    return said
+    return found

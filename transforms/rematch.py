@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
-from transforms import candidates, contents, distinct, judging, known_kernel, meeting, pair_kernel
-from transforms.candidates import ONE_OF_SOURCE, POSITION, SHARED
+from transforms import candidates, collapse, contents, distinct, known_kernel, meeting, pair_kernel
+from transforms.candidates import ONE_OF_SOURCE, POSITION
 from transforms.clusters import Touched
 from transforms.collapse import collapsed
 from transforms.distinct import DESCRIBED, PLACE
@@ -254,13 +254,11 @@ def _say(con: BaseBackend, known: Known, came: Ints, went: Ints, rulings: Ruling
     here = known.group[asked] != NONE
     here[np.searchsorted(asked, came)] = True
     asked = asked[here]
-    now = at(content, asked)
-    may = np.flatnonzero((at(sharing, asked) != SHARED) | bool(rulings.pairs))  # say something of their own
-    if len(may):
-        records = taken(known.record, asked[may]).append_column("place", pa.array(may))
-        said = engine.kept(con, "told", candidates.said(candidates.numbered(ibis.memtable(named(records)))))
-        found = judging.apply(said, rulings).select("place", "said").order_by("place").to_pyarrow()
-        now[may] = found["said"].to_numpy()
+    order = np.argsort(at(coding(sources), asked), kind="stable")
+    records = taken(known.record.select([*RECORD, "content", "sharing"]), asked).take(pa.array(order))
+    asked = asked[order]
+    _, number = np.unique(whole(records["content"]), return_inverse=True)
+    now = collapse.said(con, records, number, rulings)
     group = known.group[asked]
     moved = group == NONE
     moved[~moved] = at(known.described["said"], group[~moved]) != now[~moved]
