@@ -47,13 +47,14 @@ def rejoin(known: Known, touched: Touched, decided: pa.Table, rules: list[str], 
         known.of_pairs(pool, name, turned) for name in ("rule", "decision")
     )
     again = _connected(known, touched)
-    known.component[touched.dead] = known.cluster[touched.dead] = NONE
     # what is told of first records is not asked
     groups = Groups(known.first, known.starts, known.ends, known.sources, known.identity)
     both = group_sources.share_source(pool, touched.pairs, known.decision[turned] != SEPARATE, groups)
     known.rule[both], known.decision[both] = rules.index(SAME_SOURCE), SEPARATE
     _judge(known, decided, rules, pool)
-    _join(known, np.flatnonzero(again).astype(np.int32), touched, decided, rules, pool)
+    again[_still(known, touched, again)] = False
+    known.component[touched.dead] = known.cluster[touched.dead] = NONE
+    _join(known, np.flatnonzero(again).astype(np.int32), decided, rules, pool)
 
 
 def _connected(known: Known, touched: Touched) -> Flags:
@@ -63,12 +64,33 @@ def _connected(known: Known, touched: Touched) -> Flags:
         touched: its pairs are decided as by the card.
     """
     if touched.changed.all():
-        return touched.changed
+        return touched.changed.copy()
     began, pairs = touched.changed | touched.dead, touched.pairs
     pair_kernel.flag(pairs.left, pairs.right, known.decision[pairs.row] == MATCH, began)
     hit, reached = np.zeros(len(began), bool), known.component[began]
     hit[reached[reached != NONE]] = True
     return np.asarray((touched.changed | hit[known.component] & (known.component != NONE)) & ~touched.dead)
+
+
+def _still(known: Known, touched: Touched, again: Flags) -> Ints:
+    """Groups of parts that stay the one cluster that they were, of those that may have to be joined again.
+
+    They still hang together without the groups that are no more, none of which was inside of their tree of edges;
+    no edge leads to others; and nothing stands against them.
+    """
+    if touched.unsure.all():
+        return np.zeros(0, np.int64)
+    label, pairs, loud = known.component, touched.pairs, np.zeros(len(again), bool)
+    loud[label[touched.dead & known.inner]] = True
+    pair_kernel.flag_across(pairs.left, pairs.right, known.decision[pairs.row] == MATCH, label, loud)
+    some = np.flatnonzero(again & ~loud[label])
+    parts = part_kernel.parts(part_kernel.alike(label[some], len(label)))
+    first, starts, ends, identity = (
+        column[some] for column in (known.first, known.starts, known.ends, known.identity)
+    )
+    groups = Groups(first, starts, ends, known.sources, identity)
+    quiet = group_sources.quiet(parts, known.cluster[some], touched.unsure[some], touched.changed[some], groups)
+    return np.asarray(some[parts.groups[np.repeat(quiet, np.diff(parts.starts))]])
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
@@ -94,9 +116,7 @@ def _judge(known: Known, decided: pa.Table, rules: list[str], pool: Executor) ->
     known.decision[judged] = np.where(forced, MATCH, SEPARATE)
 
 
-def _join(
-    known: Known, again: Ints, touched: Touched, decided: pa.Table, rules: list[str], pool: Executor
-) -> None:
+def _join(known: Known, again: Ints, decided: pa.Table, rules: list[str], pool: Executor) -> None:
     """Join what matches, of pairs that were decided one by one.
 
     Args:
@@ -113,29 +133,21 @@ def _join(
     first = known_kernel.ranks(known.order, known.group, known.first[some], place)
     groups = Groups(first, known.starts[some], known.ends[some], known.sources, known.identity[some])
 
-    reached = part_kernel.reach(edges.left, edges.right, len(again))
+    reached, known.inner[again] = part_kernel.reach(edges.left, edges.right, len(again))
     known.component[again], parts = again[reached], part_kernel.parts(reached)
-    quiet = group_sources.quiet(parts, known.cluster[some], touched.unsure[some], touched.changed[some], groups)
-    cluster = np.arange(len(again), dtype=np.int32)
-    if quiet.any():
-        edges = Ends(*part_kernel.without(*edges, parts.part, quiet))
-        settled = parts.groups[np.repeat(quiet, np.diff(parts.starts))]
-        cluster[settled], reached[settled] = reached[settled], settled
-        parts = part_kernel.parts(reached)
     attributes = _attributes(known, again, parts, pool)
     forced, spared = pc.equal(decided["rule"], BY_FORCE), np.zeros(len(again), bool)
     for side in ("left", "right"):
         spared[place[decided[side].filter(forced).to_numpy()]] = True
     kept = components.kept_apart(pool, apart, known.rule[apart.row] == forbidden, parts, attributes, spared)
-    del place, apart, reached, first, spared  # of all groups and pairs, as may be
+    del place, apart, reached, spared  # of all groups and pairs, as may be
     within, edge_starts = part_kernel.by_part(*edges, parts.part, parts.nth, len(parts.starts) - 1)
     edges = Ends(*within)
     scores, judged = known.of_pairs(pool, "score", edges.row), known.rule[edges.row] == by_force
     steps = np.where(judged, 0, 1 + SCORE_STEPS - scores).astype(np.int32)
     del scores, judged
-    joined = components.join(pool, edges, edge_starts, steps, groups, parts, attributes, kept)
-    cluster[parts.groups], lost = joined
-    known.cluster[again] = again[cluster]
+    cluster, lost = components.join(pool, edges, edge_starts, steps, groups, parts, attributes, kept)
+    known.cluster[again], known.cluster[again[parts.groups]] = again, again[cluster]
     known.rule[lost], known.decision[lost] = refused, REVIEW
 
 

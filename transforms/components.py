@@ -280,8 +280,6 @@ def _unite(room, big, small, members, told, seen, forced):
     parent, size, following, last, attributes, _, enemies, judged, marked = room
     if marked[0] == big:
         _mark(small, following, members, told, seen, marked[1])
-    elif marked[0] == small:
-        marked[0] = -1
     for k in range(len(attributes)):
         attributes[k, big] = max(attributes[k, big], attributes[k, small])
     parent[small] = big

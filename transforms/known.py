@@ -31,8 +31,8 @@ from transforms.text_columns import buffers
 
 ADDED = ("record", "described", "placed", "pair")  # tables that grow
 ARRAYS = (
-    "group", "order", "singled", "first", "starts", "ends", "sources", "identity", "moved", "component", "cluster",
-    "rule", "decision",
+    "group", "order", "singled", "first", "starts", "ends", "sources", "identity", "moved", "component", "inner",
+    "cluster", "rule", "decision",
 )  # fmt: skip
 PAIR = pa.schema(
     [
@@ -69,6 +69,7 @@ class Known:
     identity: Ints  # of each group: a digest of its identifier, or `ANY`
     moved: Flags  # of each group: whether it has another first record than when all was matched
     component: Ints  # of each group: one of those that its matches reach; NONE where it is no more
+    inner: Flags  # of each group: whether it is inside of the tree of edges that holds its component together
     cluster: Ints  # of each group: one of its cluster
     placed: pa.Table  # block, group; in the order of blocks, in each piece
     pair: pa.Table  # PAIR, as the card decides; in the order of `catalog.match` when all was matched

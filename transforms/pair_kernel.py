@@ -162,6 +162,14 @@ def flag(left, right, asked, flags):
 
 
 @njit(cache=True, nogil=True)
+def flag_across(left, right, asked, label, flags):
+    """Flag the labels of both groups of some pairs, where these are asked for and the labels differ."""
+    for at in range(len(left)):
+        if asked[at] and label[left[at]] != label[right[at]]:
+            flags[label[left[at]]] = flags[label[right[at]]] = True
+
+
+@njit(cache=True, nogil=True)
 def _edges(start, left, right, place, parting, refused, rule, decision):
     joining, apart = np.empty((3, len(left)), np.int32), np.empty((3, len(left)), np.int32)
     joined = parted = 0

@@ -35,14 +35,31 @@ def find(parent, node):
 
 @njit(cache=True, nogil=True)
 def reach(left, right, groups):
-    """For each group the smallest of all that edges, given by their ends, could bring into one cluster with it."""
-    parent = np.arange(groups).astype(np.int32)
+    """For each group the smallest of all that edges, given by their ends, could bring into one cluster with it.
+
+    And whether it is inside of the tree of edges that tell so; without one that is not, all others hang together.
+    """
+    parent, joined = np.arange(groups).astype(np.int32), np.zeros(groups, np.int32)
     for edge in range(len(left)):
         a, b = find(parent, left[edge]), find(parent, right[edge])
-        parent[max(a, b)] = min(a, b)
+        if a != b:
+            parent[max(a, b)] = min(a, b)
+            joined[left[edge]] += 1
+            joined[right[edge]] += 1
     for group in range(groups):
         parent[group] = parent[parent[group]]  # which is smaller, so it has its root already
-    return parent
+    return parent, joined > 1
+
+
+@njit(cache=True, nogil=True)
+def alike(labels, most):
+    """For each group the smallest that has the same label, which is below `most`."""
+    smallest, out = np.full(most, NONE, np.int32), np.empty(len(labels), np.int32)
+    for group in range(len(labels)):
+        if smallest[labels[group]] == NONE:
+            smallest[labels[group]] = group
+        out[group] = smallest[labels[group]]
+    return out
 
 
 @njit(cache=True, nogil=True)
@@ -70,19 +87,8 @@ def _parts(reached):
 
 
 def parts(reached: Ints) -> Parts:
-    """`Parts` of what `reach` told."""
+    """`Parts` of what `reach` told, or `alike`."""
     return Parts(*_parts(reached))
-
-
-@njit(cache=True, nogil=True)
-def without(row, left, right, part, some):
-    """Pairs within parts, but for those of some parts."""
-    rows, lefts, rights, count = np.empty_like(row), np.empty_like(row), np.empty_like(row), 0
-    for at in range(len(row)):
-        if not some[part[left[at]]]:
-            rows[count], lefts[count], rights[count] = row[at], left[at], right[at]
-            count += 1
-    return rows[:count].copy(), lefts[:count].copy(), rights[:count].copy()
 
 
 @njit(cache=True, nogil=True)

@@ -85,6 +85,7 @@ def anew(
         identity=rows[:0],
         moved=np.zeros(0, bool),
         component=rows[:0],
+        inner=np.zeros(0, bool),
         cluster=rows[:0],
         placed=meeting.PLACED.empty_table(),
         pair=PAIR.empty_table(),
@@ -102,7 +103,7 @@ def anew(
     _, known.first, known.starts, known.ends, known.sources = _told(known, every)
     known.identity, known.moved = _identity(known.described), ~every
     known.component = np.arange(len(every), dtype=np.int32)
-    known.cluster = known.component.copy()
+    known.cluster, known.inner = known.component.copy(), ~every
     known.singled = located(known, rulings.records)
     return known
 
@@ -299,7 +300,8 @@ def _regroup(known: Known, moved: Ints, said: Ints, left: Ints) -> tuple[Flags, 
     lost = np.zeros(len(known.component) + len(own), bool)
     lost[left] = lost[before[before != NONE]] = lost[number] = True
     known.component, known.cluster = longer(known.component, own), longer(known.cluster, own)
-    known.moved = longer(known.moved, np.zeros(len(own), bool))
+    nothing = np.zeros(len(own), bool)
+    known.moved, known.inner = longer(known.moved, nothing), longer(known.inner, nothing)
     dead = _tell(known, lost)
     return lost, dead, _Fresh(own, wanted[fresh], moved[first[fresh]], before[first[fresh]])
 

@@ -29,7 +29,7 @@ def joined(
     )
     first = np.arange(count, dtype=np.int32)
     groups = Groups(first, first, first + 1, sources.astype(np.int32), identity.astype(np.int32))
-    parts = part_kernel.parts(part_kernel.reach(drawn.left, drawn.right, count))
+    parts = part_kernel.parts(part_kernel.reach(drawn.left, drawn.right, count)[0])
     columns = np.ascontiguousarray(attributes.T[:, parts.groups].astype(np.int32))
     always, nobody = np.ones(len(others.row), bool), np.zeros(count, bool)
     within, starts = part_kernel.by_part(*drawn, parts.part, parts.nth, len(parts.starts) - 1)

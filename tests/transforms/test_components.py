@@ -6,7 +6,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from transforms import components, group_sources, pair_kernel
+from transforms import components, group_sources, pair_kernel, part_kernel
 from transforms.group_sources import ANY, Groups
 from transforms.part_kernel import Parts
 
@@ -58,11 +58,15 @@ def plainly_joined(ends, attributes, identity, sources, apart, forced):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_groups_are_joined_as_plain_code_joins_them(seed: int, in_small_ranges: None) -> None:
+@pytest.mark.parametrize("size", [6, 30])
+def test_groups_are_joined_as_plain_code_joins_them(seed: int, size: int, in_small_ranges: None) -> None:
     random = np.random.default_rng(seed)
     count = 60
-    ends, apart = (random.integers(0, 6, (2, some)) + 6 * random.integers(0, 10, some) for some in (150, 12))
-    ends, apart = (pairs[:, pairs[0] != pairs[1]] for pairs in (ends, apart))  # within ten parts
+    parts = count // size
+    ends, apart = (
+        random.integers(0, size, (2, some)) + size * random.integers(0, parts, some) for some in (150, 12)
+    )
+    ends, apart = (pairs[:, pairs[0] != pairs[1]] for pairs in (ends, apart))
     attributes = random.choice([ANY, ANY, 0, 1], (count, 2))
     identity, sources = random.choice([ANY, 0, 1], count), random.integers(0, 5, count)
     forced = seed % 3
@@ -90,6 +94,25 @@ def test_pairs_are_put_in_the_order_of_first_records(groups: int, in_small_range
     assert everything.tolist() == ordered.tolist()
     assert come.tolist() == ordered[np.isin(ordered, some)].tolist()
     assert pair_kernel.merged(left, right, rest, come, first).tolist() == ordered.tolist()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_all_others_hang_together_without_a_group_that_is_not_inside_of_the_tree(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    count = 40
+    left, right = random.integers(0, count, (2, 45)).astype(np.int32)
+    reached, inner = part_kernel.reach(left, right, count)
+    assert 5 < inner.sum() < count - 5
+    for group in np.flatnonzero(~inner):
+        rest = (left != group) & (right != group)
+        without, _ = part_kernel.reach(left[rest], right[rest], count)
+        others = np.flatnonzero((reached == reached[group]) & (np.arange(count) != group))
+        assert len(set(without[others].tolist())) <= 1
+
+
+def test_labels_are_told_by_the_first_that_has_each() -> None:
+    labels = np.array([7, 3, 7, 0, 3, 9], np.int32)
+    assert part_kernel.alike(labels, 10).tolist() == [0, 1, 0, 3, 1, 5]
 
 
 @pytest.mark.parametrize("seed", range(8))

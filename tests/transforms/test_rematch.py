@@ -181,6 +181,26 @@ def test_a_change_that_brings_no_new_group(gone: tuple[str, str] | None, monkeyp
     assert found[:-1] == matched(table(records), Rulings())[:-1]
 
 
+@pytest.mark.parametrize("gone", "abc")
+def test_what_one_record_held_together_falls_apart_without_it(gone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second matches the two others, which say too little to match each other."""
+    said: dict[str, Record] = {
+        "a": {"pub_year": 1990},
+        "b": {"pub_year": None},
+        "c": {"publisher": None, "extent": None},
+    }
+    records: Records = {(source, "000"): (HAMLET | {"isbn": []} | change, 0) for source, change in said.items()}
+    first = matched(table(records), Rulings())
+    assert len({row["cluster"] for row in first[0]}) == 1
+    held = records.pop((gone, "000"))
+    monkeypatch.setattr(rematch, "anew", no_full_run)
+    without = matched(table(records), Rulings(), first[-1])
+    assert len({row["cluster"] for row in without[0]}) == (2 if gone == "b" else 1)
+    records[gone, "000"] = held
+    again = matched(table(dict(sorted(records.items()))), Rulings(), without[-1])
+    assert again[:-1] == first[:-1]
+
+
 def test_what_people_had_joined_is_taken_apart_when_they_take_it_back() -> None:
     """By chains all are connected, and nobody but people would have put the two editions into one cluster."""
     said: dict[str, Record] = {"a": {"edition": "2nd ed."}, "b": {"edition": "3rd ed."}, "c": {}, "d": {}}
