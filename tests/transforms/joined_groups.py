@@ -14,7 +14,13 @@ NONE = np.zeros((2, 0), np.int32)
 
 
 def joined(
-    ends: Ints, attributes: Ints, identity: Ints, sources: Ints, apart: Ints = NONE, forced: int = 0
+    ends: Ints,
+    attributes: Ints,
+    identity: Ints,
+    sources: Ints,
+    apart: Ints = NONE,
+    forced: int = 0,
+    alike: int = 1,
 ) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """The cluster of each group, each of which has one source, and whether each edge was refused.
 
@@ -22,6 +28,7 @@ def joined(
         ends: both groups of each edge, the best edge first; so many at the beginning were drawn by people.
         attributes: a row a group.
         apart: both groups of each pair that is kept apart.
+        alike: so many of the others have one score.
     """
     count, edges = len(identity), np.arange(ends.shape[1], dtype=np.int32)
     drawn, others = (
@@ -34,7 +41,7 @@ def joined(
     always, nobody = np.ones(len(others.row), bool), np.zeros(count, bool)
     within, starts = part_kernel.by_part(*drawn, parts.part, parts.nth, len(parts.starts) - 1)
     drawn = Ends(*within)
-    steps = np.where(drawn.row < forced, 0, 1 + drawn.row).astype(np.int32)
+    steps = np.where(drawn.row < forced, 0, 1 + drawn.row // alike).astype(np.int32)
     with ThreadPoolExecutor(2) as pool:
         kept = components.kept_apart(pool, others, always, parts, columns, nobody)
         found, lost = components.join(pool, drawn, starts, steps, groups, parts, columns, kept)

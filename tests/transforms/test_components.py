@@ -58,8 +58,11 @@ def plainly_joined(ends, attributes, identity, sources, apart, forced):
 
 
 @pytest.mark.parametrize("seed", range(12))
-@pytest.mark.parametrize("size", [6, 30])
-def test_groups_are_joined_as_plain_code_joins_them(seed: int, size: int, in_small_ranges: None) -> None:
+@pytest.mark.parametrize(("size", "alike"), [(6, 1), (30, 1), (30, 50)])
+def test_groups_are_joined_as_plain_code_joins_them(
+    seed: int, size: int, alike: int, in_small_ranges: None
+) -> None:
+    """Of those that have one score the ones of the first groups come first."""
     random = np.random.default_rng(seed)
     count = 60
     parts = count // size
@@ -67,10 +70,12 @@ def test_groups_are_joined_as_plain_code_joins_them(seed: int, size: int, in_sma
         random.integers(0, size, (2, some)) + size * random.integers(0, parts, some) for some in (150, 12)
     )
     ends, apart = (pairs[:, pairs[0] != pairs[1]] for pairs in (ends, apart))
+    nth = np.arange(ends.shape[1])
+    ends = ends[:, np.lexsort([ends.max(axis=0), ends.min(axis=0), nth // alike])]
     attributes = random.choice([ANY, ANY, 0, 1], (count, 2))
     identity, sources = random.choice([ANY, 0, 1], count), random.integers(0, 5, count)
-    forced = seed % 3
-    found = joined(ends, attributes, identity, sources, apart, forced)
+    forced = seed % 3 if alike == 1 else 0
+    found = joined(ends, attributes, identity, sources, apart, forced, alike)
     cluster, refused = plainly_joined(ends, attributes, identity, sources, apart, forced)
     assert found[0].tolist() == cluster
     assert found[1].tolist() == refused
