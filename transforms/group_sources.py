@@ -83,32 +83,27 @@ def told(
 
 
 @njit(cache=True, nogil=True)
-def _two_records(one, other, starts, ends, sources, identity):
-    if identity[one] != ANY and identity[one] == identity[other]:
-        return False
-    i, j = starts[one], starts[other]
-    while i < ends[one] and j < ends[other]:
-        if sources[i] == sources[j]:
-            return True
-        if sources[i] < sources[j]:
-            i += 1
-        else:
-            j += 1
-    return False
-
-
-@njit(cache=True, nogil=True)
-def _share_source(left, right, asked, starts, ends, sources, identity, begin, end):
-    found = np.zeros(end - begin, np.bool_)
+def _share_source(left, right, asked, starts, ends, sources, identity, codes, begin, end):
+    found, held_by, marked = np.zeros(end - begin, np.bool_), np.full(codes, NONE, np.int32), NONE
     for at in range(begin, end):
-        if asked[at]:
-            found[at - begin] = _two_records(left[at], right[at], starts, ends, sources, identity)
+        one, other = left[at], right[at]
+        if not asked[at] or (identity[one] != ANY and identity[one] == identity[other]):
+            continue
+        if one != marked:  # it stands at the left several times in a row
+            for source in sources[starts[one] : ends[one]]:
+                held_by[source] = one
+            marked = one
+        for source in sources[starts[other] : ends[other]]:
+            if held_by[source] == one:
+                found[at - begin] = True
+                break
     return found
 
 
 def share_source(pool: Executor, pairs: Ends, asked: Flags, groups: Groups) -> Ints:
     """The rows of those pairs, where they are asked for, whose groups have two records of one source."""
-    given = pairs.left, pairs.right, asked, groups.starts, groups.ends, groups.sources, groups.identity
+    told = groups.starts, groups.ends, groups.sources, groups.identity, int(groups.sources.max(initial=0)) + 1
+    given = pairs.left, pairs.right, asked, *told
     found = in_ranges(pool, len(pairs.row), lambda *rows: _share_source(*given, *rows))
     return pairs.row[np.concatenate([np.zeros(0, bool), *found])]
 

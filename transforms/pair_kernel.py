@@ -174,12 +174,14 @@ def _edges(start, left, right, place, parting, refused, rule, decision):
     joining, apart = np.empty((3, len(left)), np.int32), np.empty((3, len(left)), np.int32)
     joined = parted = 0
     for at in range(len(left)):
-        pair = start + at
-        joins = decision[pair] == MATCH or (rule[pair] == refused and decision[pair] == REVIEW)
-        if not joins and (decision[pair] == NONE or not parting[rule[pair]]):
+        one = place[left[at]]  # the same for several in a row
+        if one == NONE:
             continue
-        one, other = place[left[at]], place[right[at]]
-        if one == NONE or other == NONE:
+        pair, other = start + at, place[right[at]]
+        if other == NONE or decision[pair] == NONE:
+            continue
+        joins = decision[pair] == MATCH or (rule[pair] == refused and decision[pair] == REVIEW)
+        if not joins and not parting[rule[pair]]:
             continue
         if joins:
             joining[0, joined], joining[1, joined], joining[2, joined] = pair, one, other
