@@ -17,9 +17,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from transforms.edge_kernel import FEW, apart_still, follow, parted, put_few_in_order
 from transforms.group_sources import ANY, Groups
 from transforms.lookup_kernel import NONE, Flags, Ints
-from transforms.pair_kernel import AT_ONCE, FEW, Ends, in_ranges, together
+from transforms.pair_kernel import AT_ONCE, Ends, in_ranges, together
 from transforms.part_kernel import Parts, find
 
 # --- what stands against joining ---------------------------------------------------------------------------
@@ -184,69 +185,6 @@ def kept_apart(
 # --- joining -----------------------------------------------------------------------------------------------
 
 
-@njit(cache=True, nogil=True)
-def _follow(ends, steps, first, keys, order):
-    """Set by what edges follow each other: their steps, and the first records of their groups.
-
-    Args:
-        ends: the groups of each edge, by their numbers in the part.
-        first: of each group of the part.
-        keys, order: as long, and written.
-    """
-    one, other = ends
-    for at in range(len(order)):
-        keys[at], order[at] = np.int64(steps[at]) << 32 | min(first[one[at]], first[other[at]]), at
-
-
-@njit(cache=True, nogil=True)
-def _is_before(key, edge, other_key, other_edge, ends, first):
-    if key != other_key:
-        return key < other_key
-    one, other = ends  # edges of one group that have one score
-    return max(first[one[edge]], first[other[edge]]) < max(first[one[other_edge]], first[other[other_edge]])
-
-
-@njit(cache=True, nogil=True)
-def _put_in_order(keys, order, ends, first, begin, end):
-    for at in range(begin + 1, end):
-        key, edge, place = keys[at], order[at], at
-        while place > begin and _is_before(key, edge, keys[place - 1], order[place - 1], ends, first):
-            keys[place], order[place] = keys[place - 1], order[place - 1]
-            place -= 1
-        keys[place], order[place] = key, edge
-
-
-@njit(cache=True, nogil=True)
-def _parted(keys, order, ends, first, begin, end):
-    """Put the better ones of some edges before the others, and tell where these begin; both are some."""
-    middle = (begin + end) >> 1
-    key, edge = keys[middle], order[middle]
-    low, high = begin, end - 1
-    while True:
-        while _is_before(keys[low], order[low], key, edge, ends, first):
-            low += 1
-        while _is_before(key, edge, keys[high], order[high], ends, first):
-            high -= 1
-        if low >= high:
-            return max(low, begin + 1)
-        keys[low], keys[high] = keys[high], keys[low]
-        order[low], order[high] = order[high], order[low]
-        low, high = low + 1, high - 1
-
-
-@njit(cache=True, nogil=True)
-def _apart_still(parent, keys, order, ends, begin, end):
-    """Leave out edges whose groups are together already; tells where the rest of them ends."""
-    one, other = ends
-    count = begin
-    for at in range(begin, end):
-        edge = order[at]
-        if find(parent, one[edge]) != find(parent, other[edge]):
-            keys[count], order[count] = keys[at], edge
-            count += 1
-    return count
-
-
 class Room(NamedTuple):
     """What is known of the clusters of a part while it is joined, by the number of a group in it; for `_join`."""
 
@@ -376,7 +314,7 @@ def _join(
             cluster[base:behind] = members[0]
             continue
         lefts, rights = left[edge:], right[edge:]
-        _follow((lefts, rights), steps[edge:], first[members], keys[:count], order[:count])
+        follow((lefts, rights), steps[edge:], first[members], keys[:count], order[:count])
         hostile[: len(members)] = False
         for at in range(held[0], held[1]):
             hostile[apart[at] - base] = True
@@ -387,13 +325,13 @@ def _join(
         while later:
             at, behind_them = later.pop()
             if behind_them - at > FEW:
-                behind_them = _apart_still(parent, keys, order, ends, at, behind_them)
+                behind_them = apart_still(parent, keys, order, ends, at, behind_them)
             if behind_them - at > FEW:
-                middle = _parted(keys, order, ends, of_members, at, behind_them)
+                middle = parted(keys, order, ends, of_members, at, behind_them)
                 later.append((middle, behind_them))
                 later.append((at, middle))
                 continue
-            _put_in_order(keys, order, ends, of_members, at, behind_them)
+            put_few_in_order(keys, order, ends, of_members, at, behind_them)
             for one in order[at:behind_them]:
                 big, small = find(parent, lefts[one]), find(parent, rights[one])
                 if size[big] < size[small]:

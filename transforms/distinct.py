@@ -251,9 +251,9 @@ class _RowGroup(NamedTuple):
         """Columns of its records, and `rows` of these; no record where none is present."""
         group = self.told.row_group(self.nth)
         held = [group.column(at) for at in range(group.num_columns)]
-        few = [one.path_in_schema for one in held if one.has_dictionary_page and one.path_in_schema in columns]
-        coded_as = [*PLACE[:2], *few]
-        with pq.ParquetFile(self.file, metadata=self.told, memory_map=True, read_dictionary=coded_as) as reader:
+        dictionaries = {one.path_in_schema for one in held if one.has_dictionary_page}.intersection(columns)
+        given = {"metadata": self.told, "memory_map": True, "read_dictionary": [*PLACE[:2], *dictionaries]}
+        with pq.ParquetFile(self.file, **given) as reader:
             row = records.rows(reader.read_row_group(self.nth, list(PLACE), use_threads=False))
             wanted = [self.nth] if (row != NONE).any() else []
             return reader.read_row_groups(wanted, list(columns), use_threads=False), row

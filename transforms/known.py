@@ -2,8 +2,8 @@
 
 Rows are only ever added: a record that changed is another row, a group keeps its number.  What becomes of rows
 (the group of a record, the cluster of a group, what was decided on a pair) stands in arrays of their own, which
-are short, and are read and written anew by each run.  So a run writes what is new and some
-bytes for each old row; the files of the rows before are linked into its folder.
+are short, and are read and written anew by each run.  So a run writes what is new and some bytes for each old row;
+the files of the rows before are linked into its folder.
 """
 
 import mmap
@@ -181,7 +181,8 @@ def _load(file: Path) -> npt.NDArray:
         room = mmap.mmap(-1, (2 * size + MOST_ADDED) * kind.itemsize, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         with suppress(OSError, AttributeError):  # large pages are Linux's alone; there they save half the time
             room.madvise(mmap.MADV_HUGEPAGE)
-        source.readinto(memoryview(room)[: size * kind.itemsize])
+        if source.readinto(memoryview(room)[: size * kind.itemsize]) < size * kind.itemsize:
+            raise ValueError(f"{file} is cut short: remove its folder, and all will be matched anew")
     return np.frombuffer(room, kind)[:size]
 
 

@@ -233,6 +233,14 @@ def test_files_of_earlier_runs_are_linked_and_not_written_again(tmp_path: Path) 
     assert [len(pa.ipc.open_file(tmp_path / "2" / name / file).read_all()) for name in names[1:]] == [1, 1]
 
 
+def test_what_was_kept_only_in_part_is_an_error(tmp_path: Path) -> None:
+    matched(table({("a", "000"): (HAMLET, 0)}), Rulings())[-1].save(tmp_path / "known")
+    file = tmp_path / "known" / "component.npy"
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=r"component.npy is cut short: remove its folder"):
+        load(tmp_path / "known")
+
+
 def test_where_much_changed_all_is_matched_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(1)
     records: Records = {("a", f"{n:03}"): (some_record(rng), 0) for n in range(40)}
