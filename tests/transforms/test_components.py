@@ -6,7 +6,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from transforms import components, group_sources, pair_kernel, part_kernel
+from transforms import components, edge_kernel, group_sources, pair_kernel, part_kernel
 from transforms.group_sources import ANY, Groups
 from transforms.part_kernel import Parts
 
@@ -99,6 +99,32 @@ def test_pairs_are_put_in_the_order_of_first_records(groups: int, in_small_range
     assert everything.tolist() == ordered.tolist()
     assert come.tolist() == ordered[np.isin(ordered, some)].tolist()
     assert pair_kernel.merged(left, right, rest, come, first).tolist() == ordered.tolist()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_edges_are_parted_until_all_are_in_order(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    count, groups = 200, 12
+    first = random.permutation(1000)[:groups].astype(np.int32)
+    one, other = random.integers(0, groups, (2, count)).astype(np.int32)
+    steps = random.integers(0, 5, count).astype(np.int32)
+    keys, order = np.empty(count, np.int64), np.empty(count, np.int32)
+    edge_kernel.follow((one, other), steps, first, keys, order)
+
+    def put_in_order(begin: int, end: int) -> None:
+        if end - begin < 3:
+            edge_kernel.put_few_in_order(keys, order, (one, other), first, begin, end)
+            return
+        middle = edge_kernel.parted(keys, order, (one, other), first, begin, end)
+        assert begin < middle < end
+        put_in_order(begin, middle)
+        put_in_order(middle, end)
+
+    put_in_order(0, count)
+    said = [steps, np.minimum(first[one], first[other]), np.maximum(first[one], first[other])]
+    rows = np.stack(said, axis=1)
+    assert rows[order].tolist() == sorted(rows.tolist())
+    assert sorted(order.tolist()) == list(range(count))
 
 
 @pytest.mark.parametrize("seed", range(8))
