@@ -55,7 +55,7 @@ def parted(keys, order, ends, first, begin, end):
         while _is_before(key, edge, keys[high], order[high], ends, first):
             high -= 1
         if low >= high:
-            return max(low, begin + 1)
+            return low
         keys[low], keys[high] = keys[high], keys[low]
         order[low], order[high] = order[high], order[low]
         low, high = low + 1, high - 1
