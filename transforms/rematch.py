@@ -194,7 +194,7 @@ def _changes(known: Known, index: pa.Table) -> tuple[Ints, Ints, Ints]:
 
 def _new(con: BaseBackend, bib: Table, rows: pa.Table, files: Sequence[Path]) -> pa.Table | None:
     """What the records say that came, in order; None if this is another order than that of the index."""
-    if files:
+    if files and not engine.has_workers(con):
         new = distinct.few(con, bib, rows, files)
         return new if new is not None and straight(coded(new.select(POSITION))) else None
     prepared = candidates.prepare(_only(bib, rows))
