@@ -17,10 +17,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from transforms.edge_kernel import FEW, apart_still, follow, parted, put_few_in_order
-from transforms.group_sources import ANY, Groups
+from transforms.edge_kernel import apart_still, follow, parted, put_few_in_order
+from transforms.group_sources import ANY, Groups, one_record_each
 from transforms.lookup_kernel import NONE, Flags, Ints
-from transforms.pair_kernel import AT_ONCE, Ends, in_ranges, together
+from transforms.pair_kernel import AT_ONCE, FEW, Ends, in_ranges, together
 from transforms.part_kernel import Parts, find
 
 # --- what stands against joining ---------------------------------------------------------------------------
@@ -272,12 +272,7 @@ def _harmless(own, members, starts, ends, sources, identity, seen_in, seen_as, m
                 if value != ANY and own[k, node] != value:
                     return False
                 value = own[k, node]
-    for group in members:
-        for source in sources[starts[group] : ends[group]]:
-            if seen_in[source] == mark and (identity[group] == ANY or seen_as[source] != identity[group]):
-                return False
-            seen_in[source], seen_as[source] = mark, identity[group]
-    return True
+    return one_record_each(members, starts, ends, sources, identity, seen_in, seen_as, mark)
 
 
 @njit(cache=True, nogil=True)
@@ -370,7 +365,7 @@ def join(
         The smallest group of the cluster of each of `parts.groups`, and the rows of the edges that were refused.
     """
     out = np.empty(len(parts.groups), np.int32), np.zeros(len(edges.row), bool)
-    codes = int(groups.sources.max(initial=0)) + 1, int(attributes.max(initial=0)) + 1
+    codes = groups.codes, int(attributes.max(initial=0)) + 1
     told = groups.starts, groups.ends, groups.sources, groups.identity
     of_parts = groups.first, told, parts.groups, parts.starts
     given = edges.left, edges.right, edge_starts, steps, *of_parts, attributes, kept, codes, out

@@ -97,7 +97,8 @@ def few(con: BaseBackend, bib: Table, present: pa.Table, files: Sequence[Path]) 
         there = row != NONE
         stored.append(some.filter(pa.array(there[: len(some)])).cast(schema))
         rows.append(row[there])
-    row, order = np.concatenate(rows), np.argsort(np.concatenate(rows))
+    row = np.concatenate(rows)
+    order = np.argsort(row)
     if not np.array_equal(row[order], np.arange(len(present))):
         return None
     found = pa.concat_tables(stored)

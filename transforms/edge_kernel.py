@@ -7,8 +7,6 @@ from numba import njit
 
 from transforms.part_kernel import find
 
-FEW = 24  # so many are put in order by moving each to its place
-
 
 @njit(cache=True, nogil=True)
 def follow(ends, steps, first, keys, order):

@@ -25,6 +25,11 @@ class Groups(NamedTuple):
     sources: Ints  # codes
     identity: Ints  # a number for its identifier, or `ANY`; records of one source stay apart unless equal
 
+    @property
+    def codes(self) -> int:
+        """Above all codes of sources."""
+        return int(self.sources.max(initial=0)) + 1
+
 
 @njit(cache=True, nogil=True)
 def _records_of(order, group, asked):
@@ -102,10 +107,25 @@ def _share_source(left, right, asked, starts, ends, sources, identity, codes, be
 
 def share_source(pool: Executor, pairs: Ends, asked: Flags, groups: Groups) -> Ints:
     """The rows of those pairs, where they are asked for, whose groups have two records of one source."""
-    told = groups.starts, groups.ends, groups.sources, groups.identity, int(groups.sources.max(initial=0)) + 1
+    told = groups.starts, groups.ends, groups.sources, groups.identity, groups.codes
     given = pairs.left, pairs.right, asked, *told
     found = in_ranges(pool, len(pairs.row), lambda *rows: _share_source(*given, *rows))
     return pairs.row[np.concatenate([np.zeros(0, bool), *found])]
+
+
+@njit(cache=True, nogil=True)
+def one_record_each(members, starts, ends, sources, identity, seen_in, seen_as, mark):
+    """Whether no source has two different records in some groups together.
+
+    Args:
+        seen_in, seen_as: of each source, where it was seen last, and as what; with `mark` nowhere yet.
+    """
+    for group in members:
+        for source in sources[starts[group] : ends[group]]:
+            if seen_in[source] == mark and (identity[group] == ANY or seen_as[source] != identity[group]):
+                return False
+            seen_in[source], seen_as[source] = mark, identity[group]
+    return True
 
 
 @njit(cache=True, nogil=True)
@@ -117,13 +137,8 @@ def _quiet(members, parts, cluster, unsure, changed, starts, ends, sources, iden
         for group in some:
             quiet = quiet and not unsure[group] and cluster[group] == cluster[some[0]]
             looked_at |= changed[group]
-        for group in some:
-            if not (quiet and looked_at):
-                break
-            for source in sources[starts[group] : ends[group]]:
-                if seen_in[source] == part:
-                    quiet = quiet and identity[group] != ANY and seen_as[source] == identity[group]
-                seen_in[source], seen_as[source] = part, identity[group]
+        if quiet and looked_at:
+            quiet = one_record_each(some, starts, ends, sources, identity, seen_in, seen_as, part)
         out[part] = quiet
     return out
 
@@ -139,7 +154,6 @@ def quiet(parts: Parts, cluster: Ints, unsure: Flags, changed: Flags, groups: Gr
         unsure: of each group, whether its cluster tells nothing: it is new, met others, or people judged it.
         changed: of each group, whether its sources changed.
     """
-    codes = int(groups.sources.max(initial=0)) + 1
     told = groups.starts, groups.ends, groups.sources, groups.identity
-    seen = np.full(codes, -1, np.int32), np.empty(codes, groups.identity.dtype)
+    seen = np.full(groups.codes, -1, np.int32), np.empty(groups.codes, groups.identity.dtype)
     return np.asarray(_quiet(parts.groups, parts.starts, cluster, unsure, changed, *told, *seen))

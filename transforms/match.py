@@ -161,12 +161,13 @@ def cluster(
         pairs, touched = rematch.meet(con, known, cap, folder, ended)
         scored = _all_pairs(con, known, pairs, card)
     del pairs
-    there = len(known.sides())
+    there = len(known.pair)
     _add_pairs(known, scored, asked=False)
     del scored
     decided = _judged(con, known, rulings, card)
     ended("score")
-    touched = touched._replace(pairs=pair_kernel.with_pieces(touched.pairs, known.sides()[there:]))
+    added = [piece for piece in known.sides() if piece[0] >= there]
+    touched = touched._replace(pairs=pair_kernel.with_pieces(touched.pairs, added))
     with ThreadPoolExecutor(engine.threads(con)) as pool:
         clusters.rejoin(known, touched, decided, card.rules, pool)
         if not found:

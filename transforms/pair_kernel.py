@@ -86,14 +86,19 @@ def taken_in(pool: Executor, kept: NDArray, added: NDArray, rows: Ints) -> NDArr
 
 
 @njit(cache=True, nogil=True)
+def _some(start, left, right, places):
+    """`Ends` of some pairs of a range, which begins at a row."""
+    return places + np.int32(start), left[places], right[places]
+
+
+@njit(cache=True, nogil=True)
 def _of_groups(start, left, right, decision, flags):
     out, count = np.empty(len(left), np.int32), 0
     for at in range(len(left)):
         if decision[start + at] != NONE and (flags[left[at]] or flags[right[at]]):
             out[count] = at
             count += 1
-    out = out[:count].copy()
-    return out + np.int32(start), left[out], right[out]
+    return _some(start, left, right, out[:count])
 
 
 def of_groups(pool: Executor, pieces: Iterable[Piece], decision: Ints, flags: Flags) -> Ends:
@@ -114,8 +119,7 @@ def _turn(start, left, right, decision, state):
         else:
             out[count] = at
             count += 1
-    out = out[:count].copy()
-    return out + np.int32(start), left[out], right[out]
+    return _some(start, left, right, out[:count])
 
 
 def turn(pool: Executor, pieces: Iterable[Piece], decision: Ints, gone: Flags, changed: Flags) -> Ends:
@@ -181,12 +185,10 @@ def _edges(start, left, right, place, parting, refused, rule, decision):
         if other == NONE or decision[pair] == NONE:
             continue
         joins = decision[pair] == MATCH or (rule[pair] == refused and decision[pair] == REVIEW)
-        if not joins and not parting[rule[pair]]:
-            continue
         if joins:
             joining[0, joined], joining[1, joined], joining[2, joined] = pair, one, other
             joined += 1
-        else:
+        elif parting[rule[pair]]:
             apart[0, parted], apart[1, parted], apart[2, parted] = pair, one, other
             parted += 1
     return (

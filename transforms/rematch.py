@@ -22,7 +22,6 @@ from ibis.expr.types import Table
 from transforms import candidates, collapse, contents, distinct, known_kernel, meeting, pair_kernel
 from transforms.candidates import ONE_OF_SOURCE, POSITION
 from transforms.clusters import Touched
-from transforms.collapse import collapsed
 from transforms.distinct import DESCRIBED, PLACE
 from transforms.group_sources import ANY, told
 from transforms.judgement import RECORD, Rulings
@@ -70,7 +69,7 @@ def anew(
     """
     if folder:
         folder.mkdir(exist_ok=True)
-    member, described = collapsed(con, bib, present and present(list(POSITION)), rulings, folder, files)
+    member, described = collapse.collapsed(con, bib, present and present(list(POSITION)), rulings, folder, files)
     rows = np.arange(len(member), dtype=np.int32)
     known = Known(
         record=member.select([*POSITION, "content", "sharing"]),
