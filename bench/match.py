@@ -60,7 +60,8 @@ BEFORE = """
 # What came and what changed is a batch of its own, as staging has it; and the record index is in order.
 LATER = "SELECT * REPLACE ('later' AS batch_id) FROM '{bib}' WHERE record_no % 300 < 2"
 INDEX = """
-    SELECT source_id, record_id, if(record_no % 300 < 2, 'later', batch_id) AS batch_id, record_no
+    SELECT source_id, record_id, if(record_no % 300 < 2, 'later', batch_id) AS batch_id, record_no,
+        false AS deleted
     FROM '{bib}' ORDER BY source_id, record_id
 """
 PROBABLY = 0.9  # from which Splink's pairs count as matches
@@ -129,7 +130,7 @@ class Clock:
 def run_match(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
     """Match the union in a folder, write `found.parquet` (row of the union, cluster), and tell what it took."""
     con = _connection(folder, memory_limit, threads)
-    return _matched(con, [folder / "bib.parquet"], folder, "index", None)
+    return _matched(con, [folder / "bib.parquet"], folder, "index", None, threads)
 
 
 def run_before(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
@@ -150,13 +151,15 @@ def run_increment(folder: Path, memory_limit: str, threads: int) -> dict[str, An
     con = _connection(folder, memory_limit, threads)
     full = pq.read_table(folder / "found.parquet")
     files = [folder / "before.parquet", folder / "later.parquet"]
-    took = _matched(con, files, folder, "index-later", folder / "known")
+    took = _matched(con, files, folder, "index-later", folder / "known", threads)
     return took | {"same_as_full": pq.read_table(folder / "found.parquet").equals(full)}
 
 
-def _matched(con: Any, files: list[Path], folder: Path, index: str, before: Path | None) -> dict[str, Any]:
+def _matched(
+    con: Any, files: list[Path], folder: Path, index: str, before: Path | None, threads: int
+) -> dict[str, Any]:
     """Match what a record index has, and keep what is then known; after what was known `before`, what is new."""
-    from transforms import known, match
+    from transforms import known, match, record_index
 
     bib = con.read_parquet(files)
     _warm_up(con, bib, folder)
@@ -169,7 +172,7 @@ def _matched(con: Any, files: list[Path], folder: Path, index: str, before: Path
             con,
             bib,
             known=then,
-            present=partial(_present, folder / f"{index}.parquet"),
+            present=partial(record_index.read, [folder / f"{index}.parquet"], threads),
             files=files,
             folder=folder / "kept",
             done=clock.done,
@@ -190,10 +193,6 @@ def _matched(con: Any, files: list[Path], folder: Path, index: str, before: Path
     }
 
 
-def _present(index: Path, columns: list[str]) -> pa.Table:
-    return pq.read_table(index, columns=columns, read_dictionary=["source_id", "batch_id"])
-
-
 def _warm_up(con: Any, bib: Any, folder: Path) -> None:
     """Match a few records, all and then those that changed, so that what is compiled is compiled."""
     import ibis
@@ -205,7 +204,8 @@ def _warm_up(con: Any, bib: Any, folder: Path) -> None:
     file = folder / "some.parquet"
     pq.write_table(some, file)
     present = some.select(POSITION).sort_by([("source_id", "ascending"), ("record_id", "ascending")])
-    known = match.cluster(con, con.read_parquet(file), present=present.select, files=[file]).known
+    index = lambda columns: iter([present.select(columns)])  # noqa: E731
+    known = match.cluster(con, con.read_parquet(file), present=index, files=[file]).known
     file.unlink()
     match.cluster(con, ibis.memtable(some.slice(WARM_UP_RECORDS // 10)), known=known)
 

@@ -358,5 +358,7 @@ def write(words: Vocabulary, records: int, folder: Path, seed: int = 4) -> None:
     made, bib, index = (str(folder / f"{name}.parquet") for name in ("made", "bib", "index"))
     in_order = con.read_parquet(made).order("source_id, record_id")
     in_order.write_parquet(bib, compression="zstd", row_group_size=122_880)
-    con.read_parquet(bib).project("source_id, record_id, batch_id, record_no").write_parquet(index)
+    con.read_parquet(bib).project("source_id, record_id, batch_id, record_no, false AS deleted").write_parquet(
+        index
+    )
     (folder / "made.parquet").unlink()

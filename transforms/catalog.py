@@ -26,7 +26,7 @@ from harvesters.registry import Registry
 from schemas.catalog import CATALOG_BIB, CATALOG_HOLDING, CATALOG_ITEM, CATALOG_PROVENANCE
 from schemas.columns import Table as Contract
 from schemas.usage import STAGED_FACTS
-from transforms import candidates, identity, judgement, links, match, merge, review, versions
+from transforms import candidates, identity, judgement, links, match, merge, record_index, review, versions
 from transforms.judgement import Judgement, Rulings
 from transforms.known import Known, load
 from transforms.score import WEIGHTS
@@ -174,14 +174,6 @@ def _known(matching: dict[str, Any]) -> Known | None:
     return load(lake.known(lake.catalog_build(build_id)))
 
 
-def _present(files: list[Path], columns: list[str]) -> pa.Table:
-    """Columns of every record that is now, from the record indexes of all sources."""
-    coded = ["source_id", "batch_id"]
-    tables = [pq.read_table(file, columns=[*columns, "deleted"], read_dictionary=coded) for file in files]
-    present = pa.concat_tables(tables)
-    return present.filter(pc.invert(present["deleted"])).select(columns)
-
-
 def _write(
     con: duckdb.DuckDBPyConnection, members: Registry, folder: Path, build_id: str, matching: dict[str, Any]
 ) -> list[str]:
@@ -197,7 +189,7 @@ def _write(
             cap=matching["cap"],
             rulings=rulings,
             known=_known(matching),
-            present=partial(_present, lake.current_record_files()),
+            present=partial(record_index.read, lake.current_record_files(), engine.threads(where)),
             files=lake.staged_files("bib"),
             folder=lake.known(folder),
         )

@@ -13,9 +13,10 @@ from transforms.candidates import POSITION
 from transforms.group_sources import ANY, Groups
 from transforms.judgement import RECORD
 from transforms.known import Known, taken, whole
-from transforms.known_kernel import NONE, Flags, Ints
+from transforms.lookup_kernel import NONE, Flags, Ints
 from transforms.pair_kernel import MATCH, REVIEW, SEPARATE, Ends, taken_in
 from transforms.part_kernel import Parts
+from transforms.record_index import values
 from transforms.scored import BY_FORCE, FORBIDDEN, REFUSED, SAME_SOURCE, SCORE_STEPS, named
 
 # What holds between groups that never met, too; of an edition only where it is stated.
@@ -47,8 +48,7 @@ def rejoin(known: Known, touched: Touched, decided: pa.Table, rules: list[str], 
         known.of_pairs(pool, name, turned) for name in ("rule", "decision")
     )
     again = _connected(known, touched)
-    # what is told of first records is not asked
-    groups = Groups(known.first, known.starts, known.ends, known.sources, known.identity)
+    groups = _groups(known, slice(None))
     both = group_sources.share_source(pool, touched.pairs, known.decision[turned] != SEPARATE, groups)
     known.rule[both], known.decision[both] = rules.index(SAME_SOURCE), SEPARATE
     _judge(known, decided, rules, pool)
@@ -85,12 +85,14 @@ def _still(known: Known, touched: Touched, again: Flags) -> Ints:
     pair_kernel.flag_across(pairs.left, pairs.right, known.decision[pairs.row] == MATCH, label, loud)
     some = np.flatnonzero(again & ~loud[label])
     parts = part_kernel.parts(part_kernel.alike(label[some], len(label)))
-    first, starts, ends, identity = (
-        column[some] for column in (known.first, known.starts, known.ends, known.identity)
-    )
-    groups = Groups(first, starts, ends, known.sources, identity)
+    groups = _groups(known, some)
     quiet = group_sources.quiet(parts, known.cluster[some], touched.unsure[some], touched.changed[some], groups)
     return np.asarray(some[parts.groups[np.repeat(quiet, np.diff(parts.starts))]])
+
+
+def _groups(known: Known, some: Ints | slice) -> Groups:
+    starts, ends, identity = (column[some] for column in (known.starts, known.ends, known.identity))
+    return Groups(starts, ends, known.sources, identity, len(values(known.record["source_id"])))
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[Ints, pa.Array]:
@@ -130,8 +132,7 @@ def _join(known: Known, again: Ints, decided: pa.Table, rules: list[str], pool: 
     back = edges.row[known.decision[edges.row] != MATCH]
     known.rule[back], known.decision[back] = known.of_pairs(pool, "rule", back), MATCH
     some = again if len(again) < len(place) else slice(None)  # where it is all, nothing is copied
-    first = known_kernel.ranks(known.order, known.group, known.first[some], place)
-    groups = Groups(first, known.starts[some], known.ends[some], known.sources, known.identity[some])
+    groups, first = _groups(known, some), known.order.places(known.first(again))
 
     reached, known.inner[again] = part_kernel.reach(edges.left, edges.right, len(again))
     known.component[again], parts = again[reached], part_kernel.parts(reached)
@@ -146,7 +147,7 @@ def _join(known: Known, again: Ints, decided: pa.Table, rules: list[str], pool: 
     scores, judged = known.of_pairs(pool, "score", edges.row), known.rule[edges.row] == by_force
     steps = np.where(judged, 0, 1 + SCORE_STEPS - scores).astype(np.int32)
     del scores, judged
-    cluster, lost = components.join(pool, edges, edge_starts, steps, groups, parts, attributes, kept)
+    cluster, lost = components.join(pool, edges, edge_starts, steps, first, groups, parts, attributes, kept)
     known.cluster[again], known.cluster[again[parts.groups]] = again, again[cluster]
     known.rule[lost], known.decision[lost] = refused, REVIEW
 
@@ -189,8 +190,8 @@ def _rows(described: pa.Table, groups: Ints, pool: Executor) -> Iterator[Ints]:
 
 def _ranks(known: Known) -> Ints:
     """The place among all records of the first one of each group; 0 of those that are no more."""
-    groups = np.arange(len(known.first), dtype=np.int32)
-    return np.asarray(known_kernel.ranks(known.order, known.group, known.first, groups))
+    groups = np.arange(len(known.starts), dtype=np.int32)
+    return np.asarray(known_kernel.ranks(known.living(), known.group, known.first(groups), groups))
 
 
 def in_order(known: Known, pool: Executor) -> Ints:
@@ -201,17 +202,17 @@ def in_order(known: Known, pool: Executor) -> Ints:
 def _in_order(known: Known, ranks: Ints, pool: Executor) -> Ints:
     left, right = (whole(known.pair[side]) for side in ("left", "right"))
     stays, come = pair_kernel.standing(pool, left, right, known.decision, known.moved, known.base.get("pair", 0))
-    come = pair_kernel.in_order(pool, left, right, come, ranks, len(known.order))
+    come = pair_kernel.in_order(pool, left, right, come, ranks, len(known.record))
     return np.asarray(pair_kernel.merged(left, right, stays, come, ranks)) if len(stays) else come
 
 
 def records(known: Known) -> pa.Table:
     """POSITION and cluster of all records, in order."""
-    ranks = _ranks(known)
-    cluster = known_kernel.of_cluster(known.order, known.group, known.cluster, ranks)
+    order, ranks = known.living(), _ranks(known)
+    cluster = known_kernel.of_cluster(order, known.group, known.cluster, ranks)
     position = known.record.select(POSITION)
-    if len(known.order) < len(position) or (np.diff(known.order) != 1).any():
-        position = position.take(pa.array(known.order))
+    if len(order) < len(position) or len(known.added):
+        position = position.take(pa.array(order))
     return position.append_column("cluster", pa.array(cluster))
 
 
@@ -219,9 +220,10 @@ def pairs(known: Known, rules: list[str], pool: Executor) -> pa.Table:
     """`catalog.match`: scored pairs under the names of each group's first record."""
     ranks = _ranks(known)
     order = _in_order(known, ranks, pool)
-    leading = np.zeros(len(known.order) + 1, bool)
+    living = known.living()
+    leading = np.zeros(len(living) + 1, bool)
     leading[ranks] = True
-    leaders = known.record.select(RECORD).take(pa.array(known.order[np.flatnonzero(leading[:-1])]))
+    leaders = known.record.select(RECORD).take(pa.array(living[np.flatnonzero(leading[:-1])]))
     number = (np.cumsum(leading, dtype=np.int32) - 1)[ranks]
     low, high, score = (known.of_pairs(pool, name, order) for name in ("left", "right", "score"))
     pair_kernel.number_ends(pool, low, high, number)

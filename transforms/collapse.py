@@ -16,11 +16,13 @@ from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
 from transforms import candidates, contents, distinct, judging, known_kernel, lookup_kernel
+from transforms.ahead import ahead
 from transforms.candidates import ALONE, ONE_OF_SOURCE, POSITION
-from transforms.distinct import DESCRIBED, Contents, ahead
+from transforms.distinct import DESCRIBED, Contents
 from transforms.judgement import RECORD, Rulings
-from transforms.known import Columns, coded, codes, named, names, straight, whole
-from transforms.known_kernel import Ints
+from transforms.known import Columns, whole
+from transforms.lookup_kernel import Ints
+from transforms.record_index import coded, codes, named, names, straight
 from warehouse import engine
 
 WIDE = 1 << 31  # bytes from which texts need long offsets

@@ -346,6 +346,7 @@ def join(
     edges: Ends,
     edge_starts: Ints,
     steps: Ints,
+    first: Ints,
     groups: Groups,
     parts: Parts,
     attributes: Ints,
@@ -357,6 +358,7 @@ def join(
         edges, edge_starts: `by_part`.
         steps: how edges follow: from 1 on the best ones first, and 0 those that people drew, against which only
             `kept` stands.  Where it is the same, they follow by the first records of their groups.
+        first: the place of each group's first record among all.
         attributes: a row for each thing that may not differ within a bib (volume, edition, carrier, language ...),
             a column for each of `parts.groups`; codes from 0, or `ANY`.
         kept: `kept_apart`.
@@ -367,7 +369,7 @@ def join(
     out = np.empty(len(parts.groups), np.int32), np.zeros(len(edges.row), bool)
     codes = groups.codes, int(attributes.max(initial=0)) + 1
     told = groups.starts, groups.ends, groups.sources, groups.identity
-    of_parts = groups.first, told, parts.groups, parts.starts
+    of_parts = first, told, parts.groups, parts.starts
     given = edges.left, edges.right, edge_starts, steps, *of_parts, attributes, kept, codes, out
     firsts = np.searchsorted(edge_starts, np.arange(0, len(edges.row), AT_ONCE))
     bounds = np.append(firsts, len(edge_starts) - 1)

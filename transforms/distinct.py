@@ -6,14 +6,12 @@ engine copies every value twice to hand it over, which takes three times as long
 """
 
 from bisect import bisect_left, bisect_right
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,15 +21,16 @@ from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
 from transforms import candidates, contents, lookup_kernel
+from transforms.ahead import ahead
 from transforms.candidates import COMPARED, POSITION, READ
-from transforms.known import coded, codes, named, names, whole
-from transforms.known_kernel import NONE, Ints
+from transforms.known import whole
+from transforms.lookup_kernel import NONE, Ints
+from transforms.record_index import PLACE, coded, codes, named, names
 from warehouse import engine
 
 AT_ONCE = 1 << 18  # stored rows that are prepared at once
 WAITING = 8  # parts of which the new rows wait while others are prepared
 PART = 250_000  # records asked of the engine at once
-PLACE = ("source_id", "batch_id", "record_no")  # what tells a record from all others, and from what it was
 DESCRIBED = ("identity", *COMPARED)
 
 
@@ -63,7 +62,7 @@ def read(
 
     Args:
         bib: `staged.bib` of these records; if it has more, None is returned.
-        present: POSITION, `known.straight`.
+        present: POSITION, `record_index.straight`.
         files: Parquet files of `staged.bib` with these records, and maybe more; else the engine reads `bib`.
         folder: where there is room for what need not be in memory.
     """
@@ -85,7 +84,7 @@ def few(con: BaseBackend, bib: Table, present: pa.Table, files: Sequence[Path]) 
 
     Args:
         bib: `staged.bib`.
-        present: PLACE, `known.coded`.
+        present: PLACE, `record_index.coded`.
         files: Parquet files of `staged.bib` with these records, and more.
     """
     columns = ("record_id", *READ)
@@ -293,18 +292,3 @@ def _cuts(present: pa.Table) -> list[str]:
     sizes = np.bincount(codes(present["source_id"], sources), minlength=len(sources))
     part = (np.cumsum(sizes) - sizes) // PART
     return [sources[at].as_py() for at in np.flatnonzero(np.diff(part)) + 1]
-
-
-T = TypeVar("T")
-
-
-def ahead(made: Iterable[Callable[[], T]], threads: int, waiting: int) -> Iterator[T]:
-    """What each of some functions makes, in their order; so many are made or wait while one is used."""
-    with ThreadPoolExecutor(threads) as pool:
-        coming: deque[Future[T]] = deque()
-        for one in made:
-            coming.append(pool.submit(one))
-            if len(coming) > waiting:
-                yield coming.popleft().result()
-        while coming:
-            yield coming.popleft().result()

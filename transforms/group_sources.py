@@ -2,7 +2,6 @@
 # numba infers the types of compiled functions
 # mypy: allow-untyped-defs
 
-from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import NamedTuple
 
@@ -19,72 +18,11 @@ ANY = -1  # an attribute that is not known and agrees with every other
 class Groups(NamedTuple):
     """What is told of groups."""
 
-    first: Ints  # the place of its first record among all
-    starts: Ints  # the sources of group g, in ascending order, are `sources[starts[g]:ends[g]]`
+    starts: Ints  # the sources of group g, of each of its records, are `sources[starts[g]:ends[g]]`
     ends: Ints
     sources: Ints  # codes
     identity: Ints  # a number for its identifier, or `ANY`; records of one source stay apart unless equal
-
-    @property
-    def codes(self) -> int:
-        """Above all codes of sources."""
-        return int(self.sources.max(initial=0)) + 1
-
-
-@njit(cache=True, nogil=True)
-def _records_of(order, group, asked):
-    """The records of groups that are asked for, in order."""
-    out, count = np.empty(len(order), np.int32), 0
-    for row in order:
-        if asked[group[row]]:
-            out[count] = row
-            count += 1
-    return out[:count].copy()
-
-
-@njit(cache=True, nogil=True)
-def _told(records, source, group, groups, number):
-    first, starts = np.full(len(groups), NONE, np.int32), np.zeros(len(groups) + 1, np.int32)
-    for nth in range(len(groups)):
-        number[groups[nth]] = nth
-    for row in records:
-        starts[number[group[row]] + 1] += 1
-    starts = np.cumsum(starts).astype(np.int32)
-    sources, ends = np.zeros(len(records), np.int32), starts[:-1].copy()  # with room where one comes twice
-    for row, value in zip(records, source):  # noqa: B905 (numba knows no strict)
-        nth = number[group[row]]
-        start, place = starts[nth], ends[nth]
-        if place == start:
-            first[nth] = row
-        while place > start and sources[place - 1] >= value:  # a source that came later has a higher code
-            place -= 1
-        if place < ends[nth] and sources[place] == value:
-            continue
-        for behind in range(ends[nth], place, -1):
-            sources[behind] = sources[behind - 1]
-        sources[place] = value
-        ends[nth] += 1
-    return first, starts[:-1].copy(), ends, sources
-
-
-def told(
-    order: Ints, group: Ints, source: Callable[[Ints], Ints], asked: Flags
-) -> tuple[Ints, Ints, Ints, Ints, Ints]:
-    """What their records tell of some groups.
-
-    Args:
-        order: the records, in order.
-        group: of each record, by its row.
-        source: tells of records, by their rows, their sources, which are codes.
-        asked: of each group.
-
-    Returns:
-        The groups that are asked for; of each the row of its first record, or NONE where it has none, and where
-        its sources, each once and in ascending order, begin and end; and the sources of all.
-    """
-    groups, number = np.flatnonzero(asked).astype(np.int32), np.empty(len(asked), np.int32)
-    records = _records_of(order, group, asked)
-    return groups, *_told(records, source(records), group, groups, number)
+    codes: int  # how many there are
 
 
 @njit(cache=True, nogil=True)

@@ -1,9 +1,9 @@
 """What matching found, as columns: the next run reads them where they lie, and adds to them.
 
 Rows are only ever added: a record that changed is another row, a group keeps its number.  What becomes of rows
-(the group of a record, the cluster of a group, what was decided on a pair) stands in arrays of their own, which
-are short, and are read and written anew by each run.  So a run writes what is new and some bytes for each old row;
-the files of the rows before are linked into its folder.
+(the group of a record, the cluster of a group, what was decided on a pair) stands in arrays of their own, of which
+a run writes what became something else.  So it writes little where little changed; the files of what was there
+before are linked into its folder.
 """
 
 import mmap
@@ -23,17 +23,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.expr.types import Table
 
-from transforms import known_kernel, lookup_kernel
+from transforms import lookup_kernel
 from transforms.judgement import Record
-from transforms.known_kernel import NONE, Flags, Ints
+from transforms.lookup_kernel import NONE, Flags, Ints
 from transforms.pair_kernel import Piece, taken_in
-from transforms.text_columns import buffers
+from transforms.record_index import Order, values
 
 ADDED = ("record", "described", "placed", "pair")  # tables that grow
-ARRAYS = (
-    "group", "order", "singled", "first", "starts", "ends", "sources", "identity", "moved", "component", "inner",
-    "cluster", "rule", "decision",
-)  # fmt: skip
+GROWING = ("members", "sources", "identity")  # arrays of which no value becomes another
+CHANGING = ("group", "starts", "ends", "moved", "component", "inner", "cluster", "rule", "decision")
+SMALL = ("added", "before", "apart", "singled")
 PAIR = pa.schema(
     [
         ("left", pa.int32()),
@@ -59,13 +58,15 @@ class Known:
 
     record: pa.Table  # RECORD, batch_id, record_no, content, sharing; codes mean the same in all pieces
     group: Ints  # of each record; NONE where it is no more
-    order: Ints  # the records that are, by source and identifier
+    added: Ints  # records that were added since all was matched, in order of source and identifier
+    before: Ints  # of each of them the record before which it stands, of those that were there then
+    apart: Ints  # records that are, or were, in groups of their own, as those of their source say the same
     singled: Ints  # the records that judgements were asked about
     described: pa.Table  # of each group: said, which is what its records have in common, identity, COMPARED
-    first: Ints  # of each group: its first record, or NONE
-    starts: Ints  # of each group: where its sources, as codes, begin in `sources`
+    starts: Ints  # of each group: where its records, which are in order, begin in `members`
     ends: Ints  # and where they end
-    sources: Ints
+    members: Ints
+    sources: Ints  # of each of `members` its source, as a code
     identity: Ints  # of each group: a digest of its identifier, or `ANY`
     moved: Flags  # of each group: whether it has another first record than when all was matched
     component: Ints  # of each group: one of those that its matches reach; NONE where it is no more
@@ -76,7 +77,7 @@ class Known:
     rule: Ints  # of each pair in the end
     decision: Ints  # the same; NONE where the pair is no more
     large: pa.Table  # block, rule, key, size of the blocks over the cap
-    files: dict[str, list[Path]] = field(default_factory=dict)  # in which the rows of tables are, as far as kept
+    files: dict[str, list[Path]] = field(default_factory=dict)  # in which rows and arrays are, as far as kept
     rows: dict[str, int] = field(default_factory=dict)  # how many they have
     base: dict[str, int] = field(default_factory=dict)  # rows of the tables when all was matched anew
 
@@ -104,8 +105,16 @@ class Known:
         for name in ADDED:
             self.put_down(folder, name)
         _write(zip(self.large.column_names, self.large.columns, strict=True), folder / "large")
-        for name in ARRAYS:
+        for name in SMALL:
             np.save(folder / f"{name}.npy", getattr(self, name))
+        for name in (*GROWING, *CHANGING):
+            file, values = folder / f"{name}.npy", getattr(self, name)
+            if kept := self.files.get(name):
+                os.link(kept[0], file)
+                _save_changes(file, values, changing=name in CHANGING)
+            else:
+                _save(file, values)
+            self.files[name] = [file]
 
     def settle(self, pool: Executor, order: Ints) -> None:
         """Put the pairs, all of which are there, in an order; from now on changes are counted."""
@@ -116,6 +125,42 @@ class Known:
             taken_in(pool, values, values[:0], order) for values in (self.rule, self.decision)
         )
         self.base = {name: len(getattr(self, name)) for name in ADDED}
+
+    @property
+    def order(self) -> Order:
+        """In what order records stand, those that are no more among them."""
+        return Order(len(self.record) - len(self.added), self.added, self.before)
+
+    def living(self) -> Ints:
+        """The records that are, by source and identifier."""
+        return self.order.living(self.group, len(self.record))
+
+    def located(self, records: Sequence[Record], coming: int) -> Ints:
+        """The rows of some records; none for one that isn't there.
+
+        Args:
+            coming: the first row of records that came and are in no group yet.
+        """
+        if not records:
+            return np.zeros(0, np.int64)
+        source, ids, found = self.record["source_id"], self.record["record_id"], []
+        there = self.order.living(self.group, coming)
+
+        def name(row: int) -> Record:
+            return source[row].as_py(), ids[row].as_py()
+
+        for record in records:
+            at = bisect_left(there, record, key=lambda row: name(int(row)))
+            if at < len(there) and name(int(there[at])) == record:
+                found.append(there[at])
+        return np.array(found, np.int64)
+
+    def first(self, groups: Ints) -> Ints:
+        """The first record of each of some groups, NONE where it has none."""
+        found, starts = np.full(len(groups), NONE, np.int32), self.starts[groups]
+        there = self.ends[groups] > starts
+        found[there] = self.members[starts[there]]
+        return found
 
     def sides(self) -> list[Piece]:
         """left and right of all pairs, as they lie."""
@@ -155,9 +200,10 @@ def load(folder: Path) -> Known | None:
     tables = {name: [_read(file) for file in parts] for name, parts in files.items()}
     return Known(
         **{name: pa.concat_tables(parts) for name, parts in tables.items()},
-        **{name: _load(folder / f"{name}.npy") for name in ARRAYS},
+        **{name: np.load(folder / f"{name}.npy") for name in SMALL},
+        **{name: _load(folder / f"{name}.npy", changing=name in CHANGING) for name in (*GROWING, *CHANGING)},
         large=_read(folder / "large"),
-        files=files,
+        files=files | {name: [folder / f"{name}.npy"] for name in (*GROWING, *CHANGING)},
         rows={name: sum(map(len, parts)) for name, parts in tables.items()},
         base={name: len(parts[0]) for name, parts in tables.items()},
     )
@@ -173,17 +219,66 @@ def _write(columns: Columns, folder: Path) -> None:
             writer.write_table(table)
 
 
-def _load(file: Path) -> npt.NDArray:
-    """An array that was kept, with room behind it for what is added; none is taken before it is used."""
+# --- arrays --------------------------------------------------------------------------------------------
+
+
+def _room(size: int) -> int:
+    """For how many values there is room where so many were kept."""
+    return 2 * size + MOST_ADDED
+
+
+def _save(file: Path, values: npt.NDArray) -> None:
+    """Write an array, with room behind it that takes none of the disk."""
+    np.save(file, values)
+    os.truncate(file, file.stat().st_size + (_room(len(values)) - len(values)) * values.itemsize)
+
+
+def _changes(file: Path) -> Path:
+    """Where is written what became of an array since it was written whole: rows, their values, and more values."""
+    return file.with_suffix(".changes.npy")
+
+
+def _save_changes(file: Path, values: npt.NDArray, changing: bool) -> None:
+    kept = _mapped(file)
+    size = len(kept)
+    rows = lookup_kernel.differing(values[:size], kept) if changing else np.zeros(0, np.int32)
+    with _changes(file).open("wb") as sink:
+        for some in (rows, values[rows], values[size:]):
+            np.save(sink, some)
+
+
+def _mapped(file: Path, changing: bool = False) -> npt.NDArray:
+    """An array as `_save` wrote it, in a copy of the process' own, with the room behind it.
+
+    Args:
+        changing: whether it is read into memory at once.  Where many of its pages are written to, copying them
+            one by one takes longer; else it is in memory only as far as it is asked for.
+    """
     with file.open("rb") as source:
         np.lib.format.read_magic(source)
         (size,), _, kind = np.lib.format.read_array_header_1_0(source)
-        room = mmap.mmap(-1, (2 * size + MOST_ADDED) * kind.itemsize, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        with suppress(OSError, AttributeError):  # large pages are Linux's alone; there they save half the time
-            room.madvise(mmap.MADV_HUGEPAGE)
-        if source.readinto(memoryview(room)[: size * kind.itemsize]) < size * kind.itemsize:
+        begin, room = source.tell(), _room(size) * kind.itemsize
+        if file.stat().st_size < begin + room:
             raise ValueError(f"{file} is cut short: remove its folder, and all will be matched anew")
-    return np.frombuffer(room, kind)[:size]
+        if not changing:
+            held = mmap.mmap(source.fileno(), begin + room, access=mmap.ACCESS_COPY)
+            return np.frombuffer(held, kind, offset=begin)[:size]
+        held = mmap.mmap(-1, room, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        with suppress(OSError, AttributeError):  # large pages are Linux's alone; there they save half the time
+            held.madvise(mmap.MADV_HUGEPAGE)
+        source.readinto(memoryview(held)[: size * kind.itemsize])
+    return np.frombuffer(held, kind)[:size]
+
+
+def _load(file: Path, changing: bool) -> npt.NDArray:
+    """An array that was kept, and what became of it since it was kept whole."""
+    values = _mapped(file, changing)
+    if _changes(file).exists():
+        with _changes(file).open("rb") as source:
+            rows, others, more = (np.load(source) for _ in range(3))
+        values[rows] = others
+        values = longer(values, more)
+    return values
 
 
 def longer(values: npt.NDArray, added: npt.NDArray) -> npt.NDArray:
@@ -225,8 +320,8 @@ def at(column: pa.ChunkedArray, rows: Ints) -> npt.NDArray:
 def find(column: pa.ChunkedArray, wanted: Ints) -> Ints:
     """Where values are among the wanted ones, which are sorted; in ascending order.  They should be digests."""
     bits, found = lookup_kernel.marks(wanted), [np.zeros(0, np.int64)]
-    for start, values in _pieces(column):
-        found.append(lookup_kernel.find(values, wanted, bits) + start)
+    for start, piece in _pieces(column):
+        found.append(lookup_kernel.find(piece, wanted, bits) + start)
     return np.concatenate(found)
 
 
@@ -238,41 +333,12 @@ def _pieces(column: pa.ChunkedArray) -> Iterator[tuple[int, npt.NDArray]]:
         start += len(chunk)
 
 
-def values(column: pa.ChunkedArray) -> pa.Array:
-    """What the codes of a column of `Known.record`, or of one in a single piece, stand for."""
-    last = column.num_chunks - 1
-    return pa.array([], pa.string()) if last < 0 else column.chunk(last).dictionary
-
-
 def extended(column: pa.ChunkedArray, more: pa.ChunkedArray) -> pa.DictionaryArray:
     """More values as codes of a dictionary in which those of a column of `Known.record` keep theirs."""
     known, given = values(column), pc.unique(more)
     fresh = given.filter(pc.invert(pc.is_in(given, known)))
     dictionary = pa.concat_arrays([known, fresh.cast(known.type)])
     return pa.DictionaryArray.from_arrays(pc.index_in(more, dictionary).combine_chunks(), dictionary)
-
-
-def coding(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The codes of a column of which they mean the same in all pieces."""
-    return pa.chunked_array([chunk.indices for chunk in column.chunks], column.type.index_type)
-
-
-def codes(column: pa.ChunkedArray, names: pa.Array) -> npt.NDArray[np.int32]:
-    """Where each value of a dictionary stands among some names, NONE where it doesn't."""
-    found, start = np.empty(len(column), np.int32), 0
-    for chunk in column.chunks:
-        if len(chunk):
-            code = pc.fill_null(pc.index_in(chunk.dictionary, names), NONE).to_numpy(zero_copy_only=False)
-            found[start : start + len(chunk)] = lookup_kernel.picked(code, chunk.indices.to_numpy())
-        start += len(chunk)
-    return found
-
-
-def names(*columns: pa.ChunkedArray) -> pa.Array:
-    """All values of some dictionaries, in order of their bytes."""
-    dictionaries = {id(chunk.dictionary): chunk.dictionary for column in columns for chunk in column.chunks}
-    values = {name for dictionary in dictionaries.values() for name in dictionary.to_pylist()}
-    return pa.array(sorted(values), pa.string())
 
 
 def taken(table: pa.Table, rows: Ints) -> pa.Table:
@@ -284,56 +350,3 @@ def taken(table: pa.Table, rows: Ints) -> pa.Table:
             parts.append(batch.take(pa.array(some - start)))
         start += len(batch)
     return pa.Table.from_batches(parts, table.schema)
-
-
-def texts(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray]:
-    """Bytes and offsets of a column of texts, none of them null; copied only where it is in several pieces."""
-    if column.nbytes >= 1 << 31:
-        column = column.cast(pa.large_string())
-    one = (
-        column.chunk(0)
-        if column.num_chunks == 1
-        else pa.concat_arrays([pa.array([], column.type), *column.chunks])
-    )
-    return buffers(one)
-
-
-# --- records -------------------------------------------------------------------------------------------
-
-
-def coded(present: pa.Table) -> pa.Table:
-    """Records with sources and batches as dictionaries, each with one for all of its values."""
-    for name in ("source_id", "batch_id"):
-        if not pa.types.is_dictionary(present.schema.field(name).type):
-            present = present.set_column(
-                present.schema.get_field_index(name), name, present[name].dictionary_encode()
-            )
-    return present.unify_dictionaries()
-
-
-def named(present: pa.Table) -> pa.Table:
-    """Records with sources and batches as texts."""
-    for place, column in enumerate(present.schema):
-        if pa.types.is_dictionary(column.type):
-            present = present.set_column(place, column.name, present[column.name].cast(pa.string()))
-    return present
-
-
-def straight(present: pa.Table) -> bool:
-    """Whether records, which are `coded`, are in order of source and identifier, each once."""
-    source = codes(present["source_id"], names(present["source_id"]))
-    return bool(known_kernel.straight(source, *texts(present["record_id"])))
-
-
-def located(known: Known, records: Sequence[Record]) -> Ints:
-    """The rows of some records; none for one that isn't there."""
-    source, ids, found = known.record["source_id"], known.record["record_id"], []
-
-    def name(row: int) -> Record:
-        return source[row].as_py(), ids[row].as_py()
-
-    for record in records:
-        at = bisect_left(known.order, record, key=lambda row: name(int(row)))
-        if at < len(known.order) and name(int(known.order[at])) == record:
-            found.append(known.order[at])
-    return np.array(found, np.int64)

@@ -1,8 +1,7 @@
-"""Compiled passes over the columns of `transforms.known`: what is new, who meets, in what order pairs stand."""
+"""Compiled passes over the columns of `transforms.known`: who meets, and what is told of groups and records."""
 # numba infers the types of compiled functions
 # mypy: allow-untyped-defs
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -16,113 +15,6 @@ from transforms.lookup_kernel import NONE, Flags, Ints
 
 AT_ONCE = 1 << 17  # blocks that a thread puts in order at once
 AHEAD = 16  # of the blocks of groups: so many are brought near before they are looked at
-FAR = 10_000  # known records among which one that is present is looked for
-
-
-@njit(cache=True, nogil=True)
-def _order(a, a_start, a_end, b, b_start, b_end):
-    """Below, at or above 0, as the one text's bytes stand before, at or behind the other's."""
-    for k in range(min(a_end - a_start, b_end - b_start)):
-        if a[a_start + k] != b[b_start + k]:
-            return np.int64(a[a_start + k]) - np.int64(b[b_start + k])
-    return (a_end - a_start) - (b_end - b_start)
-
-
-@njit(cache=True, nogil=True)
-def straight(source, data, at):
-    """Whether records are in order, each once.
-
-    Args:
-        source: of each record, a rank.
-        data, at: the bytes of all identifiers, and where each begins and the last one ends.
-    """
-    for row in range(1, len(source)):
-        if source[row] < source[row - 1]:
-            return False
-        if source[row] == source[row - 1]:
-            ends = np.int64(at[row - 1]), np.int64(at[row]), np.int64(at[row + 1])
-            if _order(data, ends[0], ends[1], data, ends[1], ends[2]) >= 0:
-                return False
-    return True
-
-
-class Index(NamedTuple):
-    """Where records stand, in columns, for compiled functions: two that stand at one place are the same."""
-
-    source: Ints  # codes
-    batch: Ints  # codes
-    number: Ints  # in the batch
-
-
-@njit(cache=True, nogil=True)
-def _changes(order, known, present, ranks, codes, k, out, came, went, n_came):
-    """`changes` of some present records, behind those of which `n_came` came, from the k-th in order on.
-
-    Args:
-        out: their order; came, went: with room.
-
-    Returns:
-        How many of `order` were passed, of `came` and of `went` are told.
-    """
-    source, batch, number = known
-    source_now, batch_now, number_now = present  # looked into once, since a named tuple is slow in a loop
-    rank, rank_now = ranks
-    began, n_went = n_came, 0
-    at = 0
-    while at < len(out):
-        gone = 0  # so many went before the present one; or that one came
-        if k < len(order):
-            place, wanted = rank_now[source_now[at]], codes[batch_now[at]]
-            row = order[k]
-            if number[row] == number_now[at] and batch[row] == wanted and rank[source[row]] == place:
-                out[at] = row
-                k, at = k + 1, at + 1
-                continue
-            if rank[source[row]] < place:
-                gone = 1
-            elif wanted != NONE:
-                end = k + 1
-                while end < min(len(order), k + FAR) and rank[source[order[end]]] == place and gone == 0:
-                    if number[order[end]] == number_now[at] and batch[order[end]] == wanted:
-                        gone = end - k
-                    end += 1
-        if gone == 0:
-            out[at], came[n_came - began] = len(number) + n_came, at
-            at, n_came = at + 1, n_came + 1
-        went[n_went : n_went + gone] = order[k : k + gone]
-        k, n_went = k + gone, n_went + gone
-    return k, n_came - began, n_went
-
-
-def changes(
-    order: Ints, known: Index, present: Sequence[Index], ranks: tuple[Ints, Ints], codes: Ints
-) -> tuple[Ints, Ints, Ints]:
-    """Which records came and which went, between two indexes that are in order.
-
-    A record before which more than `FAR` of its source went counts as both, which is more work but no other
-    result.
-
-    Args:
-        order: the rows of `known` that are, in order.
-        known, present: the latter in order, and in pieces.
-        ranks: of the sources, by their codes in each.
-        codes: of batches in `known`, by their codes in `present`; -1 where none is known.
-
-    Returns:
-        The rows of `present` that came, those of `known` that went, and the order of those that are, where those
-        that came are numbered from `len(known)`.
-    """
-    out = np.empty(sum(len(part.number) for part in present), np.int32)
-    some, gone = np.empty_like(out), np.empty(len(order), np.int32)  # of which little is used
-    came, went = [some[:0]], [gone[:0]]
-    k = at = n_came = 0
-    for part in present:
-        end = at + len(part.number)
-        k, fresh, n_went = _changes(order, known, part, ranks, codes, k, out[at:end], some, gone, n_came)
-        came.append(some[:fresh] + np.int32(at))
-        went.append(gone[:n_went].copy())
-        at, n_came = end, n_came + fresh
-    return np.concatenate(came), np.concatenate([*went, order[k:]]), out
 
 
 @njit(cache=True, nogil=True)

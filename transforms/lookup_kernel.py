@@ -110,6 +110,17 @@ def picked(values, rows):
     return out
 
 
+@njit(cache=True, nogil=True)
+def differing(values, others):
+    """The rows in which two arrays differ."""
+    out, count = np.empty(len(values), np.int32), 0
+    for at in range(len(values)):
+        if values[at] != others[at]:
+            out[count] = at
+            count += 1
+    return out[:count].copy()
+
+
 def distinct(values: Ints) -> Ints:
     """Values that are in order, each once."""
     return values[np.append(True, values[1:] != values[:-1])] if len(values) else values

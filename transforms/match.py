@@ -14,7 +14,7 @@ Collapsing is ibis expressions, written to mean the same on every engine (`wareh
 joining are compiled passes over Arrow columns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -29,9 +29,10 @@ from ibis.expr.types import Table
 from transforms import candidates, clusters, judging, pair_kernel, rematch
 from transforms.candidates import BLOCK_CAP, POSITION
 from transforms.judgement import RECORD, Rulings
-from transforms.known import PAIR, Known, located, longer, taken, whole
-from transforms.known_kernel import NONE
-from transforms.rematch import Done, Index
+from transforms.known import PAIR, Known, longer, taken, whole
+from transforms.lookup_kernel import NONE
+from transforms.record_index import Index
+from transforms.rematch import Done
 from transforms.score import Card, load_card, score, score_groups
 from transforms.scored import CODED
 from warehouse import engine
@@ -95,7 +96,7 @@ def _judged(con: BaseBackend, known: Known, rulings: Rulings, card: Card) -> pa.
     if not rulings.pairs:
         return judging.DECIDED.empty_table()
     judged = rulings.records
-    group = known.group[located(known, judged)].tolist()
+    group = known.group[known.located(judged, len(known.record))].tolist()
     decided = judging.decided(dict(zip(judged, group, strict=True)), rulings)
     there = known.decision != NONE
     have = (whole(known.pair[side])[there].astype(np.int64) for side in ("left", "right"))
@@ -118,6 +119,11 @@ def _notes(large: pa.Table, cap: int) -> list[str]:
         f"{len(rows)} blocks over the cap of {cap} groups ({members} places), compared with their neighbours "
         f"by title only; the largest: {named}"
     ]
+
+
+def _of_bib(bib: Table, columns: list[str]) -> Iterator[pa.Table]:
+    """The record index of `bib`, as `Index` gives it."""
+    yield bib.select(*POSITION).order_by(*RECORD).to_pyarrow().select(columns)
 
 
 def cluster(
@@ -149,7 +155,7 @@ def cluster(
     card = card or load_card()
     found = None
     if known:
-        index = present or bib.select(*POSITION).order_by(*RECORD).to_pyarrow().select
+        index = present or partial(_of_bib, bib)
         found = rematch.again(con, bib, known, index, cap, rulings, files, ended)
     if known and found:
         ended("pairs")

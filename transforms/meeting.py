@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from transforms import blocks, known_kernel, lookup_kernel
 from transforms.candidates import BLOCK_CAP
 from transforms.known import Known, at, taken, whole
-from transforms.known_kernel import NONE, Flags, Ints
+from transforms.lookup_kernel import NONE, Flags, Ints
 
 PLACED = pa.schema([("block", pa.int64()), ("group", pa.int32())])
 LARGE = pa.schema([("block", pa.int64()), ("rule", pa.string()), ("key", pa.string()), ("size", pa.int64())])

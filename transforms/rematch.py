@@ -8,7 +8,6 @@ columns are only run over, by compiled code; what is worked out anew goes throug
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,37 +18,20 @@ import pyarrow.compute as pc
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
-from transforms import candidates, collapse, contents, distinct, known_kernel, meeting, pair_kernel
+from transforms import candidates, collapse, contents, distinct, group_records, meeting, pair_kernel, record_index
 from transforms.candidates import ONE_OF_SOURCE, POSITION
 from transforms.clusters import Touched
-from transforms.distinct import DESCRIBED, PLACE
-from transforms.group_sources import ANY, told
+from transforms.distinct import DESCRIBED
+from transforms.group_records import Lists
+from transforms.group_sources import ANY
 from transforms.judgement import RECORD, Rulings
-from transforms.known import (
-    MOST_ADDED,
-    PAIR,
-    SHARE_ADDED,
-    Known,
-    at,
-    coded,
-    coding,
-    extended,
-    find,
-    located,
-    longer,
-    named,
-    names,
-    straight,
-    taken,
-    values,
-    whole,
-)
-from transforms.known_kernel import NONE, Flags, Ints
+from transforms.known import MOST_ADDED, PAIR, SHARE_ADDED, Known, at, extended, find, longer, taken, whole
+from transforms.lookup_kernel import NONE, Flags, Ints, picked
+from transforms.record_index import PLACE, Changes, Index, coded, coding, named, straight
 from warehouse import engine
 
-MOST_TOLD = 2  # sources that lists of groups have, for each record, before all lists are made anew
+MOST_TOLD = 2  # members that lists of groups have, for each record, before all lists are written anew
 Done = Callable[[str], None]  # is told each stage as it ends
-Index = Callable[[list[str]], pa.Table]  # columns of POSITION of the records that are present, in order
 
 
 def anew(
@@ -69,23 +51,27 @@ def anew(
     """
     if folder:
         folder.mkdir(exist_ok=True)
-    member, described = collapse.collapsed(con, bib, present and present(list(POSITION)), rulings, folder, files)
-    rows = np.arange(len(member), dtype=np.int32)
+    there = pa.concat_tables(present(list(POSITION))) if present else None
+    member, described = collapse.collapsed(con, bib, there, rulings, folder, files)
+    del there
+    rows = np.zeros(0, np.int32)
     known = Known(
         record=member.select([*POSITION, "content", "sharing"]),
         group=whole(member["group"]).astype(np.int32),
-        order=rows,
-        singled=rows[:0],
+        added=rows,
+        before=rows,
+        apart=rows,
+        singled=rows,
         described=pa.table({}),
-        first=rows[:0],
-        starts=rows[:0],
-        ends=rows[:0],
-        sources=rows[:0],
-        identity=rows[:0],
+        starts=rows,
+        ends=rows,
+        members=rows,
+        sources=rows,
+        identity=rows,
         moved=np.zeros(0, bool),
-        component=rows[:0],
+        component=rows,
         inner=np.zeros(0, bool),
-        cluster=rows[:0],
+        cluster=rows,
         placed=meeting.PLACED.empty_table(),
         pair=PAIR.empty_table(),
         rule=np.zeros(0, np.int16),
@@ -98,12 +84,15 @@ def anew(
         known.put_down(folder, "described", described)
     else:
         known.described = pa.table(dict(described))
-    every = np.ones(len(known.described), bool)
-    _, known.first, known.starts, known.ends, known.sources = _told(known, every)
-    known.identity, known.moved = _identity(known.described), ~every
-    known.component = np.arange(len(every), dtype=np.int32)
-    known.cluster, known.inner = known.component.copy(), ~every
-    known.singled = located(known, rulings.records)
+    groups, said = len(known.described), whole(known.described["said"])
+    source, sharing = whole(coding(known.record["source_id"])), whole(known.record["sharing"])
+    known.starts, known.ends, known.members, known.sources = group_records.listed(known.group, source, groups)
+    alone = picked(said, known.group) != whole(known.record["content"])
+    known.apart = np.flatnonzero(alone & (sharing == ONE_OF_SOURCE)).astype(np.int32)
+    known.identity, known.moved = _identity(known.described), np.zeros(groups, bool)
+    known.component = np.arange(groups, dtype=np.int32)
+    known.cluster, known.inner = known.component.copy(), np.zeros(groups, bool)
+    known.singled = known.located(rulings.records, len(known.record))
     return known
 
 
@@ -144,17 +133,17 @@ def again(
     """
     if known.worn() or not len(known.record):
         return None
-    index = coded(present(list(PLACE)))
-    came, went, order = _changes(known, index)
-    if len(came) > max(MOST_ADDED, SHARE_ADDED * len(index)):
+    most = max(MOST_ADDED, int(SHARE_ADDED * len(known.record)))
+    changes = record_index.changes(known.record, known.living(), present(list(PLACE)), most)
+    if changes is None:
         return None
-    new = _new(con, bib, taken(index, came).combine_chunks(), files)
-    if new is None or not _fit(known, new, came, order):
+    new = _new(con, bib, changes.came, files)
+    if new is None or not _fit(known, new, changes):
         return None
     judged = known.group[known.singled]
-    left = known.group[went]
-    _add_records(known, new, went, order)
-    moved, said = _say(con, known, came=order[came], went=went, rulings=rulings)
+    left = known.group[changes.went]
+    came = _add_records(known, new, changes)
+    moved, said = _say(con, known, came, changes.went, rulings)
     changed, dead, fresh = _regroup(known, moved, said, left)
     _describe(known, new, fresh)
     done("collapse")
@@ -174,23 +163,6 @@ def again(
     return pairs, Touched(changed & ~dead, dead, unsure, of_changed)
 
 
-def _changes(known: Known, index: pa.Table) -> tuple[Ints, Ints, Ints]:
-    """`known_kernel.changes`; `index` has PLACE."""
-    sources, before, number = (known.record[name] for name in PLACE)
-    sources_now, batches, _ = (index[name] for name in PLACE)
-    then = known_kernel.Index(whole(coding(sources)), whole(coding(before)), whole(number))
-    parts = ([batch[name] for name in PLACE] for batch in index.to_batches())
-    now = [
-        known_kernel.Index(source.indices.to_numpy(), batch.indices.to_numpy(), no.to_numpy())
-        for source, batch, no in parts
-    ]
-    in_order = names(sources, sources_now)
-    ranks = tuple(pc.index_in(values(column), in_order).to_numpy() for column in (sources, sources_now))
-    codes = pc.fill_null(pc.index_in(values(batches), values(before)), NONE).to_numpy(zero_copy_only=False)
-    came, went, order = known_kernel.changes(known.order, then, now, ranks, codes)
-    return came, went, order
-
-
 def _new(con: BaseBackend, bib: Table, rows: pa.Table, files: Sequence[Path]) -> pa.Table | None:
     """What the records say that came, in order; None if this is another order than that of the index."""
     if files and not engine.has_workers(con):
@@ -201,15 +173,13 @@ def _new(con: BaseBackend, bib: Table, rows: pa.Table, files: Sequence[Path]) ->
     return new if new.select(PLACE).equals(rows.cast(new.select(PLACE).schema)) else None
 
 
-def _fit(known: Known, new: pa.Table, came: Ints, order: Ints) -> bool:
+def _fit(known: Known, new: pa.Table, changes: Changes) -> bool:
     """Whether records that came stand behind the one before them, and before the one behind them."""
-    for step in (-1, 1):
-        beside = came + step
-        there = (beside >= 0) & (beside < len(order))
-        there[there] = order[beside[there]] < len(known.record)
-        others = known.record.select(RECORD).take(pa.array(order[beside[there]]))
+    for beside, behind in ((changes.behind, True), (changes.before, False)):
+        there = beside != NONE
+        others = known.record.select(RECORD).take(pa.array(beside[there]))
         sides = named(others), new.select(RECORD).filter(pa.array(there))
-        low, high = sides if step < 0 else sides[::-1]
+        low, high = sides if behind else sides[::-1]
         same = pc.equal(low["source_id"], high["source_id"])
         less = pc.less(low["source_id"], high["source_id"])
         follows = pc.or_(less, pc.and_(same, pc.less(low["record_id"], high["record_id"])))
@@ -218,16 +188,18 @@ def _fit(known: Known, new: pa.Table, came: Ints, order: Ints) -> bool:
     return True
 
 
-def _add_records(known: Known, new: pa.Table, went: Ints, order: Ints) -> None:
-    """Add records that came, which are in order; others went."""
-    known.group[went] = NONE
+def _add_records(known: Known, new: pa.Table, changes: Changes) -> Ints:
+    """Add records that came, which are in order, and let others go; the rows of the former."""
+    known.group[changes.went] = NONE
+    order = known.order.with_more(changes.follow)
+    known.added, known.before = order.added, order.before
     columns = {name: extended(known.record[name], new[name]) for name in PLACE[:2]}
     columns |= {"content": pa.array(contents.content(new)), "sharing": pa.array(contents.sharing(new))}
     columns |= {name: new[name] for name in ("record_id", "record_no")}
     added = pa.table({name: columns[name] for name in known.record.column_names}).cast(known.record.schema)
     known.record = pa.concat_tables([known.record, added])
-    known.order = order
     known.group = longer(known.group, np.full(len(new), NONE, np.int32))
+    return np.arange(len(known.record) - len(new), len(known.record), dtype=np.int32)
 
 
 def _only(bib: Table, rows: pa.Table) -> Table:
@@ -239,26 +211,27 @@ def _only(bib: Table, rows: pa.Table) -> Table:
 
 def _say(con: BaseBackend, known: Known, came: Ints, went: Ints, rulings: Rulings) -> tuple[Ints, Ints]:
     """The records that say something else now, or that came, and what each says."""
-    content, sharing, sources = (known.record[name] for name in ("content", "sharing", "source_id"))
-    judged = located(known, rulings.records)
+    content, sharing, source = (known.record[name] for name in ("content", "sharing", "source_id"))
+    judged = known.located(rulings.records, len(known.record) - len(came))
     began = np.concatenate([came, went, known.singled, judged])
     known.singled = judged
     # one of a source shares a group and the others don't, so they depend on each other
     one = began[at(sharing, began) == ONE_OF_SOURCE]
-    like = find(content, np.unique(at(content, one)))
-    like = like[at(sharing, like) == ONE_OF_SOURCE]
+    like = np.append(known.apart, _members(known, find(known.described["said"], np.unique(at(content, one)))))
     keys, wanted = (
-        at(coding(sources), rows) * np.int64(0x9E3779B97F4A7C1) + at(content, rows) for rows in (like, one)
+        at(coding(source), rows) * np.int64(0x9E3779B97F4A7C1) + at(content, rows) for rows in (like, one)
     )
     asked = np.unique(np.concatenate([began, like[np.isin(keys, wanted)]]))
     here = known.group[asked] != NONE
     here[np.searchsorted(asked, came)] = True
     asked = asked[here]
-    order = np.argsort(at(coding(sources), asked), kind="stable")
+    order = np.argsort(at(coding(source), asked), kind="stable")
     records = taken(known.record.select([*RECORD, "content", "sharing"]), asked).take(pa.array(order))
     asked = asked[order]
     _, number = np.unique(whole(records["content"]), return_inverse=True)
     now = collapse.said(con, records, number, rulings)
+    alone = (whole(records["sharing"]) == ONE_OF_SOURCE) & (whole(records["content"]) != now)
+    known.apart = np.append(known.apart[~np.isin(known.apart, asked)], asked[alone]).astype(np.int32)
     group = known.group[asked]
     moved = group == NONE
     moved[~moved] = at(known.described["said"], group[~moved]) != now[~moved]
@@ -301,32 +274,52 @@ def _regroup(known: Known, moved: Ints, said: Ints, left: Ints) -> tuple[Flags, 
     known.component, known.cluster = longer(known.component, own), longer(known.cluster, own)
     nothing = np.zeros(len(own), bool)
     known.moved, known.inner = longer(known.moved, nothing), longer(known.inner, nothing)
-    dead = _tell(known, lost)
+    dead = _list(known, lost, moved)
     return lost, dead, _Fresh(own, wanted[fresh], moved[first[fresh]], before[first[fresh]])
 
 
-def _tell(known: Known, changed: Flags) -> Flags:
-    """Set what records tell of groups that changed; returns of each group whether it has none any more."""
-    nothing = np.full(len(changed) - len(known.first), NONE, np.int32)
-    known.first, known.starts, known.ends = (
-        longer(column, nothing) for column in (known.first, known.starts, known.ends)
-    )
-    groups, first, starts, ends, sources = _told(known, changed)
-    known.moved[groups] |= (known.first[groups] != first) & (known.first[groups] != NONE)
-    dead = np.zeros(len(changed), bool)
-    dead[groups[first == NONE]] = True
-    known.first[groups] = first
-    if len(known.sources) + len(sources) > MOST_TOLD * len(known.record):  # most lists are of groups as they were
-        groups, _, starts, ends, sources = _told(known, known.first != NONE)
-        known.sources = known.sources[:0]
-    known.starts[groups], known.ends[groups] = len(known.sources) + starts, len(known.sources) + ends
-    known.sources = longer(known.sources, sources)
+def _list(known: Known, changed: Flags, moved: Ints) -> Flags:
+    """List the records of groups that changed anew; returns of each group whether it has none any more.
+
+    Args:
+        moved: the records that joined other groups.
+    """
+    nothing = np.zeros(len(changed) - len(known.starts), np.int32)
+    known.starts, known.ends = longer(known.starts, nothing), longer(known.ends, nothing)
+    asked = np.flatnonzero(changed)
+    lists = _lists(known, asked, moved)
+    before = known.first(asked)
+    _add_lists(known, asked, lists)
+    first, dead = known.first(asked), np.zeros(len(changed), bool)
+    dead[asked] = first == NONE
+    known.moved[asked] |= (first != before) & (before != NONE)
+    if len(known.members) > MOST_TOLD * len(known.record):  # most lists are of groups as they were
+        asked = np.flatnonzero(known.ends > known.starts)
+        lists = _lists(known, asked, moved[:0])
+        known.members = known.sources = np.zeros(0, np.int32)
+        for name in ("members", "sources"):
+            known.files.pop(name, None)
+        _add_lists(known, asked, lists)
     return dead
 
 
-def _told(known: Known, asked: Flags) -> tuple[Ints, Ints, Ints, Ints, Ints]:
-    """`group_sources.told` of groups that are asked for."""
-    return told(known.order, known.group, partial(at, coding(known.record["source_id"])), asked)
+def _lists(known: Known, asked: Ints, joined: Ints) -> Lists:
+    """The records of some groups, from lists of those that they had before others joined."""
+    lists = Lists(known.starts, known.ends, known.members, known.sources)
+    source = at(coding(known.record["source_id"]), joined)
+    return group_records.changed(asked, lists, known.group, joined, source, known.order)
+
+
+def _add_lists(known: Known, asked: Ints, lists: Lists) -> None:
+    begin = len(known.members)
+    known.starts[asked], known.ends[asked] = begin + lists.starts, begin + lists.ends
+    known.members, known.sources = longer(known.members, lists.members), longer(known.sources, lists.sources)
+
+
+def _members(known: Known, groups: Ints) -> Ints:
+    """The records of some groups."""
+    starts, sizes = known.starts[groups], known.ends[groups] - known.starts[groups]
+    return known.members[np.repeat(starts - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())]
 
 
 def _identity(described: pa.Table) -> Ints:

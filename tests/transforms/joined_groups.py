@@ -35,7 +35,8 @@ def joined(
         Ends(np.arange(pairs.shape[1], dtype=np.int32), *pairs.astype(np.int32)) for pairs in (ends, apart)
     )
     first = np.arange(count, dtype=np.int32)
-    groups = Groups(first, first, first + 1, sources.astype(np.int32), identity.astype(np.int32))
+    told = sources.astype(np.int32), identity.astype(np.int32), int(sources.max(initial=0)) + 1
+    groups = Groups(first, first + 1, *told)
     parts = part_kernel.parts(part_kernel.reach(drawn.left, drawn.right, count)[0])
     columns = np.ascontiguousarray(attributes.T[:, parts.groups].astype(np.int32))
     always, nobody = np.ones(len(others.row), bool), np.zeros(count, bool)
@@ -44,7 +45,7 @@ def joined(
     steps = np.where(drawn.row < forced, 0, 1 + drawn.row // alike).astype(np.int32)
     with ThreadPoolExecutor(2) as pool:
         kept = components.kept_apart(pool, others, always, parts, columns, nobody)
-        found, lost = components.join(pool, drawn, starts, steps, groups, parts, columns, kept)
+        found, lost = components.join(pool, drawn, starts, steps, first, groups, parts, columns, kept)
     cluster = first.copy()
     cluster[parts.groups] = found
     return cluster, np.isin(edges, lost)

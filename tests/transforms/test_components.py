@@ -161,7 +161,7 @@ def test_parts_that_stay_one_cluster_are_told_as_plain_code_tells_them(seed: int
     ends = np.cumsum([len(some) for some in lists]).astype(np.int32)
     identity = random.choice(np.array([ANY, 7, 7, 7, 9]), count)
     begins = ends - np.array([len(some) for some in lists], np.int32)
-    groups = Groups(members, begins, ends, np.concatenate(lists).astype(np.int32), identity)
+    groups = Groups(begins, ends, np.concatenate(lists).astype(np.int32), identity, 12)
     of_part = Parts(part.astype(np.int32), members, members, starts)
 
     def quiet(some: list[int]) -> bool:

@@ -12,7 +12,7 @@ from ibis.backends import BaseBackend
 
 from transforms import candidates, contents, distinct, match
 from transforms.candidates import COMPARED, POSITION, READ
-from transforms.known import coded, named
+from transforms.record_index import coded, named
 from warehouse import engine
 
 from .staged_records import ANALYSIS, HAMLET, bibs

@@ -63,26 +63,3 @@ def test_pairs_are_of_those_that_meet_each_once(monkeypatch: pytest.MonkeyPatch)
     left, right = (np.concatenate(side) for side in zip(*found, strict=True))
     pairs = list(zip(left.tolist(), right.tolist(), strict=True))
     assert pairs == sorted(expected)
-
-
-@pytest.mark.parametrize("piece", [1000, 150, 1])
-@pytest.mark.parametrize("seed", range(6))
-def test_indexes_are_compared_by_places(seed: int, piece: int) -> None:
-    """Records of three sources, of which some come, some go and some stand in another batch than before."""
-    rng = np.random.default_rng(seed)
-
-    def some(share: float, batches: int) -> list[tuple[int, int, int]]:
-        there = rng.random(600) < share
-        batch = np.where(rng.random(600) < 0.9, 0, rng.integers(0, batches, 600))
-        return [(nth // 200, int(batch[nth]), nth) for nth in np.flatnonzero(there).tolist()]
-
-    before, now = some(0.9, 2), [row for row in some(0.9, 3) if seed or row[0] != 1]
-    known = before + some(0.1, 2)  # of which the last ones are no more
-    then, index = (np.array(rows, np.int32).T.copy() for rows in (known, now))
-    pieces = [known_kernel.Index(*index[:, begin : begin + piece]) for begin in range(0, len(now), piece)]
-    ranks, codes = (np.array([0, 1, 2]), np.array([0, 1, 2])), np.array([0, 1, -1], np.int32)
-    order = np.arange(len(before), dtype=np.int32)
-    came, went, rows = known_kernel.changes(order, known_kernel.Index(*then), pieces, ranks, codes)
-    assert [now[at] for at in came] == [row for row in now if row not in set(before)]
-    assert [known[at] for at in went] == [row for row in before if row not in set(now)]
-    assert [(known + [now[at] for at in came])[row] for row in rows] == now

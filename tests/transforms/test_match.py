@@ -315,7 +315,7 @@ def test_a_record_index_only_saves_work(
     if given != "not in order":
         present = present.sort_by([("source_id", "ascending"), ("record_id", "ascending")])
     present = present.slice({"one missing": 1, "a source missing": 3}.get(given, 0))
-    found = match.cluster(con, table, present=present.select, files=files)
+    found = match.cluster(con, table, present=lambda columns: iter([present.select(columns)]), files=files)
     # files may have more than is present
     there = table.semi_join(ibis.memtable(present), candidates.POSITION) if files else table
     whole = match.cluster(con, there)

@@ -15,7 +15,8 @@ import pytest
 
 from transforms import catalog, match, rematch
 from transforms.judgement import Judgement, Rulings, resolve
-from transforms.known import Known, load, named
+from transforms.known import Known, load
+from transforms.record_index import Index, named
 from warehouse import engine, lake
 
 from .staged_records import ANALYSIS, HAMLET, bibs, register, stage
@@ -87,7 +88,7 @@ def matched(
     bib: pa.Table,
     rulings: Rulings,
     known: Known | None = None,
-    present: rematch.Index | None = None,
+    present: Index | None = None,
     folder: Path | None = None,
 ) -> tuple[list[dict[str, Any]], pa.Table, list[str], Known]:
     """Records, pairs, notes and what is known of a run in a connection of its own, of files if there is a folder.
@@ -107,7 +108,12 @@ def matched(
 
 def sizes(known: Known) -> tuple[int, ...]:
     """Records, groups, and pairs that are."""
-    return len(known.order), int((known.component >= 0).sum()), int((known.decision >= 0).sum()), len(known.large)
+    return (
+        len(known.living()),
+        int((known.component >= 0).sum()),
+        int((known.decision >= 0).sum()),
+        len(known.large),
+    )
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -163,7 +169,7 @@ def test_an_index_that_is_not_in_order_means_a_full_run(order: str) -> None:
     if order == "one astray":
         new = [name == "040" for name in present["record_id"].to_pylist()]
         present = pa.concat_tables([present.filter(pc.invert(pa.array(new))), present.filter(pa.array(new))])
-    found = matched(table(records), Rulings(), known, present.select)
+    found = matched(table(records), Rulings(), known, lambda columns: iter([present.select(columns)]))
     assert (found[-1] is known) == (order == "in order")
     assert found[:-1] == matched(table(records), Rulings())[:-1]
 
@@ -229,6 +235,7 @@ def test_files_of_earlier_runs_are_linked_and_not_written_again(tmp_path: Path) 
     assert names == [f"described-{number:04}" for number in range(3)]
     for number, name in enumerate(names):  # each stands in the folder of its run and of those behind
         assert {file.stat().st_nlink for file in (tmp_path / "2" / name).iterdir()} == {3 - number}
+    assert {(tmp_path / "2" / f"{name}.npy").stat().st_nlink for name in ("group", "members")} == {3}
     file = "00-said.arrow"
     assert [len(pa.ipc.open_file(tmp_path / "2" / name / file).read_all()) for name in names[1:]] == [1, 1]
 

@@ -1,0 +1,96 @@
+"""Lists of the records of groups, which stand one behind the other."""
+# numba infers the types of compiled functions
+# mypy: allow-untyped-defs
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from transforms.lookup_kernel import Ints
+from transforms.record_index import Order, stands
+
+
+class Lists(NamedTuple):
+    """The records of groups: those of group g are `members[starts[g]:ends[g]]`, in order."""
+
+    starts: Ints
+    ends: Ints
+    members: Ints  # rows
+    sources: Ints  # of each of them, codes
+
+
+@njit(cache=True, nogil=True)
+def _listed(group, source, groups):
+    starts = np.zeros(groups + 1, np.int32)
+    for one in group:
+        starts[one + 1] += 1
+    starts = np.cumsum(starts).astype(np.int32)
+    ends, members, sources = starts[:-1].copy(), np.empty_like(group), np.empty(len(group), np.int32)
+    for row in range(len(group)):
+        place = ends[group[row]]
+        members[place], sources[place] = row, source[row]
+        ends[group[row]] += 1
+    return starts[:-1].copy(), ends, members, sources
+
+
+def listed(group: Ints, source: Ints, groups: int) -> Lists:
+    """All records in lists, where they stand in order.
+
+    Args:
+        group, source: of each record; the latter a code.
+        groups: how many there are.
+    """
+    return Lists(*_listed(group, source, groups))
+
+
+@njit(cache=True, nogil=True)
+def _changed(asked, lists, group, joined, joined_sources, joined_starts, base, keys):
+    starts, ends, members, sources = lists
+    most = len(joined)
+    for one in asked:
+        most += ends[one] - starts[one]
+    out, out_sources = np.empty(most, np.int32), np.empty(most, np.int32)
+    out_starts, out_ends = np.empty(len(asked), np.int32), np.empty(len(asked), np.int32)
+    count = 0
+    for nth in range(len(asked)):
+        one, more, end = asked[nth], joined_starts[nth], joined_starts[nth + 1]
+        out_starts[nth] = count
+        for at in range(starts[one], ends[one]):
+            row = members[at]
+            if group[row] != one:
+                continue
+            while more < end and stands(joined[more], base, keys) < stands(row, base, keys):
+                out[count], out_sources[count] = joined[more], joined_sources[more]
+                count, more = count + 1, more + 1
+            out[count], out_sources[count] = row, sources[at]
+            count += 1
+        while more < end:
+            out[count], out_sources[count] = joined[more], joined_sources[more]
+            count, more = count + 1, more + 1
+        out_ends[nth] = count
+    return out_starts, out_ends, out[:count], out_sources[:count]
+
+
+def changed(asked: Ints, lists: Lists, group: Ints, joined: Ints, sources: Ints, order: Order) -> Lists:
+    """The records of some groups, which are in lists as they were before some left and others joined.
+
+    Args:
+        asked: the groups, in ascending order.
+        group: of each record now.
+        joined, sources: the rows of all records that joined a group, in any order, and their sources as codes.
+    """
+    keys = order.keys()
+    own = group[joined]
+    by_group = np.lexsort((_stand(joined, order.base, keys), own))
+    bounds = np.searchsorted(own[by_group], asked), np.searchsorted(own[by_group], asked[-1:], side="right")
+    given = joined[by_group], sources[by_group], np.concatenate(bounds)
+    return Lists(*_changed(asked, lists, group, *given, order.base, keys))
+
+
+@njit(cache=True, nogil=True)
+def _stand(rows, base, keys):
+    out = np.empty(len(rows), np.int64)
+    for at in range(len(rows)):
+        out[at] = stands(rows[at], base, keys)
+    return out
