@@ -188,27 +188,31 @@ def _rows(described: pa.Table, groups: Ints, pool: Executor) -> Iterator[Ints]:
 # --- given out ---------------------------------------------------------------------------------------------
 
 
-def _ranks(known: Known) -> Ints:
-    """The place among all records of the first one of each group; 0 of those that are no more."""
-    groups = np.arange(len(known.starts), dtype=np.int32)
-    return np.asarray(known_kernel.ranks(known.living(), known.group, known.first(groups), groups))
+class Standing(NamedTuple):
+    """Where records stand, of those that are."""
+
+    order: Ints  # their rows, in order
+    ranks: Ints  # of each group the place of its first record among them; 0 of those that are no more
 
 
-def in_order(known: Known, pool: Executor) -> Ints:
+def standing(known: Known) -> Standing:
+    """`Standing` of what is known."""
+    order, groups = known.living(), np.arange(len(known.starts), dtype=np.int32)
+    return Standing(order, np.asarray(known_kernel.ranks(order, known.group, known.first(groups), groups)))
+
+
+def in_order(known: Known, standing: Standing, pool: Executor) -> Ints:
     """The pairs that are, by the first records of their groups."""
-    return _in_order(known, _ranks(known), pool)
-
-
-def _in_order(known: Known, ranks: Ints, pool: Executor) -> Ints:
+    ranks = standing.ranks
     left, right = (whole(known.pair[side]) for side in ("left", "right"))
     stays, come = pair_kernel.standing(pool, left, right, known.decision, known.moved, known.base.get("pair", 0))
-    come = pair_kernel.in_order(pool, left, right, come, ranks, len(known.record))
+    come = pair_kernel.in_order(pool, left, right, come, ranks, len(standing.order))
     return np.asarray(pair_kernel.merged(left, right, stays, come, ranks)) if len(stays) else come
 
 
-def records(known: Known) -> pa.Table:
+def records(known: Known, standing: Standing) -> pa.Table:
     """POSITION and cluster of all records, in order."""
-    order, ranks = known.living(), _ranks(known)
+    order, ranks = standing
     cluster = known_kernel.of_cluster(order, known.group, known.cluster, ranks)
     position = known.record.select(POSITION)
     if len(order) < len(position) or len(known.added):
@@ -216,11 +220,9 @@ def records(known: Known) -> pa.Table:
     return position.append_column("cluster", pa.array(cluster))
 
 
-def pairs(known: Known, rules: list[str], pool: Executor) -> pa.Table:
+def pairs(known: Known, standing: Standing, rules: list[str], pool: Executor) -> pa.Table:
     """`catalog.match`: scored pairs under the names of each group's first record."""
-    ranks = _ranks(known)
-    order = _in_order(known, ranks, pool)
-    living = known.living()
+    (living, ranks), order = standing, in_order(known, standing, pool)
     leading = np.zeros(len(living) + 1, bool)
     leading[ranks] = True
     leaders = known.record.select(RECORD).take(pa.array(living[np.flatnonzero(leading[:-1])]))

@@ -52,13 +52,17 @@ class Clusters:
     @cached_property
     def records(self) -> pa.Table:
         """POSITION and cluster of all records, ordered by (source_id, record_id)."""
-        return clusters.records(self.known)
+        return clusters.records(self.known, self._standing)
 
     @cached_property
     def pairs(self) -> pa.Table:
         """`catalog.match`."""
         with ThreadPoolExecutor(self.threads) as pool:
-            return clusters.pairs(self.known, self.rules, pool)
+            return clusters.pairs(self.known, self._standing, self.rules, pool)
+
+    @cached_property
+    def _standing(self) -> clusters.Standing:
+        return clusters.standing(self.known)
 
 
 def _all_pairs(con: BaseBackend, known: Known, pairs: pa.Table, card: Card) -> pa.Table:
@@ -147,16 +151,18 @@ def cluster(
     `done` is told each stage as it ends.
     """
 
+    found = None
+
     def ended(stage: str) -> None:
-        engine.give_back()
+        if not found:  # else there is little
+            engine.give_back()
         done(stage)
 
     engine.prepare(con)
     card = card or load_card()
-    found = None
     if known:
         index = present or partial(_of_bib, bib)
-        found = rematch.again(con, bib, known, index, cap, rulings, files, ended)
+        found = rematch.again(con, bib, known, index, cap, rulings, files, done)
     if known and found:
         ended("pairs")
         pairs, touched = found
@@ -177,7 +183,7 @@ def cluster(
     with ThreadPoolExecutor(engine.threads(con)) as pool:
         clusters.rejoin(known, touched, decided, card.rules, pool)
         if not found:
-            known.settle(pool, clusters.in_order(known, pool))
+            known.settle(pool, clusters.in_order(known, clusters.standing(known), pool))
     ended("components")
     if folder:
         known.save(folder)
