@@ -110,7 +110,8 @@ class Known:
         for name in (*GROWING, *CHANGING):
             file, values = folder / f"{name}.npy", getattr(self, name)
             if kept := self.files.get(name):
-                os.link(kept[0], file)
+                if kept[0] != file:
+                    os.link(kept[0], file)
                 _save_changes(file, values, changing=name in CHANGING)
             else:
                 _save(file, values)

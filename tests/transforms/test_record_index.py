@@ -33,7 +33,7 @@ def test_records_that_came_and_went_are_told_round_after_round(seed: int, piece:
     known = list(now.values())
     order = Order(len(known), np.zeros(0, np.int32), np.zeros(0, np.int32))
     group = np.zeros(len(known), np.int32)
-    for batch, sources in (("b1", "abceg"), ("b2", "ag"), ("b3", "f"), ("b4", "zza")):
+    for batch, sources in (("b0", "bdfz"), ("b1", "abceg"), ("b2", "ag"), ("b3", "f"), ("b4", "zxa")):
         before = list(now.values())
         gone = [name for name in now if rng.random() < 0.1 or (name[0] == "c" and batch == "b2")]
         now = {name: place for name, place in now.items() if name not in gone}

@@ -156,7 +156,7 @@ def test_any_history_of_changes_ends_where_a_full_run_does(
             judgements = rng.sample(judgements, len(judgements) // 2) + some_judgements(rng, records)
 
 
-@pytest.mark.parametrize("order", ["in order", "descending", "one astray"])
+@pytest.mark.parametrize("order", ["in order", "descending", "at the end", "first of its source"])
 def test_an_index_that_is_not_in_order_means_a_full_run(order: str) -> None:
     rng = random.Random(2)
     records: Records = {(source, f"{n:03}"): (some_record(rng), 0) for n in range(30) for source in "abc"}
@@ -166,9 +166,10 @@ def test_an_index_that_is_not_in_order_means_a_full_run(order: str) -> None:
     present = table(records).sort_by([("source_id", "ascending"), ("record_id", "descending")])
     if order != "descending":
         present = present.sort_by(ascending)
-    if order == "one astray":
-        new = [name == "040" for name in present["record_id"].to_pylist()]
-        present = pa.concat_tables([present.filter(pc.invert(pa.array(new))), present.filter(pa.array(new))])
+    if order in ("at the end", "first of its source"):
+        new = pc.equal(present["record_id"], "040")
+        others, before = present.filter(pc.invert(new)), len(present) if order == "at the end" else 30
+        present = pa.concat_tables([others[:before], present.filter(new), others[before:]])
     found = matched(table(records), Rulings(), known, lambda columns: iter([present.select(columns)]))
     assert (found[-1] is known) == (order == "in order")
     assert found[:-1] == matched(table(records), Rulings())[:-1]
@@ -240,11 +241,12 @@ def test_files_of_earlier_runs_are_linked_and_not_written_again(tmp_path: Path) 
     assert [len(pa.ipc.open_file(tmp_path / "2" / name / file).read_all()) for name in names[1:]] == [1, 1]
 
 
-def test_what_was_kept_only_in_part_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["component", "members"])
+def test_what_was_kept_only_in_part_is_an_error(name: str, tmp_path: Path) -> None:
     matched(table({("a", "000"): (HAMLET, 0)}), Rulings())[-1].save(tmp_path / "known")
-    file = tmp_path / "known" / "component.npy"
+    file = tmp_path / "known" / f"{name}.npy"
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(ValueError, match=r"component.npy is cut short: remove its folder"):
+    with pytest.raises(ValueError, match=rf"{name}.npy is cut short: remove its folder"):
         load(tmp_path / "known")
 
 
