@@ -130,7 +130,7 @@ class Clock:
 def run_match(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
     """Match the union in a folder, write `found.parquet` (row of the union, cluster), and tell what it took."""
     con = _connection(folder, memory_limit, threads)
-    return _matched(con, [folder / "bib.parquet"], folder, "index", None, threads)
+    return _matched(con, [folder / "bib.parquet"], folder, "index", None)
 
 
 def run_before(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
@@ -158,15 +158,14 @@ def run_increment(folder: Path, memory_limit: str, threads: int) -> dict[str, An
     con = _connection(folder, memory_limit, threads)
     full = pq.read_table(folder / "found.parquet")
     files = [folder / "before.parquet", folder / "later.parquet"]
-    took = _matched(con, files, folder, "index-later", folder / "known", threads)
+    took = _matched(con, files, folder, "index-later", folder / "known")
     return took | {"same_as_full": pq.read_table(folder / "found.parquet").equals(full)}
 
 
-def _matched(
-    con: Any, files: list[Path], folder: Path, index: str, before: Path | None, threads: int
-) -> dict[str, Any]:
+def _matched(con: Any, files: list[Path], folder: Path, index: str, before: Path | None) -> dict[str, Any]:
     """Match what a record index has, and keep what is then known; after what was known `before`, what is new."""
     from transforms import known, match, record_index
+    from warehouse import engine
 
     bib = con.read_parquet(files)
     _warm_up(con, bib, folder)
@@ -179,7 +178,7 @@ def _matched(
             con,
             bib,
             known=then,
-            present=partial(record_index.read, [folder / f"{index}.parquet"], threads),
+            present=partial(record_index.read, [folder / f"{index}.parquet"], engine.threads(con)),
             files=files,
             folder=folder / "kept",
             done=clock.done,

@@ -156,22 +156,24 @@ class Order(NamedTuple):
         """The records that are, in order: those that are in a group, or stand in a row from `coming` on."""
         return np.asarray(_living(*self, group, coming))
 
+    def _nth(self, rows: Ints) -> Ints:
+        """The places in `added` of some records that are there."""
+        nth = np.empty(len(self.added), np.int32)
+        nth[self.added - self.base] = np.arange(len(self.added), dtype=np.int32)
+        return nth[rows - self.base]
+
     def keys(self) -> Ints:
         """Of each record behind the first ones: by what it is put in order among others (`stands`)."""
-        keys = np.empty(len(self.added), np.int64)
-        keys[self.added - self.base] = self.before.astype(np.int64) << 32 | np.arange(len(self.added))
-        return keys
+        nth = self._nth(np.arange(self.base, self.base + len(self.added)))
+        return self.before[nth].astype(np.int64) << 32 | nth
 
     def places(self, rows: Ints) -> Ints:
         """Where some records stand among all."""
         if not len(self.added):
             return rows
-        first = rows < self.base
-        nth = np.empty(len(self.added), np.int32)
-        nth[self.added - self.base] = np.arange(len(self.added), dtype=np.int32)
-        out = np.empty(len(rows), np.int32)
+        first, out = rows < self.base, np.empty(len(rows), np.int32)
         out[first] = rows[first] + np.searchsorted(self.before, rows[first], side="right")
-        others = nth[rows[~first] - self.base]
+        others = self._nth(rows[~first])
         out[~first] = self.before[others] + others
         return out
 
@@ -187,10 +189,8 @@ class Order(NamedTuple):
         before, place = follow.copy(), np.empty(len(follow), np.int64)
         before[end], place[end] = self.base, len(self.added)
         place[first] = np.searchsorted(self.before, follow[first], side="right")
-        nth = np.empty(len(self.added), np.int64)
-        nth[self.added - self.base] = np.arange(len(self.added))
         others = ~first & ~end
-        place[others] = nth[follow[others] - self.base]
+        place[others] = self._nth(follow[others])
         before[others] = self.before[place[others]]
         rows = self.base + len(self.added) + np.arange(len(follow), dtype=np.int32)
         return Order(self.base, np.insert(self.added, place, rows), np.insert(self.before, place, before))
@@ -325,7 +325,7 @@ def changes(record: pa.Table, order: Ints, pieces: Iterable[pa.Table], most: int
     """
     sources, batches = (values(record[name]) for name in NAMES)
     in_order = sorted(sources.to_pylist())
-    ranks = np.array([2 * bisect_left(in_order, name) + 1 for name in sources.to_pylist()], np.int32)
+    ranks = _ranks(in_order, sources)
     kept, later = _columns(record)
     came = np.empty((4, most), np.int32)  # of which as a rule little is used, and so taken
     went, state = np.empty(len(order), np.int32), np.array([0, 0, 0, 0, NONE])
@@ -336,9 +336,8 @@ def changes(record: pa.Table, order: Ints, pieces: Iterable[pa.Table], most: int
             names_now, batches_now = (batch[name].dictionary for name in NAMES)
             source, batch_of = (batch[name].indices.to_numpy() for name in NAMES)
             given = _Places(source, batch_of, batch[PLACE[2]].to_numpy())
-            ranks_now = np.array([_rank(in_order, name) for name in names_now.to_pylist()], np.int32)
-            codes_now = _among(batches_now, batches)
-            if not _changes(order, kept, later, given, (ranks, ranks_now), codes_now, state, came, went):
+            both = ranks, _ranks(in_order, names_now)
+            if not _changes(order, kept, later, given, both, _among(batches_now, batches), state, came, went):
                 return None
             fresh = came[0, before : state[1]] - passed
             places.append(named(pa.Table.from_batches([batch.take(pa.array(fresh))])).cast(_NOWHERE.schema))
@@ -348,10 +347,11 @@ def changes(record: pa.Table, order: Ints, pieces: Iterable[pa.Table], most: int
     return Changes(coded(pa.concat_tables(places)).combine_chunks(), follow, behind, before_it, gone)
 
 
-def _rank(in_order: list[str], name: str) -> int:
-    """Where a source stands among known ones, whose ranks are odd."""
-    place = bisect_left(in_order, name)
-    return 2 * place + (place < len(in_order) and in_order[place] == name)
+def _ranks(in_order: list[str], sources: pa.Array) -> Ints:
+    """Where sources stand among known ones: odd where they are some of these, even where they stand between."""
+    places = ((bisect_left(in_order, name), name) for name in sources.to_pylist())
+    ranks = [2 * place + (in_order[place : place + 1] == [name]) for place, name in places]
+    return np.array(ranks, np.int32)
 
 
 def _columns(record: pa.Table) -> tuple[_Places, _Places]:
