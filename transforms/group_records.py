@@ -54,20 +54,23 @@ def _changed(asked, lists, group, joined, joined_sources, joined_starts, base, k
     out_starts, out_ends = np.empty(len(asked), np.int32), np.empty(len(asked), np.int32)
     count = 0
     for nth in range(len(asked)):
-        one, more, end = asked[nth], joined_starts[nth], joined_starts[nth + 1]
+        one, at, more, end = asked[nth], starts[asked[nth]], joined_starts[nth], joined_starts[nth + 1]
         out_starts[nth] = count
-        for at in range(starts[one], ends[one]):
-            row = members[at]
-            if group[row] != one:
-                continue
-            while more < end and stands(joined[more], base, keys) < stands(row, base, keys):
+        while True:
+            while at < ends[one] and group[members[at]] != one:  # it left
+                at += 1
+            if at == ends[one] and more == end:
+                break
+            joins = more < end
+            if joins and at < ends[one]:
+                joins = stands(joined[more], base, keys) < stands(members[at], base, keys)
+            if joins:
                 out[count], out_sources[count] = joined[more], joined_sources[more]
-                count, more = count + 1, more + 1
-            out[count], out_sources[count] = row, sources[at]
+                more += 1
+            else:
+                out[count], out_sources[count] = members[at], sources[at]
+                at += 1
             count += 1
-        while more < end:
-            out[count], out_sources[count] = joined[more], joined_sources[more]
-            count, more = count + 1, more + 1
         out_ends[nth] = count
     return out_starts, out_ends, out[:count], out_sources[:count]
 

@@ -23,11 +23,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.expr.types import Table
 
-from transforms import lookup_kernel
+from transforms import group_records, lookup_kernel
+from transforms.group_records import Lists
 from transforms.judgement import Record
 from transforms.lookup_kernel import NONE, Flags, Ints
 from transforms.pair_kernel import Piece, taken_in
-from transforms.record_index import Order, values
+from transforms.record_index import Order, coding, values
 
 ADDED = ("record", "described", "placed", "pair")  # tables that grow
 GROWING = ("members", "sources", "identity")  # arrays of which no value becomes another
@@ -47,6 +48,7 @@ Columns = Iterable[tuple[str, pa.Array | pa.ChunkedArray]]  # with their names
 AT_ONCE = 1 << 17  # groups in one batch
 MOST_ADDED = 10_000  # rows of a table that may be added to few
 SHARE_ADDED = 0.1  # of the rows of a table; where more were added or left, everything is better matched anew
+MOST_LISTED = 2  # members that lists of groups have, for each record, before all lists are written anew
 
 
 @dataclass
@@ -162,6 +164,37 @@ class Known:
         there = self.ends[groups] > starts
         found[there] = self.members[starts[there]]
         return found
+
+    def records_of(self, groups: Ints) -> Ints:
+        """The records of some groups."""
+        starts, sizes = self.starts[groups], self.ends[groups] - self.starts[groups]
+        return self.members[np.repeat(starts - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())]
+
+    def list_anew(self, groups: Ints, joined: Ints) -> None:
+        """Tell anew which records some groups have, after some left and others joined.
+
+        Args:
+            groups: in ascending order.
+            joined: the latter records; `group` tells which they joined.
+        """
+        self._add_lists(groups, self._lists(groups, joined))
+        if len(self.members) > MOST_LISTED * len(self.record):  # most lists are of groups as they were
+            there = np.flatnonzero(self.ends > self.starts)
+            lists = self._lists(there, joined[:0])
+            for name in ("members", "sources"):
+                setattr(self, name, np.zeros(0, np.int32))
+                self.files.pop(name, None)
+            self._add_lists(there, lists)
+
+    def _lists(self, groups: Ints, joined: Ints) -> Lists:
+        before = Lists(self.starts, self.ends, self.members, self.sources)
+        source = at(coding(self.record["source_id"]), joined)
+        return group_records.changed(groups, before, self.group, joined, source, self.order)
+
+    def _add_lists(self, groups: Ints, lists: Lists) -> None:
+        begin = len(self.members)
+        self.starts[groups], self.ends[groups] = begin + lists.starts, begin + lists.ends
+        self.members, self.sources = longer(self.members, lists.members), longer(self.sources, lists.sources)
 
     def sides(self) -> list[Piece]:
         """left and right of all pairs, as they lie."""

@@ -117,6 +117,11 @@ class _Blocks(NamedTuple):
         nth = np.repeat(np.tile(np.flatnonzero(wanted), len(self.starts)), ends - starts)
         return rows, nth, at(placed["group"], rows)
 
+    def some(self, numbers: Ints) -> "_Blocks":
+        """Some of these blocks, in ascending order."""
+        nth = np.searchsorted(self.numbers, numbers)
+        return _Blocks(numbers, self.starts[:, nth], self.ends[:, nth])
+
     def sizes(self) -> Ints:
         """How many groups each has, with those that are no more."""
         return (self.ends - self.starts).sum(axis=0)
@@ -152,7 +157,8 @@ def again(known: Known, fresh: Ints, dead: Flags, threads: int, cap: int) -> tup
         turned &= alive
         moved = placed(known.described, threads, np.flatnonzero(turned))
 
-    around = _find(known.placed, lookup_kernel.distinct(whole(moved["block"])))
+    numbers = lookup_kernel.distinct(whole(moved["block"]))
+    around = _find(known.placed, numbers) if cut.any() else changed.some(numbers)
     rows, nth, who = around.members(known.placed, around.sizes() > cap)
     over = np.bincount(nth[alive[who]], minlength=len(around.numbers)) > cap
     found = _met(known.placed, around, moved, over, turned, alive)

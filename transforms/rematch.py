@@ -22,7 +22,6 @@ from transforms import candidates, collapse, contents, distinct, group_records, 
 from transforms.candidates import ONE_OF_SOURCE, POSITION
 from transforms.clusters import Touched
 from transforms.distinct import DESCRIBED
-from transforms.group_records import Lists
 from transforms.group_sources import ANY
 from transforms.judgement import RECORD, Rulings
 from transforms.known import MOST_ADDED, PAIR, SHARE_ADDED, Known, at, extended, find, longer, taken, whole
@@ -30,7 +29,6 @@ from transforms.lookup_kernel import NONE, Flags, Ints, picked
 from transforms.record_index import PLACE, Changes, Index, coded, coding, named, straight
 from warehouse import engine
 
-MOST_TOLD = 2  # members that lists of groups have, for each record, before all lists are written anew
 Done = Callable[[str], None]  # is told each stage as it ends
 
 
@@ -217,7 +215,7 @@ def _say(con: BaseBackend, known: Known, came: Ints, went: Ints, rulings: Ruling
     known.singled = judged
     # one of a source shares a group and the others don't, so they depend on each other
     one = began[at(sharing, began) == ONE_OF_SOURCE]
-    like = np.append(known.apart, _members(known, find(known.described["said"], np.unique(at(content, one)))))
+    like = np.append(known.apart, known.records_of(find(known.described["said"], np.unique(at(content, one)))))
     keys, wanted = (
         at(coding(source), rows) * np.int64(0x9E3779B97F4A7C1) + at(content, rows) for rows in (like, one)
     )
@@ -287,39 +285,12 @@ def _list(known: Known, changed: Flags, moved: Ints) -> Flags:
     nothing = np.zeros(len(changed) - len(known.starts), np.int32)
     known.starts, known.ends = longer(known.starts, nothing), longer(known.ends, nothing)
     asked = np.flatnonzero(changed)
-    lists = _lists(known, asked, moved)
     before = known.first(asked)
-    _add_lists(known, asked, lists)
+    known.list_anew(asked, moved)
     first, dead = known.first(asked), np.zeros(len(changed), bool)
     dead[asked] = first == NONE
     known.moved[asked] |= (first != before) & (before != NONE)
-    if len(known.members) > MOST_TOLD * len(known.record):  # most lists are of groups as they were
-        asked = np.flatnonzero(known.ends > known.starts)
-        lists = _lists(known, asked, moved[:0])
-        known.members = known.sources = np.zeros(0, np.int32)
-        for name in ("members", "sources"):
-            known.files.pop(name, None)
-        _add_lists(known, asked, lists)
     return dead
-
-
-def _lists(known: Known, asked: Ints, joined: Ints) -> Lists:
-    """The records of some groups, from lists of those that they had before others joined."""
-    lists = Lists(known.starts, known.ends, known.members, known.sources)
-    source = at(coding(known.record["source_id"]), joined)
-    return group_records.changed(asked, lists, known.group, joined, source, known.order)
-
-
-def _add_lists(known: Known, asked: Ints, lists: Lists) -> None:
-    begin = len(known.members)
-    known.starts[asked], known.ends[asked] = begin + lists.starts, begin + lists.ends
-    known.members, known.sources = longer(known.members, lists.members), longer(known.sources, lists.sources)
-
-
-def _members(known: Known, groups: Ints) -> Ints:
-    """The records of some groups."""
-    starts, sizes = known.starts[groups], known.ends[groups] - known.starts[groups]
-    return known.members[np.repeat(starts - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())]
 
 
 def _identity(described: pa.Table) -> Ints:

@@ -127,7 +127,7 @@ def test_any_history_of_changes_ends_where_a_full_run_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rng = random.Random(seed)
-    monkeypatch.setattr(rematch, "MOST_TOLD", rng.choice([0, 1.2, 2]))
+    monkeypatch.setattr("transforms.known.MOST_LISTED", rng.choice([0, 1.2, 2]))
     monkeypatch.setattr(sys.modules[__name__], "SOURCES", sources)
     monkeypatch.setattr(sys.modules[__name__], "CAP", cap)
     records: Records = {(rng.choice(SOURCES), f"{n:03}"): (some(rng), 0) for n in range(60)}
