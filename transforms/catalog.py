@@ -7,7 +7,7 @@ judgements, nor the registry, nor the weights, nor this code.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,12 @@ from ibis.expr.types import Table
 
 from harvesters import registry
 from harvesters.registry import Registry
-from schemas.catalog import CATALOG_BIB, CATALOG_HOLDING, CATALOG_ITEM, CATALOG_PROVENANCE
+from schemas.catalog import CATALOG_HOLDING, CATALOG_ITEM
 from schemas.columns import Table as Contract
 from schemas.usage import STAGED_FACTS
-from transforms import candidates, identity, judgement, links, match, merge, record_index, review, versions
+from transforms import bibs, candidates, identity, judgement, links, match, record_index, review, versions
 from transforms.judgement import Judgement, Rulings
-from transforms.known import Known, load
+from transforms.known import load
 from transforms.score import WEIGHTS
 from transforms.usage import facts
 from transforms.usage.kinds import OF_FORMAT
@@ -36,7 +36,6 @@ from warehouse import engine, lake
 from warehouse.outcome import EVERY_SOURCE, Outcome, finished_batches
 
 INPUTS = versions.INPUTS
-CHUNK = 100_000  # records merged at once
 ALARM = 50  # records in a bib, and more than there are sources, from which it is looked at
 
 
@@ -72,7 +71,13 @@ def build(run_id: str, cap: int = candidates.BLOCK_CAP) -> list[Outcome]:
             return [_unchanged(con, builds[-1], run_id)]
         try:
             with lake.replacing_folder(lake.catalog_build(build_id)) as folder:
-                matching = {"cap": cap, "code": code, "engine": engine.wanted(), "files": _staged_as()}
+                matching = {
+                    "cap": cap,
+                    "code": code,
+                    "engine": engine.wanted(),
+                    "members": hashlib.blake2b(repr(members).encode(), digest_size=16).hexdigest(),
+                    "files": _staged_as(),
+                }
                 notes = _write(con, members, folder, build_id, matching)
                 told = {
                     "digest": digest,
@@ -162,16 +167,14 @@ def _staged_as() -> dict[str, list[int]]:
     return {batch: [stat.st_size, stat.st_mtime_ns] for batch, stat in sorted(stats.items())}
 
 
-def _known(matching: dict[str, Any]) -> Known | None:
-    """What the last build knows of matching; nothing where another code made it, or a batch was staged anew."""
+def _before(matching: dict[str, Any], same: Sequence[str]) -> str | None:
+    """The last build, where what it found still holds: some things are the same, and no batch was staged anew."""
     build_id = next(reversed(lake.catalog_builds()), None)
     before = _told(build_id).get("matching") if build_id else None
-    same = ("cap", "code", "engine")
     if not build_id or not before or any(before.get(name) != matching[name] for name in same):
         return None
-    if any(matching["files"].get(batch, stat) != stat for batch, stat in before["files"].items()):
-        return None
-    return load(lake.known(lake.catalog_build(build_id)))
+    again = any(matching["files"].get(batch, stat) != stat for batch, stat in before["files"].items())
+    return None if again else build_id
 
 
 def _write(
@@ -182,13 +185,14 @@ def _write(
     bib = backend.table("current_bib", database="staged")
     judged, rulings = _rulings(bib)
     lake.write_table(folder, "catalog.judgement", judgement.table(judged, rulings.effects))
+    known = _before(matching, ("code", "cap", "engine"))
     with engine.matching(con) as (where, current):
         clusters = match.cluster(
             where,
             current,
             cap=matching["cap"],
             rulings=rulings,
-            known=_known(matching),
+            known=load(lake.known(lake.catalog_build(known))) if known else None,
             present=partial(record_index.read, lake.current_record_files(), engine.threads(where)),
             files=lake.staged_files("bib"),
             folder=lake.known(folder),
@@ -203,16 +207,18 @@ def _write(
     assigned = assigned.append_column("member_code", member_codes)
     columns = ["bib_id", "member_code", "source_id", "batch_id", "record_no"]
     of_record = backend.create_table("assigned", ibis.memtable(assigned.select(columns)), temp=True)
-    _write_bibs(bib, of_record, folder)
+    before = _before(matching, ("code", "members"))
+    bibs.write(backend, bib, of_record, folder, lake.catalog_build(before) if before else None)
     lake.write_table(folder, "catalog.review", review.queue(backend, bib, folder))
     for table in (CATALOG_HOLDING, CATALOG_ITEM):
         part = backend.table(f"current_{table.name}", database="staged")
         lake.write_table(folder, table.full_name, _attached(part, of_record, table))
     lake.write_table(folder, "catalog.member", members.member_table())
     facts.write(con, members, folder)
-    pairs, bibs = (backend.read_parquet(folder / f"{name}.parquet") for name in ("match", "bib"))
-    records = backend.read_parquet(folder / "bib_record.parquet")
-    lake.write_table(folder, "catalog.link", links.carriers(backend, bib, records, pairs, bibs))
+    pairs, golden, records = (
+        backend.read_parquet(folder / f"{name}.parquet") for name in ("match", "bib", "bib_record")
+    )
+    lake.write_table(folder, "catalog.link", links.carriers(backend, bib, records, pairs, golden))
     lake.write_table(folder, "catalog.version", versions.versions(con, folder, build_id))
     return [*clusters.notes, *map(str, rulings.contradictions), *_giants(assigned, len(lake.staged_sources()))]
 
@@ -268,35 +274,6 @@ def _with_old_ids(backend: BaseBackend, records: pa.Table, known: pa.Table) -> p
         "known", ibis.memtable(known.rename_columns({"bib_id": "old_bib_id"})), temp=True
     )
     return now.left_join(before, ["source_id", "record_id"]).order_by("row").to_pyarrow()
-
-
-def _write_bibs(bib: Table, of_record: Table, folder: Path) -> None:
-    """Write `catalog.bib` and `catalog.provenance`, some bibs at a time."""
-    batches = merge.in_precedence(bib, of_record).to_pyarrow_batches(chunk_size=CHUNK)
-    with (
-        pq.ParquetWriter(folder / "bib.parquet", CATALOG_BIB.schema, **lake.PARQUET) as bibs,
-        pq.ParquetWriter(folder / "provenance.parquet", CATALOG_PROVENANCE.schema, **lake.PARQUET) as origins,
-    ):
-        for records in _whole_bibs(batches):
-            golden, provenance = merge.golden(records)
-            bibs.write_table(lake.conform("catalog.bib", golden))
-            origins.write_table(lake.conform("catalog.provenance", provenance))
-
-
-def _whole_bibs(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Cut a stream that is ordered by bib so that no bib is divided; in pieces of CHUNK records or more."""
-    waiting: list[pa.RecordBatch] = []
-    for batch in batches:
-        waiting.append(batch)
-        if sum(len(part) for part in waiting) < CHUNK:
-            continue
-        table = pa.Table.from_batches(waiting).combine_chunks()
-        last = pc.index(table["bib_id"], table["bib_id"][-1]).as_py()
-        if last:
-            yield table.slice(0, last)
-        waiting = table.slice(last).to_batches()
-    if waiting:
-        yield pa.Table.from_batches(waiting)
 
 
 def _attached(part: Table, of_record: Table, table: Contract) -> pa.Table:

@@ -98,13 +98,13 @@ def ranked(bib: Table, assigned: Table) -> Table:
 
     `assigned` has bib_id and the position (source_id, batch_id, record_no) of each record.
     """
-    known = bib.mutate(
-        level_rank=level_rank(bib),
-        agency_rank=agency_rank(bib),
-        completeness=completeness(bib),
-        changed=bib.updated_at.fill_null(""),
+    joined = bib.join(assigned, ["source_id", "batch_id", "record_no"])
+    joined = joined.mutate(
+        level_rank=level_rank(joined),
+        agency_rank=agency_rank(joined),
+        completeness=completeness(joined),
+        changed=joined.updated_at.fill_null(""),
     )
-    joined = known.join(assigned, ["source_id", "batch_id", "record_no"])
     order = [
         "level_rank",
         "agency_rank",

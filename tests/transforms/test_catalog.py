@@ -9,7 +9,7 @@ import pytest
 
 from harvesters.registry import RegistryError
 from schemas.tables import BY_NAME
-from transforms import catalog, merge
+from transforms import bibs, catalog, merge
 from warehouse import lake
 from warehouse.outcome import recorded
 
@@ -110,7 +110,7 @@ def test_golden_records_do_not_depend_on_the_size_of_a_piece(sources: Path, monk
         stage(name, [book(str(n)) | {"publisher": name} for n in range(30)])
     catalog.build("run")
     whole = query("SELECT * FROM catalog.bib ORDER BY bib_id")
-    monkeypatch.setattr(catalog, "CHUNK", 4)
+    monkeypatch.setattr(bibs, "CHUNK", 4)
     stage("c", [book(str(n)) | {"publisher": "c"} for n in range(30)], batch_id="b2")
     catalog.build("run")
     assert query("SELECT * FROM catalog.bib ORDER BY bib_id") == whole
