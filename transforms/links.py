@@ -44,7 +44,8 @@ def carriers(con: BaseBackend, bib: Table, records: Table, pairs: Table, bibs: T
         found,
         found.select(bib_id="other_bib_id", other_bib_id="bib_id", evidence=found.evidence, score=found.score),
     )
-    allowed = _allowed(found.filter(found.bib_id != found.other_bib_id), joined, bibs)
+    between = con.create_table("carrier_link", found.filter(found.bib_id != found.other_bib_id), temp=True)
+    allowed = _allowed(con, between, joined, bibs)
     links = allowed.group_by("bib_id", "other_bib_id").agg(
         relation=ibis.literal(CARRIER), evidence=allowed.evidence.min(), score=allowed.score.max()
     )
@@ -75,14 +76,20 @@ def _compared(pairs: Table, records: Table) -> Table:
     )
 
 
-def _allowed(found: Table, joined: Table, bibs: Table) -> Table:
-    """Those of two known carriers where nothing else tells the bibs apart."""
-    volumes = joined.group_by("bib_id").agg(volume=joined.volume_key.min().fill_null(""))
+def _allowed(con: BaseBackend, found: Table, joined: Table, bibs: Table) -> Table:
+    """Those of two known carriers where nothing else tells the bibs apart.
+
+    Each join is of two tables: of three an engine may begin with the two sides, since volumes and being a serial
+    have to be equal, and puts nearly every bib beside every other.
+    """
+    bibs = bibs.semi_join(found, "bib_id")  # links go both ways
+    volumes = joined.semi_join(bibs, "bib_id").group_by("bib_id").agg(volume=ibis._.volume_key.min().fill_null(""))
     facts = bibs.join(volumes, "bib_id").select(
-        "bib_id", "carrier", "lang", "orig_lang", "volume", serial=(bibs.kind == "serial").fill_null(False)
+        "bib_id", "carrier", "lang", "orig_lang", "volume", serial=(ibis._.kind == "serial").fill_null(False)
     )
-    other = facts.rename("other_{name}")
-    both = found.join(facts, "bib_id").join(other, "other_bib_id")
+    facts = con.create_table("linked_bib", facts, temp=True)
+    one = con.create_table("one_side", found.join(facts, "bib_id"), temp=True)
+    both = one.join(facts.rename("other_{name}"), "other_bib_id")
     agree = [(both[name] == both[f"other_{name}"]).fill_null(True) for name in ("lang", "orig_lang")]
     return both.filter(
         both.carrier != both.other_carrier,
