@@ -7,6 +7,7 @@ them.  Both ways give the same bytes: rows go into groups of one size, in order 
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from operator import methodcaller
 from pathlib import Path
@@ -47,11 +48,10 @@ def write(backend: BaseBackend, bib: Table, of_record: Table, folder: Path, befo
     with ExitStack() as opened:
         tables = (_File(table, folder, before, changed) for table in (CATALOG_BIB, CATALOG_PROVENANCE))
         files = [opened.enter_context(file) for file in tables]
+        pool = opened.enter_context(ThreadPoolExecutor(len(files)))
         for whole in _whole_bibs(records):
-            for file, rows in zip(files, merge.golden(whole), strict=True):
-                file.add(rows)
-        for file in files:
-            file.add_kept()
+            list(pool.map(_File.add, files, merge.golden(whole)))
+        list(pool.map(_File.add_kept, files))
 
 
 def _changed(now: Table, before: Table) -> pa.Array:
