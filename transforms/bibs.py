@@ -13,7 +13,6 @@ from operator import methodcaller
 from pathlib import Path
 
 import ibis
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -58,7 +57,7 @@ def _changed(now: Table, before: Table) -> pa.Array:
     """The bibs that have other records than before, or had others, in order."""
     apart = [one.anti_join(other, _RECORD).select("bib_id") for one, other in ((now, before), (before, now))]
     found = ibis.union(*apart, distinct=True).order_by("bib_id").to_pyarrow()
-    return pa.concat_arrays([pa.array([], pa.string()), *found["bib_id"].cast(pa.string()).chunks])
+    return found["bib_id"].combine_chunks()
 
 
 def _whole_bibs(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
@@ -105,7 +104,8 @@ class _File:
         while len(rows) and (kept := self._kept) is not None:
             first = _place(rows["bib_id"], kept["bib_id"][-1])
             until = _place(kept["bib_id"], rows["bib_id"][-1])
-            self._write(_in_order(kept.slice(0, until), rows.slice(0, first)))
+            both = pa.concat_tables([kept.slice(0, until), rows.slice(0, first)])
+            self._write(both.take(pc.sort_indices(both["bib_id"])))  # stable: rows of a bib stay as they stand
             self._kept = kept.slice(until) if until < len(kept) else self._next()
             rows = rows.slice(first)
         self._write(rows)
@@ -144,14 +144,3 @@ def _kept(file: Path, changed: pa.Array) -> Iterator[pa.Table]:
 def _place(bibs: pa.Array | pa.ChunkedArray, one: pa.Scalar) -> int:
     """How many of some bibs, which are in order, stand before one."""
     return bisect_left(bibs, one.as_py(), key=methodcaller("as_py"))
-
-
-def _in_order(kept: pa.Table, rows: pa.Table) -> pa.Table:
-    """Rows of two tables, each in order of bibs and of other ones, in that order."""
-    if not len(kept) or not len(rows):
-        return kept if len(kept) else rows
-    both = pa.concat_tables([kept, rows])
-    bibs = both["bib_id"].combine_chunks().dictionary_encode()
-    rank = np.empty(len(bibs.dictionary), np.int32)
-    rank[pc.sort_indices(bibs.dictionary).to_numpy()] = np.arange(len(rank), dtype=np.int32)
-    return both.take(pa.array(np.argsort(rank[bibs.indices.to_numpy()], kind="stable")))

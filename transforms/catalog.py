@@ -71,19 +71,15 @@ def build(run_id: str, cap: int = candidates.BLOCK_CAP) -> list[Outcome]:
             return [_unchanged(con, builds[-1], run_id)]
         try:
             with lake.replacing_folder(lake.catalog_build(build_id)) as folder:
-                matching = {
+                basis = {
                     "cap": cap,
                     "code": code,
                     "engine": engine.wanted(),
                     "members": hashlib.blake2b(repr(members).encode(), digest_size=16).hexdigest(),
                     "files": _staged_as(),
                 }
-                notes = _write(con, members, folder, build_id, matching)
-                told = {
-                    "digest": digest,
-                    "first_build": versions.first_build(builds, build_id),
-                    "matching": matching,
-                }
+                notes = _write(con, members, folder, build_id, basis)
+                told = {"digest": digest, "first_build": versions.first_build(builds, build_id), "basis": basis}
                 (folder / INPUTS).write_text(json.dumps(told), "utf-8")
                 outcomes = _outcomes(con, members, folder, total)
         except Exception as error:
@@ -167,32 +163,32 @@ def _staged_as() -> dict[str, list[int]]:
     return {batch: [stat.st_size, stat.st_mtime_ns] for batch, stat in sorted(stats.items())}
 
 
-def _before(matching: dict[str, Any], same: Sequence[str]) -> str | None:
-    """The last build, where what it found still holds: some things are the same, and no batch was staged anew."""
+def _before(basis: dict[str, Any], same: Sequence[str]) -> Path | None:
+    """The folder of the last build, where some of what it rests on is the same, and no batch was staged anew."""
     build_id = next(reversed(lake.catalog_builds()), None)
-    before = _told(build_id).get("matching") if build_id else None
-    if not build_id or not before or any(before.get(name) != matching[name] for name in same):
+    before = _told(build_id).get("basis") if build_id else None
+    if not build_id or not before or any(before.get(name) != basis[name] for name in same):
         return None
-    again = any(matching["files"].get(batch, stat) != stat for batch, stat in before["files"].items())
-    return None if again else build_id
+    again = any(basis["files"].get(batch, stat) != stat for batch, stat in before["files"].items())
+    return None if again else lake.catalog_build(build_id)
 
 
 def _write(
-    con: duckdb.DuckDBPyConnection, members: Registry, folder: Path, build_id: str, matching: dict[str, Any]
+    con: duckdb.DuckDBPyConnection, members: Registry, folder: Path, build_id: str, basis: dict[str, Any]
 ) -> list[str]:
     """Fill the folder of a build with every table of the catalogue; returns notes for the outcome."""
     backend = ibis.duckdb.from_connection(con)
     bib = backend.table("current_bib", database="staged")
     judged, rulings = _rulings(bib)
     lake.write_table(folder, "catalog.judgement", judgement.table(judged, rulings.effects))
-    known = _before(matching, ("code", "cap", "engine"))
+    before = _before(basis, ("code", "cap", "engine"))
     with engine.matching(con) as (where, current):
         clusters = match.cluster(
             where,
             current,
-            cap=matching["cap"],
+            cap=basis["cap"],
             rulings=rulings,
-            known=load(lake.known(lake.catalog_build(known))) if known else None,
+            known=load(lake.known(before)) if before else None,
             present=partial(record_index.read, lake.current_record_files(), engine.threads(where)),
             files=lake.staged_files("bib"),
             folder=lake.known(folder),
@@ -207,8 +203,7 @@ def _write(
     assigned = assigned.append_column("member_code", member_codes)
     columns = ["bib_id", "member_code", "source_id", "batch_id", "record_no"]
     of_record = backend.create_table("assigned", ibis.memtable(assigned.select(columns)), temp=True)
-    before = _before(matching, ("code", "members"))
-    bibs.write(backend, bib, of_record, folder, lake.catalog_build(before) if before else None)
+    bibs.write(backend, bib, of_record, folder, _before(basis, ("code", "members")))
     lake.write_table(folder, "catalog.review", review.queue(backend, bib, folder))
     for table in (CATALOG_HOLDING, CATALOG_ITEM):
         part = backend.table(f"current_{table.name}", database="staged")

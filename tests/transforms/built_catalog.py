@@ -1,9 +1,13 @@
 """What a build of the catalogue says, and books to build it from, for tests of what builds it."""
 
+import shutil
 from hashlib import sha1
 from typing import Any
 
-from warehouse import engine
+import pytest
+
+from transforms import catalog
+from warehouse import engine, lake
 
 from .staged_records import HAMLET
 
@@ -13,6 +17,21 @@ SOURCES = {"a": "M1", "b": "M2", "c": "M2"}
 def query(sql: str) -> list[tuple[Any, ...]]:
     with engine.open_lake() as con:
         return con.execute(sql).fetchall()
+
+
+def built(*tables: str) -> dict[str, bytes]:
+    """Build, and the files of some tables."""
+    catalog.build("run")
+    folder = lake.catalog_build(lake.catalog_builds()[-1])
+    return {name: (folder / f"{name}.parquet").read_bytes() for name in tables}
+
+
+def built_whole(monkeypatch: pytest.MonkeyPatch, *tables: str) -> dict[str, bytes]:
+    """Make the newest build once more, without what the one before found."""
+    shutil.rmtree(lake.catalog_build(lake.catalog_builds()[-1]))
+    with monkeypatch.context() as patched:
+        patched.setattr(catalog, "_before", lambda basis, same: None)
+        return built(*tables)
 
 
 def bib_of() -> dict[str, str]:

@@ -1,7 +1,6 @@
 """Golden records that are kept from the build before, and merged anew where a bib has other records."""
 
 import random
-import shutil
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,28 +15,10 @@ from schemas.catalog import CATALOG_PROVENANCE
 from transforms import bibs, catalog, merge
 from warehouse import lake
 
-from .built_catalog import SOURCES, bib_of, book, query
+from .built_catalog import SOURCES, bib_of, book, built, built_whole, query
 from .staged_records import ANALYSIS, HAMLET, register, stage
 
-NAMES = ("bib", "provenance", "bib_record", "link")
-Files = dict[str, bytes]
-
-
-def built() -> Files:
-    """Build; the files that tell nothing of which build they are of."""
-    catalog.build("run")
-    folder = lake.catalog_build(lake.catalog_builds()[-1])
-    return {
-        name: (folder / f"{name}.parquet").read_bytes() for name in ("bib", "provenance", "bib_record", "link")
-    }
-
-
-def built_whole(monkeypatch: pytest.MonkeyPatch) -> Files:
-    """The newest build, made once more without what the one before found."""
-    shutil.rmtree(lake.catalog_build(lake.catalog_builds()[-1]))
-    with monkeypatch.context() as patched:
-        patched.setattr(catalog, "_before", lambda matching, same: None)
-        return built()
+TABLES = ("bib", "provenance", "bib_record", "link")  # which tell nothing of the build that they are of
 
 
 def merged(monkeypatch: pytest.MonkeyPatch) -> set[str]:
@@ -75,7 +56,7 @@ def test_any_history_ends_with_the_bytes_of_a_whole_build(
     catalog.build("run")
     for step in range(4):
         stage(rng.choice("abc"), some(), batch_id=f"c{step}")
-        assert built() == built_whole(monkeypatch)
+        assert built(*TABLES) == built_whole(monkeypatch, *TABLES)
 
 
 def test_only_bibs_with_other_records_are_merged(lake_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,16 +127,13 @@ def test_rows_are_put_among_kept_ones_wherever_they_are_cut(
     folder, old = (tmp_path_factory.mktemp(name) for name in ("new", "old"))
     names = {number: f"U{number:02}" for number in range(61)}
     pq.write_table(rows([names[n] for n in sorted(before)]), old / "provenance.parquet", row_group_size=sizes[1])
-    group, bibs.GROUP = bibs.GROUP, sizes[0]
-    try:
-        gone = pa.array([names[n] for n in sorted(changed)], pa.string())
+    gone = pa.array([names[n] for n in sorted(changed)], pa.string())
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(bibs, "GROUP", sizes[0])
         with bibs._File(CATALOG_PROVENANCE, folder, old, gone) as file:
-            bounds = [0, *sorted(cuts), 61]
-            for begin, end in pairwise(bounds):
+            for begin, end in pairwise([0, *sorted(cuts), 61]):
                 file.add(rows([names[n] for n in sorted(come) if begin <= n < end]))
             file.add_kept()
-    finally:
-        bibs.GROUP = group
     found = pq.ParquetFile(folder / "provenance.parquet")
     assert found.read().equals(rows([names[n] for n in sorted((before - changed) | come)]))
     counts = [found.metadata.row_group(nth).num_rows for nth in range(found.num_row_groups)]

@@ -1,7 +1,6 @@
 """Matching what changed finds the same as matching everything."""
 
 import random
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +12,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from transforms import catalog, match, rematch
+from transforms import match, rematch
 from transforms.judgement import Judgement, Rulings, resolve
 from transforms.known import Known, load
 from transforms.record_index import Index, named
 from warehouse import engine, lake
 
+from .built_catalog import built, built_whole
 from .staged_records import ANALYSIS, HAMLET, bibs, register, stage
 from .test_judgement import judged
 
@@ -268,11 +268,7 @@ def test_where_much_changed_all_is_matched_anew(tmp_path: Path, monkeypatch: pyt
 # --- from build to build ---------------------------------------------------------------------------------
 
 
-def built() -> dict[str, bytes]:
-    """Build, and the files that matching decides on."""
-    catalog.build("run")
-    folder = lake.catalog_build(lake.catalog_builds()[-1])
-    return {name: (folder / f"{name}.parquet").read_bytes() for name in ("bib_record", "match", "bib")}
+DECIDED = ("bib_record", "match", "bib")  # tables that matching decides on
 
 
 def no_full_run(*given: Any) -> None:
@@ -287,11 +283,8 @@ def test_a_build_goes_on_from_the_one_before(lake_home: Path, monkeypatch: pytes
     stage("b", [HAMLET | {"publisher": "A third house"}, ANALYSIS], "b2")
     with monkeypatch.context() as patched:
         patched.setattr(rematch, "anew", no_full_run)
-        found = built()
-    newest = lake.catalog_builds()[-1]
-    shutil.rmtree(lake.catalog_build(newest))
-    monkeypatch.setattr(catalog, "_before", lambda matching, same: None)
-    assert built() == found
+        found = built(*DECIDED)
+    assert built_whole(monkeypatch, *DECIDED) == found
 
 
 def test_only_the_newest_build_keeps_what_matching_found(lake_home: Path) -> None:
