@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 
 from transforms import components, group_sources, judging, known_kernel, pair_kernel, part_kernel
 from transforms.candidates import POSITION
+from transforms.columns import taken, whole
 from transforms.group_sources import ANY, Groups
 from transforms.judgement import RECORD
-from transforms.known import Known, taken, whole
+from transforms.known import Known
 from transforms.lookup_kernel import NONE, Flags, Ints
 from transforms.pair_kernel import MATCH, REVIEW, SEPARATE, Ends, taken_in
 from transforms.part_kernel import Parts

@@ -18,9 +18,10 @@ from ibis.expr.types import Table
 from transforms import candidates, contents, distinct, judging, known_kernel, lookup_kernel
 from transforms.ahead import ahead
 from transforms.candidates import ALONE, ONE_OF_SOURCE, POSITION
+from transforms.columns import whole
 from transforms.distinct import DESCRIBED, Contents
 from transforms.judgement import RECORD, Rulings
-from transforms.known import Columns, whole
+from transforms.known import Columns
 from transforms.lookup_kernel import Ints
 from transforms.record_index import coded, codes, named, names, straight
 from warehouse import engine

@@ -1,6 +1,6 @@
 """What is compared, column by column, and pairs of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms.columns import taken
 from transforms.likeness_kernel import titles
 from transforms.lookup_kernel import picked
 from transforms.same_texts import NONE, Codes, Met, Texts, met, texts
@@ -22,31 +23,34 @@ _MISSING = np.iinfo(np.int32).min
 class Described:
     """What pairs are made of, column by column, each made ready for comparison when it is first asked for."""
 
-    def __init__(self, columns: dict[str, pa.Array]):
-        self.columns = columns
+    def __init__(self, columns: Mapping[str, pa.Array | pa.ChunkedArray], rows: Ints | None = None):
+        """The columns, and which of their rows are described, in ascending order; all if nothing is said."""
+        self.names = frozenset(columns)
+        self._given = dict(columns)
+        self._rows = rows
         self._ready: dict[tuple[str, str], Any] = {}
         self._making: dict[tuple[str, str], Lock] = {}
 
-    @classmethod
-    def of(cls, columns: dict[str, pa.ChunkedArray]) -> "Described":
-        """Columns in one piece each, taken out of what is given, so that only one at a time is there twice."""
-        return cls({name: _whole(columns.pop(name)) for name in list(columns)})
-
-    def _once(self, kind: str, name: str, make: Callable[[pa.Array], Any]) -> Any:
+    def _once(self, kind: str, name: str, make: Callable[[], Any]) -> Any:
         with self._making.setdefault((kind, name), Lock()):
             if (kind, name) not in self._ready:
-                self._ready[kind, name] = make(self.columns[name])
+                self._ready[kind, name] = make()
         return self._ready[kind, name]
+
+    def column(self, name: str) -> pa.Array:
+        """A column in one piece; what was given for it is let go."""
+        made: pa.Array = self._once("column", name, lambda: _whole(self._given.pop(name), self._rows))
+        return made
 
     def texts(self, name: str) -> Texts:
         """A column of texts."""
-        made: Texts = self._once("texts", name, texts)
+        made: Texts = self._once("texts", name, lambda: texts(self.column(name)))
         return made
 
     def numbers(self, name: str) -> npt.NDArray[np.int32]:
         """A column of whole numbers or flags, the least of all numbers where null."""
         made: npt.NDArray[np.int32] = self._once(
-            "numbers", name, lambda values: pc.fill_null(values.cast(pa.int32()), _MISSING).to_numpy()
+            "numbers", name, lambda: pc.fill_null(self.column(name).cast(pa.int32()), _MISSING).to_numpy()
         )
         return made
 
@@ -54,20 +58,23 @@ class Described:
         """Where a text has something of a regular expression; behind the last row, for null, nothing has."""
         codes = self.texts(name).codes
 
-        def make(values: pa.Array) -> Flags:
+        def make() -> Flags:
             rows = np.flatnonzero(codes == np.arange(len(codes)))
             flags = np.zeros(len(codes) + 1, bool)
-            flags[rows] = pc.match_substring_regex(values.take(pa.array(rows)), pattern).to_numpy(
-                zero_copy_only=False
-            )
+            some = self.column(name).take(pa.array(rows))
+            flags[rows] = pc.match_substring_regex(some, pattern).to_numpy(zero_copy_only=False)
             return flags
 
         made: Flags = self._once(pattern, name, make)
         return made
 
 
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    """A column in one piece; Arrow would copy also what is."""
+def _whole(column: pa.Array | pa.ChunkedArray, rows: Ints | None) -> pa.Array:
+    """Some rows of a column, in one piece; Arrow would copy also what is."""
+    if rows is not None:
+        column = taken(pa.table({"": column}), rows)[""]
+    if isinstance(column, pa.Array):
+        return column
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
@@ -121,7 +128,7 @@ class Pairs:
 
     def values(self, name: str) -> tuple[pa.Array, pa.Array]:
         """Both sides of a column of texts as they are."""
-        left, right = (self.described.columns[name].take(pa.array(at)).cast(pa.string()) for at in self.ends)
+        left, right = (self.described.column(name).take(pa.array(at)).cast(pa.string()) for at in self.ends)
         return left, right
 
     def codes(self, name: str) -> tuple[Codes, Codes]:

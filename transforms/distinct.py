@@ -23,7 +23,7 @@ from ibis.expr.types import Table
 from transforms import candidates, contents, lookup_kernel
 from transforms.ahead import ahead
 from transforms.candidates import COMPARED, POSITION, READ
-from transforms.known import whole
+from transforms.columns import whole
 from transforms.lookup_kernel import NONE, Ints
 from transforms.record_index import PLACE, coded, codes, named, names
 from warehouse import engine

@@ -10,7 +10,7 @@ import mmap
 import os
 import shutil
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 from ibis.expr.types import Table
 
 from transforms import group_records, lookup_kernel
+from transforms.columns import at, whole
 from transforms.group_records import Lists
 from transforms.judgement import Record
 from transforms.lookup_kernel import NONE, Flags, Ints
@@ -329,58 +330,9 @@ def _read(folder: Path) -> pa.Table:
     return pa.table({name: part[name] for part in parts for name in part.column_names})
 
 
-# --- columns -------------------------------------------------------------------------------------------
-
-
-def whole(column: pa.ChunkedArray) -> npt.NDArray:
-    """A column of numbers, none of them null; copied only where it is in several pieces."""
-    parts = [chunk.to_numpy(zero_copy_only=False) for chunk in column.chunks]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts or [np.zeros(0, np.int64)])
-
-
-def at(column: pa.ChunkedArray, rows: Ints) -> npt.NDArray:
-    """Some values of a column of numbers, rows in any order; it is not copied for a few of them."""
-    parts = [chunk.to_numpy(zero_copy_only=False) for chunk in column.chunks]
-    if len(parts) == 1 or len(rows) > len(column) >> 2:
-        return whole(column)[rows]
-    found, start = np.zeros(len(rows), column.type.to_pandas_dtype()), 0
-    for part in parts:
-        here = (rows >= start) & (rows < start + len(part))
-        found[here] = part[rows[here] - start]
-        start += len(part)
-    return found
-
-
-def find(column: pa.ChunkedArray, wanted: Ints) -> Ints:
-    """Where values are among the wanted ones, which are sorted; in ascending order.  They should be digests."""
-    bits, found = lookup_kernel.marks(wanted), [np.zeros(0, np.int64)]
-    for start, piece in _pieces(column):
-        found.append(lookup_kernel.find(piece, wanted, bits) + start)
-    return np.concatenate(found)
-
-
-def _pieces(column: pa.ChunkedArray) -> Iterator[tuple[int, npt.NDArray]]:
-    """The pieces of a column of numbers, each with the row at which it begins."""
-    start = 0
-    for chunk in column.chunks:
-        yield start, chunk.to_numpy()
-        start += len(chunk)
-
-
 def extended(column: pa.ChunkedArray, more: pa.ChunkedArray) -> pa.DictionaryArray:
     """More values as codes of a dictionary in which those of a column of `Known.record` keep theirs."""
     known, given = values(column), pc.unique(more)
     fresh = given.filter(pc.invert(pc.is_in(given, known)))
     dictionary = pa.concat_arrays([known, fresh.cast(known.type)])
     return pa.DictionaryArray.from_arrays(pc.index_in(more, dictionary).combine_chunks(), dictionary)
-
-
-def taken(table: pa.Table, rows: Ints) -> pa.Table:
-    """Some rows, in ascending order, of a table in several pieces, of which none is copied as a whole."""
-    parts, start = [], 0
-    for batch in table.to_batches():
-        some = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + len(batch))]
-        if len(some):
-            parts.append(batch.take(pa.array(some - start)))
-        start += len(batch)
-    return pa.Table.from_batches(parts, table.schema)

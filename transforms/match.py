@@ -28,8 +28,9 @@ from ibis.expr.types import Table
 
 from transforms import candidates, clusters, judging, pair_kernel, rematch
 from transforms.candidates import BLOCK_CAP, POSITION
+from transforms.columns import whole
 from transforms.judgement import RECORD, Rulings
-from transforms.known import PAIR, Known, longer, taken, whole
+from transforms.known import PAIR, Known, longer
 from transforms.lookup_kernel import NONE
 from transforms.record_index import Index
 from transforms.rematch import Done
@@ -70,20 +71,7 @@ def _all_pairs(con: BaseBackend, known: Known, pairs: pa.Table, card: Card) -> p
     if engine.has_workers(con):
         sides = candidates.compared(ibis.memtable(pairs), known.numbered().drop("said"))
         return engine.mapped(con, sides, partial(score, card=card), CODED).to_pyarrow()
-    return _scored(con, known, pairs, card)
-
-
-def _scored(con: BaseBackend, known: Known, pairs: pa.Table, card: Card, every: bool = False) -> pa.Table:
-    """Some pairs, scored, as `CODED`; those alone that are likely, or `every` one."""
-    ends = np.zeros(len(known.described), bool)
-    for side in ("left", "right"):
-        ends[pairs[side].to_numpy()] = True
-    groups, described = np.arange(len(ends)), known.described
-    if ends.sum() < len(ends) // 4:  # as a rule most meet one another
-        groups = np.flatnonzero(ends)
-        described = taken(described, groups)
-    described = described.append_column("group", pa.array(groups))
-    return score_groups(described, pairs, card, engine.threads(con), every)
+    return score_groups(known.described, pairs, card, engine.threads(con))
 
 
 def _add_pairs(known: Known, scored: pa.Table, asked: bool) -> None:
@@ -107,7 +95,8 @@ def _judged(con: BaseBackend, known: Known, rulings: Rulings, card: Card) -> pa.
     wanted = decided["left"].to_numpy() << 32 | decided["right"].to_numpy()
     left, right = have
     asked = decided.select(["left", "right"]).filter(pa.array(~np.isin(wanted, left << 32 | right)))
-    _add_pairs(known, _scored(con, known, asked, card, every=True), asked=True)
+    scored = score_groups(known.described, asked, card, engine.threads(con), every=True)
+    _add_pairs(known, scored, asked=True)
     return decided
 
 
@@ -166,7 +155,7 @@ def cluster(
     if known and found:
         ended("pairs")
         pairs, touched = found
-        scored = _scored(con, known, pairs, card)
+        scored = score_groups(known.described, pairs, card, engine.threads(con))
     else:
         known = rematch.anew(con, bib, present, rulings, folder, files)
         ended("collapse")

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from transforms import blocks, known_kernel, lookup_kernel
 from transforms.candidates import BLOCK_CAP
-from transforms.known import Known, at, taken, whole
+from transforms.columns import at, taken, whole
+from transforms.known import Known
 from transforms.lookup_kernel import NONE, Flags, Ints
 
 PLACED = pa.schema([("block", pa.int64()), ("group", pa.int32())])

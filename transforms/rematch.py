@@ -21,10 +21,11 @@ from ibis.expr.types import Table
 from transforms import candidates, collapse, contents, distinct, group_records, meeting, pair_kernel, record_index
 from transforms.candidates import ONE_OF_SOURCE, POSITION
 from transforms.clusters import Touched
+from transforms.columns import at, find, taken, whole
 from transforms.distinct import DESCRIBED
 from transforms.group_sources import ANY
 from transforms.judgement import RECORD, Rulings
-from transforms.known import MOST_ADDED, PAIR, SHARE_ADDED, Known, at, extended, find, longer, taken, whole
+from transforms.known import MOST_ADDED, PAIR, SHARE_ADDED, Known, extended, longer
 from transforms.lookup_kernel import NONE, Flags, Ints, picked
 from transforms.record_index import PLACE, Changes, Index, coded, coding, named, straight
 from warehouse import engine

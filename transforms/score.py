@@ -20,6 +20,7 @@ from numba import njit
 from transforms.described import Described, Flags, Floats, Ints, Pairs
 from transforms.features import FEATURES, features
 from transforms.likeness_kernel import renumbered
+from transforms.lookup_kernel import picked
 from transforms.scored import (
     BY_FORCE,
     CODED,
@@ -175,7 +176,7 @@ def _of_other_year(pairs: Pairs, found: dict[str, Floats]) -> Flags:
 
 def _of_one_source(pairs: Pairs) -> Flags:
     """Where both are of one source, and not the same book twice; groups, which are of many, are not asked here."""
-    if "source_id" not in pairs.described.columns:
+    if "source_id" not in pairs.described.names:
         return np.zeros(len(pairs), bool)
     return pairs.equal("source_id") & ~pairs.equal("identity")
 
@@ -374,33 +375,32 @@ def score(batches: Iterable[pa.RecordBatch], card: Card | None = None) -> Iterat
             yield pa.record_batch([*ends, *decisions(pairs, card)], schema=CODED)
 
 
-def places(groups: Ints, asked: Ints) -> Ints:
-    """Where each of some groups stands among `groups`, in ascending order."""
-    if len(groups) and groups[-1] == len(groups) - 1:
-        return asked
-    return np.searchsorted(groups, asked)
-
-
-def score_groups(groups: pa.Table, pairs: pa.Table, card: Card, threads: int = 1, every: bool = False) -> pa.Table:
+def score_groups(
+    described: pa.Table, pairs: pa.Table, card: Card, threads: int = 1, every: bool = False
+) -> pa.Table:
     """The same for pairs of groups that are in memory, without putting them side by side.
 
     Args:
-        groups: `transforms.candidates.groups`, ordered by group.
-        pairs: left, right.
+        described: `Known.described`.
+        pairs: left, right, which are its rows.
         every: whether the pairs are scored that are not likely, too.
     """
-    given = dict(zip(groups.column_names, groups.columns, strict=True))
-    number, _ = given.pop("group").to_numpy(), given.pop("said")
-    del groups
-    described = Described.of(given)
-    left, right = (places(number, pairs[side].to_numpy()) for side in ("left", "right"))
+    given = dict(zip(described.column_names, described.columns, strict=True))
+    left, right = (pairs[side].to_numpy() for side in ("left", "right"))
+    meets, rows = np.zeros(len(described), bool), None
+    meets[left] = meets[right] = True
+    if meets.sum() < len(meets) // 4:  # as a rule most meet one another
+        rows, place = np.flatnonzero(meets), np.empty(len(meets), np.int32)
+        place[rows] = np.arange(len(rows))
+        left, right = picked(place, left), picked(place, right)
+    groups = Described(given, rows)
 
     def some(start: int) -> pa.RecordBatch:
-        found = Pairs(described, left[start : start + BATCH], right[start : start + BATCH])
+        found = Pairs(groups, left[start : start + BATCH], right[start : start + BATCH])
         at, found = (np.arange(len(found)), found) if every else likely(found, card)
         ends = (pairs[side].slice(start, BATCH).take(pa.array(at)).combine_chunks() for side in ("left", "right"))
         return pa.record_batch([*ends, *decisions(found, card)], schema=CODED)
 
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(described.texts, TEXTS))
+        list(pool.map(groups.texts, TEXTS))
         return pa.Table.from_batches(pool.map(some, range(0, len(left), BATCH)), CODED)
