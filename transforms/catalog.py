@@ -222,11 +222,7 @@ def _rulings(bib: Table) -> tuple[list[Judgement], Rulings]:
     """All judgements, and which of them are in force over the current records."""
     judged = judgement.load()
     named = {record for one in judged for record in one.pair}
-    if not named:
-        return judged, judgement.resolve(judged, [])
-    found = bib.semi_join(judgement.listed(named), judgement.RECORD).select(judgement.RECORD).to_pyarrow()
-    present = zip(*(found[name].to_pylist() for name in judgement.RECORD), strict=True)
-    return judged, judgement.resolve(judged, present)
+    return judged, judgement.resolve(judged, judgement.among(bib, named) if named else ())
 
 
 def _giants(assigned: pa.Table, sources: int) -> list[str]:

@@ -12,7 +12,7 @@ of them are in force depends on the records that are there, so it is worked out 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
@@ -28,6 +28,7 @@ IN_FORCE, REPLACED, DORMANT, LEFT_OUT = "in_force", "replaced", "dormant", "left
 Record = tuple[str, str]  # source_id, record_id
 Pair = tuple[Record, Record]  # the smaller first
 RECORD = ("source_id", "record_id")
+BEIJING = timezone(timedelta(hours=8))  # by whose calendar staff decide
 
 
 def pair(one: Record, other: Record) -> Pair:
@@ -44,6 +45,12 @@ def listed(records: Iterable[Record]) -> "Table":
     return ibis.memtable(pa.Table.from_pylist(rows, schema))
 
 
+def among(records: "Table", named: Iterable[Record]) -> set[Record]:
+    """Those of some records that are in a table, which has RECORD and maybe more."""
+    found = records.semi_join(listed(named), RECORD).select(RECORD).to_pyarrow()  # once: it comes in any order
+    return set(zip(*(found[name].to_pylist() for name in RECORD), strict=True))
+
+
 class Judgement(NamedTuple):
     """One row of `catalog.judgement`."""
 
@@ -57,7 +64,8 @@ class Judgement(NamedTuple):
     def __str__(self) -> str:
         sign = "=" if self.verdict == MUST_JOIN else "≠"
         (left, right) = (":".join(record) for record in self.pair)
-        return f"{left} {sign} {right} ({self.who}, {self.judged_at:%Y-%m-%d})"
+        day = self.judged_at.replace(tzinfo=UTC).astimezone(BEIJING)
+        return f"{left} {sign} {right} ({self.who}, {day:%Y-%m-%d})"
 
 
 @dataclass(frozen=True)

@@ -5,20 +5,21 @@ The review page writes such a file; so may any other program, or a person with a
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 import ibis
 
 from transforms import judgement
-from transforms.judgement import MUST_JOIN, MUST_NOT_JOIN, Contradiction, Judgement, Record
+from transforms.judgement import BEIJING, MUST_JOIN, MUST_NOT_JOIN, Contradiction, Judgement, Record
 from warehouse import engine, lake
 
 ENDS = ("left_source_id", "left_record_id", "right_source_id", "right_record_id")
 COLUMNS = (*ENDS, "verdict", "who", "when", "why")
-BEIJING = timezone(timedelta(hours=8))
+_SLASHES = re.compile(r"(\d{4})/(\d\d?)/(\d\d?)")  # a date as a spreadsheet writes it
 LEEWAY = timedelta(days=1)  # clocks differ; what is judged later than that would win over all that follows
 
 
@@ -62,6 +63,7 @@ def moment(text: str) -> datetime:
     Raises:
         ValueError: it is no such time, or lies in the future.
     """
+    text = _SLASHES.sub(lambda found: "{}-{:0>2}-{:0>2}".format(*found.groups()), text, count=1)
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
@@ -111,6 +113,7 @@ def read(path: Path) -> tuple[list[Judgement], list[Refused], list[str]]:
     text, notes = _text(path)
     lines = csv.reader(io.StringIO(text, newline=""), strict=True)
     recorded_at, found, refused = lake.now(), [], []
+    verdicts: dict[tuple[judgement.Pair, datetime], str] = {}
     try:
         header = [name.strip() for name in next(lines, [])]
     except csv.Error as error:
@@ -139,7 +142,12 @@ def read(path: Path) -> tuple[list[Judgement], list[Refused], list[str]]:
             continue
         row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
         try:
-            found.append(_judgement(row, recorded_at))
+            one = _judgement(row, recorded_at)
+            if verdicts.setdefault((one.pair, one.judged_at), one.verdict) != one.verdict:
+                raise ValueError(
+                    "another line judges this pair otherwise at the same time; keep the one that counts"
+                )
+            found.append(one)
         except ValueError as error:
             refused.append(Refused(begin, str(error)))
     return found, refused, notes
@@ -180,9 +188,4 @@ def present(records: Iterable[Record]) -> set[Record]:
         return set()
     with engine.open_lake() as con:
         staged = ibis.duckdb.from_connection(con).table("record", database="staged")
-        found = (
-            staged.filter(~staged.deleted)
-            .semi_join(judgement.listed(named), judgement.RECORD)
-            .select(judgement.RECORD)
-        )
-        return set(zip(*(found.to_pyarrow()[name].to_pylist() for name in judgement.RECORD), strict=True))
+        return judgement.among(staged.filter(~staged.deleted), named)

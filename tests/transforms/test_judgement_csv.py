@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import cli
 from transforms import judgement
-from transforms.judgement_csv import COLUMNS, JudgementError, moment, read, record, take_file
+from transforms.judgement_csv import COLUMNS, JudgementError, moment, present, read, record, take_file
 
 from .staged_records import HAMLET, register, stage
 
@@ -102,7 +102,7 @@ def test_unknown_records_and_contradictions_are_kept_and_told(staged: Path, tmp_
     code, told = calis("judge", "import", file(tmp_path, HEAD + "\n".join(lines)))
     assert code == 0
     assert "c:9: no such record now" in told
-    assert "b:000 = c:9, but a:000 ≠ c:9 (Li, 2026-03-02)" in told.replace("a:000 = b:000 = ", "b:000 = ")
+    assert "b:000 = c:9, but a:000 ≠ c:9 (Li, 2026-03-03)" in told.replace("a:000 = b:000 = ", "b:000 = ")
     assert "left out: a:000 = b:000" in told
     assert len(judgement.load()) == 3
 
@@ -110,6 +110,27 @@ def test_unknown_records_and_contradictions_are_kept_and_told(staged: Path, tmp_
 def test_times_without_a_zone_are_beijings() -> None:
     assert moment("2026-03-01T09:30") == datetime(2026, 3, 1, 1, 30)
     assert moment("2026-03-01T09:30Z") == datetime(2026, 3, 1, 9, 30)
+    assert moment("2026/3/1") == moment("2026-03-01"), "as a spreadsheet writes it"
+    assert moment("2026/03/01 09:30") == datetime(2026, 3, 1, 1, 30)
+
+
+def test_two_lines_of_one_time_may_not_judge_a_pair_otherwise(staged: Path, tmp_path: Path) -> None:
+    lines = [GOOD.strip(), "b,000,a,000,must_not_join,Wang,2026-03-01T08:00+08:00,x", GOOD.strip()]
+    taken = take_file(file(tmp_path, HEAD + "\n".join(lines)))
+    assert [(refused.line, "otherwise at the same time" in refused.reason) for refused in taken.refused] == [
+        (3, True)
+    ]
+    assert [one.verdict for one in judgement.load()] == ["must_join"]
+
+
+def test_records_that_are_there_are_found_however_the_answer_is_ordered(lake_home: Path) -> None:
+    """Threads hand rows over in another order each time; sources and identifiers have to stay together."""
+    names = [f"s{number}" for number in range(12)]
+    register(dict.fromkeys(names, "M1"))
+    for number, name in enumerate(names):
+        stage(name, [HAMLET] * (number + 1))
+    last = {(name, f"{number:03}") for number, name in enumerate(names)}
+    assert all(present(last | {("s0", "011")}) == last for _ in range(25))
 
 
 def test_a_record_id_may_hold_colons() -> None:
