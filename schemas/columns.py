@@ -98,6 +98,7 @@ DESCRIPTION = (
     col("order_no", STRING, "Order number", "订购号"),
     col("standard_no", STRINGS, "Other standard numbers (DOI and others)", "其他标准号"),
     col("lang", STRING, "Language code (ISO 639-2/B) of the text", "语种"),
+    col("langs", STRINGS, "All languages of the text that the record lists", "列出的全部语种"),
     col("orig_lang", STRING, "Language of the original, for a translation", "原著语种"),
     col("country", STRING, "Country of publication as coded", "出版国"),
     col("region", STRING, "Region of publication as coded (GB/T 2260)", "出版地区"),

@@ -34,7 +34,7 @@ COMPARED = (
     "kind",
 )
 # What `prepare` reads of `staged.bib` beside POSITION: where all of it is the same, so is what it makes.
-READ = (*(name for name in COMPARED if name != "edition_stated"), "edition", "extent", "format")
+READ = (*(name for name in COMPARED if name != "edition_stated"), "edition", "extent", "format", "langs")
 # Values that name no language: they agree with every other.
 NO_LANGUAGE = ("und", "mul", "zxx", "mis", "|||", "xxx", "")
 NO_COUNTRY = ("xx", "xxx", "vp", "un")  # unknown, or several
@@ -58,6 +58,7 @@ def _as_text(values: ArrayValue) -> StringValue:
 def made(bib: Table) -> dict[str, Value]:
     """Of `prepare` the columns that are worked out; the others are those of `staged.bib`."""
     listed = {name: _as_text(bib[name]) for name in LISTS}
+    several = (bib.langs.length() > 1).fill_null(False)
     described = bib.pages.notnull() | bib.extent.lower().re_search(VOLUMES).fill_null(False)
     return {
         **listed,
@@ -70,7 +71,9 @@ def made(bib: Table) -> dict[str, Value]:
             (bib.format == "marc21", ibis.literal("marc ") + bib.country),
             (bib.format.isin(("cnmarc", "unimarc")), ibis.literal("iso ") + bib.country),
         ),
-        "lang": ibis.cases((bib.lang.notin(NO_LANGUAGE), bib.lang)),
+        # of a text in several languages one library names this one first, the next that one
+        "lang": ibis.cases((bib.lang.notin(NO_LANGUAGE) & ~several, bib.lang)),
+        "orig_lang": ibis.cases((bib.orig_lang.notin(NO_LANGUAGE), bib.orig_lang)),
         # filmed from a volume and described by it, it is a copy of that edition; described as reels it is its own
         "carrier": ibis.cases(((bib.carrier == "microform") & described, "print"), else_=bib.carrier),
         # a thesis, or a kit of book and disc, is catalogued as a book by the next library

@@ -94,6 +94,11 @@ def test_a_reproduction_is_told_by_its_own_fields(field, carrier):
         ("cnmarc", [("182", " 0", [("a", "b")])], "electronic"),
         ("cnmarc", [("182", " 0", [("a", "n")]), ("182", " 0", [("a", "b")])], "print"),
         ("unimarc", [("182", " 0", [("a", "c")])], "microform"),
+        ("marc21", [("300", "  ", [("a", "1 online resource (xii, 320 p.)")])], "electronic"),
+        ("marc21", [("338", "  ", [("b", "nc")]), ("300", "  ", [("a", "1 online resource")])], "print"),
+        ("marc21", [("300", "  ", [("a", "320 p., 1 electronic disc")])], "print"),
+        ("cnmarc", [("215", "  ", [("a", "1在线资源（320页）")])], "electronic"),
+        ("cnmarc", [("215", "  ", [("a", "320页")])], "print"),
     ],
 )
 def test_media_type_tells_the_carrier_where_nothing_else_does(format, fields, carrier):
@@ -234,6 +239,24 @@ def test_volume_of_a_part_that_only_its_link_numbers(level, linked, volume):
     assert crosswalk.describe(fields_of([leader, title, linked]), "marc21")["volume_no"][0].as_py() == volume
     own = ("245", "10", [("a", "Title"), ("n", "Part 1")])
     assert crosswalk.describe(fields_of([leader, own, linked]), "marc21")["volume_no"][0].as_py() == "Part 1"
+
+
+@pytest.mark.parametrize("format_", ["cnmarc", "unimarc"])
+@pytest.mark.parametrize(("level", "volume"), [("2", "5"), (" ", "5"), ("0", None)])
+def test_a_number_in_a_series_is_no_volume_where_the_leader_tells_of_no_set(format_, level, volume):
+    leader = ("LDR", "", [(None, f"00000nam{level} 2200000   450 ")])
+    linked = ("461", " 0", [("1", "2001 "), ("a", "茶学丛书"), ("v", "5")])
+    found = crosswalk.describe(fields_of([leader, ("200", "1 ", [("a", "茶经")]), linked]), format_)
+    assert found["volume_no"][0].as_py() == volume
+
+
+def test_all_languages_of_a_text_once_each():
+    cnmarc = [("101", "1 ", [("a", "chi"), ("a", "eng"), ("a", "CHI"), ("c", "eng")])]
+    assert crosswalk.describe(fields_of(cnmarc), "cnmarc")["langs"].to_pylist() == [["chi", "eng"]]
+    marc21 = [("008", "", [(None, "990101s1999    ci            000 0 scr d".rjust(40))])]
+    marc21 += [("041", "0 ", [("a", "scr"), ("a", "cmn")])]
+    found = crosswalk.describe(fields_of(marc21), "marc21")
+    assert found["langs"].to_pylist() == [["hrv", "chi"]], "codes that are no longer used, or of another list"
 
 
 def test_holdings_by_profile():

@@ -134,6 +134,7 @@ def test_an_article_of_doaj_in_its_own_schema():
         "publishers": ["Press"],
         "pub_year": 2019,
         "lang": "eng",
+        "langs": ["eng"],
         "kind": "article",
         "carrier": "electronic",
         "series": ["Journal of Tests"],
