@@ -25,6 +25,8 @@ RANGES = (
 # What OpenCC's phrases (TSPhrases) make of these is not what it makes of the single character.
 IN_PHRASES = "么乾俱剋劄吒哩噁坏彷徵扞於昇氾沈濛甦畫瞭祕脩蒐薹藉衹袷覆計谿逕釐鉅鍊鍾陞麼麽"
 
+SIGNS = "+#＋＃"  # may belong to the letter before them
+
 FOLD, TITLE, CREATOR, PUBLISHER = range(4)
 WORD = 12  # letters
 LONGEST = 300  # bytes of a name, publisher or extent that are looked at here
@@ -36,7 +38,7 @@ def table(characters: list[str], folded: Iterable[str | None]) -> NDArray[np.uin
     """For each code point below U+10000 the bytes it folds to, the first lowest, and their number on top.
 
     Args:
-        characters: those known, of `RANGES` and not `IN_PHRASES`.
+        characters: those known, of `RANGES` and neither `IN_PHRASES` nor `SIGNS`.
         folded: what each becomes; null for nothing.
     """
     words = np.full(0x10000, _UNKNOWN, np.uint64)

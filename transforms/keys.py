@@ -30,6 +30,9 @@ LONGEST = 300  # characters of names, publishers, volumes, editions and extents 
 # sign of romanised Russian: catalogues give or leave them out at will.
 _ACCENTS = re.compile(r"[\u0300-\u036f\ufe20-\ufe2f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u02b0-\u02ff]")
 _LATIN = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
+# Behind a single letter they make another word of it: C, C++, C# and A+.
+_SIGNS = {"++": "plusplus", "+": "plus", "#": "sharp", "♯": "sharp"}
+_SIGN = re.compile(r"(?<![^\W_])([a-z])(\+\+|[#♯]|\+(?![^\W_]))")
 _BREAK = re.compile("[\r\n\x85\u2028\u2029]+")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
@@ -162,8 +165,12 @@ def _lower(text: str) -> str:
 
 def _letters(texts: list[str]) -> pa.Array:
     """Letters, marks and digits of lower-case texts; null where there are none."""
-    keys = _in_batches(texts, lambda text: text.translate(_KEY_CHARACTERS))
+    keys = _in_batches(texts, lambda text: _SIGN.sub(_as_words, text).translate(_KEY_CHARACTERS))
     return pa.array([key or None for key in keys], pa.string())
+
+
+def _as_words(found: re.Match[str]) -> str:
+    return found[1] + _SIGNS[found[2]]
 
 
 def _folded(values: pa.Array) -> pa.Array:
@@ -173,7 +180,8 @@ def _folded(values: pa.Array) -> pa.Array:
 @cache
 def _folds() -> np.ndarray:
     """What the characters that the kernel knows fold to."""
-    known = [chr(c) for low, high in kernel.RANGES for c in range(low, high) if chr(c) not in kernel.IN_PHRASES]
+    left_over = kernel.IN_PHRASES + kernel.SIGNS
+    known = [chr(c) for low, high in kernel.RANGES for c in range(low, high) if chr(c) not in left_over]
     return kernel.table(known, _folded(pa.array(known)).to_pylist())
 
 

@@ -27,6 +27,10 @@ def key(column: str, **record: object) -> object:
         ("The \u2018Great\u2019 War", "great war"),
         ("Istorii\ufe20a\ufe21 Rossiĭ", "Istoriia Rossii"),  # half marks of romanised Russian
         ("\u0416\u0438\u0437\u043d\u044c", "жизнь"),
+        ("Ｃ＋＋语言", "C++語言"),
+        ("C♯ programming", "C# programming"),
+        ("C# programming", "C sharp programming"),
+        ("Vitamin B+C", "Vitamin B & C"),  # a sign between words is an and
     ],
 )
 def test_titles_made_equal(left: str, right: str) -> None:
@@ -39,6 +43,10 @@ def test_titles_made_equal(left: str, right: str) -> None:
         ("数学分析", "数学分析习题"),
         ("กา", "กี"),  # Thai vowels are marks, not letters
         ("C", "C++ primer"),
+        ("C语言程序设计", "C++语言程序设计"),
+        ("Programming in C++", "Programming in C"),
+        ("C#入门", "C入门"),
+        ("CompTIA A+ guide", "CompTIA A guide"),
     ],
 )
 def test_titles_kept_apart(left: str, right: str) -> None:
