@@ -53,6 +53,8 @@ RULES = (
     ("title, year", "start", "year"),
     ("title, year", "start", "coded"),
     ("title, pages", "start", "pages"),
+    ("title, creator", "short", "surname"),
+    ("title, year", "short", "year"),
     ("title, pages", "short", "pages"),
     ("end of title, pages", "end", "pages"),
     ("end of title, year", "end", "unpaged"),

@@ -47,17 +47,17 @@ def keys(group: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Rule and key of each block of a group, by the words of what it says."""
     title, creator, pages = group["full_title_key"], group["creator_key"], group["pages"]
     year, coded = group["pub_year"], group["coded_year"]
+    starts = {one[:12] for one in (title, group["title_key"]) if one is not None}
+    if creator is not None:
+        yield from (("title, creator", f"{start}/{creator[:6]}") for start in starts)
+    years = {(start, year) for start in starts} | ({(title[:12], coded)} if title is not None else set())
+    yield from (("title, year", f"{start}/{one}") for start, one in years if one is not None)
     if title is not None:
-        if creator is not None:
-            yield "title, creator", f"{title[:12]}/{creator[:6]}"
-        for one in {year, coded} - {None}:
-            yield "title, year", f"{title[:12]}/{one}"
         if pages is None and year is not None:
             yield "end of title, year", f"{title[-12:]}/{year}"
         if pages is not None:
             yield "end of title, pages", f"{title[-12:]}/{pages}"
     if pages is not None:
-        starts = {one[:12] for one in (title, group["title_key"]) if one is not None}
         yield from (("title, pages", f"{start}/{pages}") for start in starts)
     if creator is not None and pages is not None:
         yield "creator, pages", f"{creator[:6]}/{pages}"

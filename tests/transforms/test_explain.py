@@ -92,7 +92,8 @@ def test_a_block_cut_by_the_cap(lake_home: Path, monkeypatch: pytest.MonkeyPatch
     assert [(block["rule"], block["groups"], block["cut"]) for block in found["blocks"]["shared"]] == [
         ("end of title, year", 26, True),
         ("title, year", 26, True),
-    ]
+        ("title, year", 26, True),
+    ], "with its subtitle and without"
 
 
 def test_refused_by_a_conflict_within_the_cluster(lake_home: Path) -> None:
