@@ -17,6 +17,7 @@ from transforms.same_texts import Met, same
 Floats = NDArray[np.float64]
 _BAR = 124
 _AHEAD = 8  # what meets so much later is read while this is compared
+_HAN_NAME = 12  # bytes
 ONE_NAME = 0.8  # names as alike as this may be one person's
 
 
@@ -72,6 +73,37 @@ def _titles(data, offsets, left, right, work, whole, start, kept):
 
 
 @compiled()
+def _han_name(data, start, end):
+    """Whether a name is one to four Chinese characters."""
+    if end - start > _HAN_NAME or (end - start) % 3:
+        return False
+    p = start
+    while p < end and 0xE3 < data[p] < 0xEA:
+        p += 3
+    return p == end
+
+
+@compiled()
+def _within(data, start, end, other, other_end):
+    """Whether the one text is in the other."""
+    p = other
+    while p + end - start <= other_end and not same(data, start, p, end - start):
+        p += 1
+    return p + end - start <= other_end
+
+
+@compiled()
+def _name_share(data, start, end, other, other_end, work):
+    """The similarity of two names; of short Chinese ones none but where one is in the other."""
+    chinese = _han_name(data, start, end) and _han_name(data, other, other_end)
+    if chinese and not (
+        _within(data, start, end, other, other_end) or _within(data, other, other_end, start, end)
+    ):
+        return 0.0
+    return _share(data, start, end, other, other_end, work)
+
+
+@compiled()
 def _next_bar(data, start, end):
     p = start
     while p < end and data[p] != _BAR:
@@ -86,7 +118,7 @@ def _best(data, start, end, others, others_end, enough, work):
     p = others
     while p <= others_end and best < enough:
         p_end = _next_bar(data, p, others_end)
-        best = max(best, _share(data, start, end, p, p_end, work))
+        best = max(best, _name_share(data, start, end, p, p_end, work))
         p = p_end + 1
     return best
 

@@ -5,7 +5,7 @@ log-odds; a pair's score is the logistic function of their sum.  So each decisio
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, reduce
@@ -28,6 +28,8 @@ from transforms.scored import (
     FORBIDDEN,
     LOOKED_AT,
     MATCH,
+    OTHER_ISBN,
+    OTHER_PEOPLE,
     OTHER_WORDS,
     OTHER_YEAR,
     REASONS,
@@ -50,6 +52,7 @@ _ROUNDING = 1e-9  # what sums of weights may differ by, as they are added in ano
 BATCH = 65_536  # pairs scored at once
 _AT_ONCE = 1024  # pairs weighed at once, whose levels stay in the nearest cache
 WORDS_KEPT = 0.95  # of the shorter title; where it is less, a word is another
+OTHER_PERSON = 0.5  # names and publishers less alike than this are other ones
 OTHER_NAME = 0.4  # publishers and places less alike than this are different ones
 EARLY = 1800  # books printed before this differ by copy and state; a title is no evidence there
 
@@ -136,6 +139,14 @@ def _volumes_differ(pairs: Pairs, same_text: Flags) -> Flags:
     return pairs.differ("volume_key") | (left != right) & ~(~numbered & same_text)
 
 
+def _early(pairs: Pairs, asked: Flags) -> Flags:
+    """Where one of the asked pairs is of early books, and no copies of one printing."""
+    flags = (np.fmin(*pairs.numbers("pub_year")) < EARLY) & asked
+    some = pairs.some(flags)
+    flags[flags] = ~_copied(some, features(some))
+    return flags
+
+
 def _copied(pairs: Pairs, found: dict[str, Floats]) -> Flags:
     """Where early books agree in their pages or, if these aren't counted, in year, publisher and place."""
     imprint = np.isnan(found["pages_gap"]) & (found["year_gap"] == 0) & (found["place"] >= 0.8)
@@ -172,6 +183,24 @@ def _of_other_year(pairs: Pairs, found: dict[str, Floats]) -> Flags:
     gap = np.fmin(found["year_gap"], found["coded_gap"])
     unknown = np.isnan(found["pages_gap"]) & ~np.logical_and(*pairs.known("publishers_key"))
     return (gap >= 2) & unknown & ~_same_identifier(found)
+
+
+def _of_other_people(found: dict[str, Floats]) -> Flags:
+    """Where neither people nor publishers are alike, and no number is shared: a title that two works may have."""
+    return (found["creator"] < OTHER_PERSON) & (found["publisher"] < OTHER_PERSON) & ~_same_identifier(found)
+
+
+def _of_one_set(pairs: Pairs, found: dict[str, Floats]) -> Flags:
+    """Where a word of the titles is another, and beside the ISBN that they share each side has its own.
+
+    The one that is shared may be that of a set.
+    """
+    flags = (found["isbn"] == 1) & (found["title_kept"] < WORDS_KEPT)
+    asked = np.flatnonzero(flags)
+    sides = (side.to_pylist() for side in pairs.some(asked).values("isbn"))
+    numbers = ((set(one.split("|")), set(other.split("|"))) for one, other in zip(*sides, strict=True))
+    flags[asked] = [bool(one - other and other - one) for one, other in numbers]
+    return flags
 
 
 def _of_one_source(pairs: Pairs) -> Flags:
@@ -342,18 +371,17 @@ def decisions(pairs: Pairs, card: Card) -> tuple[npt.NDArray[np.int32], Ints, In
     total, rule = _summed(found, card)
     score = 1 / (1 + np.exp(-(card.prior + total)))
     decision = np.where(score >= card.match, 0, np.where(score >= card.review, 1, 2))
-    asked = reworded(found, score, card) & (decision == 0)
-    decision[asked] = 1
-    rule[asked] = card.rules.index(OTHER_WORDS)
-    years = np.fmin(*pairs.numbers("pub_year"))
-    early = (years < EARLY) & (decision == 0)
-    some = pairs.some(early)
-    early[early] = ~_copied(some, features(some))
-    decision[early] = 1
-    rule[early] = card.rules.index(EARLY_PRINT)
-    doubtful = _of_other_year(pairs, found) & (decision == 0)
-    decision[doubtful] = 1
-    rule[doubtful] = card.rules.index(OTHER_YEAR)
+    doubts: dict[str, Callable[[], Flags]] = {
+        OTHER_WORDS: lambda: reworded(found, score, card),
+        EARLY_PRINT: lambda: _early(pairs, decision == 0),
+        OTHER_YEAR: lambda: _of_other_year(pairs, found),
+        OTHER_PEOPLE: lambda: _of_other_people(found),
+        OTHER_ISBN: lambda: _of_one_set(pairs, found),
+    }
+    for reason, doubt in doubts.items():
+        asked = doubt() & (decision == 0)
+        decision[asked] = 1
+        rule[asked] = card.rules.index(reason)
     for reason, flags in reversed(list(vetoes(pairs, found).items())):
         decision[flags] = 2
         rule[flags] = card.rules.index(f"veto:{reason}")

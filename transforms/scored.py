@@ -13,7 +13,9 @@ REASONS = (  # of vetoes
 )  # fmt: skip
 # Rules beside the levels of evidence and the vetoes on pairs.
 # Of pairs that people look at, though the score would join them.
-LOOKED_AT = EARLY_PRINT, OTHER_YEAR, OTHER_WORDS = "early_print", "other_year", "other_words"
+LOOKED_AT = EARLY_PRINT, OTHER_YEAR, OTHER_WORDS, OTHER_PEOPLE, OTHER_ISBN = (
+    "early_print", "other_year", "other_words", "other_people", "other_isbn",
+)  # fmt: skip
 REFUSED, SAME_SOURCE = "veto:cluster", "veto:same_source"
 BY_FORCE, FORBIDDEN = "judgement:must_join", "judgement:must_not_join"
 

@@ -79,6 +79,21 @@ def test_lists_joined_by_bars(pairs: list) -> None:
     np.testing.assert_array_equal(kernel.shared(meeting(pairs)), shared)
 
 
+def test_short_chinese_names_are_one_or_another() -> None:
+    """Of two or three characters half would be alike by chance; longer names are compared as any."""
+    pairs = [
+        ("王丽", "王娟"),
+        ("王小丽", "王小娟"),
+        ("北京", "南京"),
+        ("鲁迅", "鲁迅"),
+        ("三联", "三联书店"),
+        ("王丽", "li"),
+    ]
+    pairs += [("莎士比亚著", "莎士比亞著"), ("王娟|王丽", "张三|王丽"), ("王丽a", "王娟a")]
+    likeness = [0, 0, 0, 1, 2 / 3, 0, 0.8, 1, 2 / 3]
+    np.testing.assert_allclose(kernel.nearest(meeting(pairs)), likeness)
+
+
 def test_names_in_common_are_counted_once_each() -> None:
     lists = [
         ("smithjohn|lihua|doej", "lihua|smithjohnb"),

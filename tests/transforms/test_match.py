@@ -216,6 +216,41 @@ def test_a_word_replaced_in_a_title_asks_for_more() -> None:
     assert rules([left], [right]) == {("other_words", "review")}
 
 
+def test_one_title_by_others_in_another_house_goes_to_review() -> None:
+    poems = {"isbn": [], "title": "Poems", "subtitle": None, "creators": ["Gray, Thomas"], "coded_year": 1998}
+    one = HAMLET | poems | {"publisher": "Faber"}
+    other = one | {"creators": ["Muir, Edwin"], "publisher": "Cape"}
+    assert rules([one], [other]) == {("other_people", "review")}
+    assert together([one], [other | {"publisher": "Faber"}]) == ONE, "a heading may be an editor's"
+    assert together([one | {"lccn": "1"}], [other | {"lccn": "1"}]) == ONE
+
+
+def test_books_of_a_set_that_share_its_isbn_go_to_review() -> None:
+    """Where each has its own ISBN, too, and a word of the title is another."""
+    one = ANALYSIS | {"title": "青年博物馆恐龙篇", "isbn": ["9787040071207", "9787040295665"]}
+    other = one | {"title": "青年博物馆昆虫篇", "isbn": ["9787040071207", "9787040212778"]}
+    assert rules([one], [other]) == {("other_isbn", "review")}
+    assert together([one], [other | {"title": "青年博物館恐龍篇"}]) == ONE
+    assert together([one], [other | {"isbn": one["isbn"]}]) == ONE
+
+
+def test_of_several_languages_none_is_held_against_another_record() -> None:
+    both = ANALYSIS | {"lang": "chi", "langs": ["chi", "eng"]}
+    assert together([both], [ANALYSIS | {"lang": "eng", "langs": ["eng", "chi"]}]) == ONE
+    assert together([both], [ANALYSIS | {"lang": "eng"}]) == ONE
+    assert together([ANALYSIS], [ANALYSIS | {"lang": "eng", "langs": ["eng"]}]) == set()
+    translated = ANALYSIS | {"orig_lang": "eng"}
+    assert together([translated], [ANALYSIS | {"orig_lang": "und"}]) == ONE
+    assert together([translated], [ANALYSIS | {"orig_lang": "rus"}]) == set()
+
+
+def test_a_short_title_meets_that_with_a_subtitle() -> None:
+    """Of twelve Chinese characters some are the subtitle's."""
+    one = ANALYSIS | {"isbn": [], "title": "晚明政治史", "creators": [], "extent": "318页"}
+    other = one | {"subtitle": "制度与人的历史研究", "creators": ["李细珠"], "extent": "320页"}
+    assert together([one], [other]) == ONE
+
+
 def test_another_publisher_in_another_country_has_another_edition() -> None:
     """Where one record names both houses, it is the edition of either."""
     one = HAMLET | {"isbn": [], "country": "enk", "publishers": ["P. Allan"], "pub_places": ["Oxford"]}
