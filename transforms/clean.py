@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from transforms import clean_kernel as kernel
 from transforms import identifiers
-from transforms.keys import chinese_number
+from transforms.numerals import chinese_number
 from transforms.text_columns import each_distinct, nfkc, or_else
 from transforms.trim_kernel import EXTENT, ISBD, SIZE, STRIP, TITLE, trimmed
 

@@ -19,11 +19,13 @@ import pyarrow.compute as pc
 from schemas.columns import MATCH_KEYS
 from transforms import key_kernel as kernel
 from transforms.clean_kernel import has_han
+from transforms.edition_keys import edition
+from transforms.numerals import CHINESE_NUMBER, ORDINAL_WORDS, number
 from transforms.pages_kernel import page_counts
 from transforms.text_columns import or_else, per_distinct
 
 BATCH = 2_000  # values handed to OpenCC at once, joined by newlines
-REMEMBERED = 20_000  # distinct volumes, editions and so on that are not worked out again
+REMEMBERED = 20_000  # distinct volumes, names and so on that are not worked out again
 LONGEST = 300  # characters of names, publishers, volumes, editions and extents that are looked at
 
 # Combining accents (Latin, half marks), pointing of Hebrew and Arabic, spacing modifiers such as the soft
@@ -36,23 +38,14 @@ _SIGN = re.compile(r"(?<![^\W_])([a-z])(\+\+|[#♯]|\+(?![^\W_]))")
 _BREAK = re.compile("[\r\n\x85\u2028\u2029]+")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
-_NUMERALS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
-_NUMERALS |= {c: i for i, c in enumerate("壹贰叁肆伍陆柒捌玖", start=1)}
-_TENS = {"十": 10, "拾": 10, "百": 100, "佰": 100, "千": 1000, "廿": 20, "卅": 30}
-_CHINESE_NUMBER = "[" + "".join([*_NUMERALS, *_TENS]) + "]+"
 _PART = "[册卷集部编篇辑函期回分]"
-_ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
-
-_ORDINAL_WORDS = (
-    "first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth"
-    "|fifteenth|sixteenth|seventeenth|eighteenth|nineteenth|twentieth"
-)
+_ORDINAL_WORDS = ORDINAL_WORDS.replace(" ", "|")
 _CARDINAL_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
 
 # 第二版, 上册: read off the end of a title where a record has no volume number of its own.
 _TITLE_VOLUME = re.compile(
-    rf"[\s.,:;，。、]*[(（\[]?\s*((?:第\s*)(?:\d+|{_CHINESE_NUMBER})\s*[册卷集部编辑]"
-    rf"|[上中下]\s*[册卷集部编篇]|(?<=[(（\[])[上中下]|(?:\d+|{_CHINESE_NUMBER})\s*[册])\s*[)）\]]?\s*$"
+    rf"[\s.,:;，。、]*[(（\[]?\s*((?:第\s*)(?:\d+|{CHINESE_NUMBER})\s*[册卷集部编辑]"
+    rf"|[上中下]\s*[册卷集部编篇]|(?<=[(（\[])[上中下]|(?:\d+|{CHINESE_NUMBER})\s*[册])\s*[)）\]]?\s*$"
 )
 _VOLUME_END = "[册冊卷集部编編辑輯篇上中下][^\\p{L}\\p{N}]*$"  # may be one: worth a look
 # second series, part third, book I-II: at the beginning of a subtitle, where there is no volume number; not `first
@@ -64,30 +57,12 @@ _SUBTITLE_VOLUME = re.compile(
     rf"|(?:{_ORDINAL_WORDS}|\d+(?:st|nd|rd|th|d))\s+{_DESIGNATION})(?=\s*(?:$|[.,:;()\[\]/]))"
 )
 _VOLUME_TOKEN = re.compile(
-    rf"\d+|(?<![^\W\d_])[ivxlcdm]+(?![^\W\d_])|第?({_CHINESE_NUMBER})(?={_PART}|$|\W|[上中下])"
-    rf"|(?<=[册卷集部编])({_CHINESE_NUMBER})|[上中下](?={_PART}|$|\W|之)|(?<![^\W\d_])[a-z](?![^\W\d_.])|-"
+    rf"\d+|(?<![^\W\d_])[ivxlcdm]+(?![^\W\d_])|第?({CHINESE_NUMBER})(?={_PART}|$|\W|[上中下])"
+    rf"|(?<=[册卷集部编])({CHINESE_NUMBER})|[上中下](?={_PART}|$|\W|之)|(?<![^\W\d_])[a-z](?![^\W\d_.])|-"
 )
 
 _ORDINAL = re.compile(rf"\b({_ORDINAL_WORDS})\b")
 _CARDINAL = re.compile(rf"\b({_CARDINAL_WORDS})\b")
-_ANNIVERSARY = re.compile(r"\d+\w*\s+anniversary|\d+\s*周年")
-_EDITION_NUMBER = re.compile(
-    r"(\d+)\s*(?:st|nd|rd|th|d|ed|eds|re|er|e|a|ª|º|°|\.)?\s*[\w\s.,&\[\]]*?\b(?:ed|edn|edition|aufl|auflage|[eé]d|ausg)"
-    rf"|第\s*(\d+|{_CHINESE_NUMBER})\s*[次]?\s*[版改修]|(\d+|{_CHINESE_NUMBER})\s*版|^\W*(\d+)\W*$"
-)
-# Editions without a number: what the statement says, in the order looked for.
-_EDITION_MARKS = (
-    ("影印", re.compile(r"影印|facsim")),
-    ("大字", re.compile(r"大字|large[ -]?print|large[ -]type")),
-    ("缩", re.compile(r"缩[写印]|节[选译]本|\babridged|\babr\b")),
-    ("教师", re.compile(r"教师|teacher|instructor")),
-    (
-        "修订",
-        re.compile(r"修[订正]|增[订补]|重[订修]|校订|\brev|\benl|\bexpanded|\bupdated|überarb|verb\b|verm\b|corr"),
-    ),
-    ("新", re.compile(r"新[一]?版|新编|\bnew\b|\bneu|\bnouv|\bnueva")),
-)
-_UNABRIDGED = re.compile(r"\bunabr\w*")
 
 _ROLE = re.compile(
     r"[\s,;]*(?:等|合)*(?:主编|编著|编译|编辑|编写|编纂|译注|校注|点校|著|编|译|撰|绘|选编|校|注|辑|作)+\s*(?:者)?\s*$"
@@ -212,33 +187,6 @@ def _single(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     )
 
 
-def chinese_number(text: str) -> int:
-    """The value of a number in Chinese characters: 十二 → 12, 二〇一 → 201, 廿三 → 23."""
-    if not any(c in _TENS for c in text):
-        return int("".join(str(_NUMERALS[c]) for c in text))
-    total, digit = 0, None
-    for c in text:
-        if c in _TENS:
-            total += _TENS[c] * (1 if digit is None or _TENS[c] in (20, 30) else digit)
-            digit = None
-        else:
-            digit = _NUMERALS[c]
-    return total + (digit or 0)
-
-
-def _number(token: str) -> str:
-    """A numeral of any kind as digits; other tokens as they are."""
-    token = token.removeprefix("第")[:30]
-    if token.isdigit():
-        return str(int(token))
-    if token and all(c in _NUMERALS or c in _TENS for c in token):
-        return str(chinese_number(token))
-    if token and set(token) <= set(_ROMAN):
-        values = [_ROMAN[c] for c in token]
-        return str(sum(-v if v < max(values[i:]) else v for i, v in enumerate(values)))
-    return token
-
-
 def _ordinals_as_digits(text: str) -> str:
     words = _ORDINAL_WORDS.split("|")
     return _ORDINAL.sub(lambda found: f"{words.index(found.group()) + 1}th", text)
@@ -251,21 +199,9 @@ def volume(text: str) -> str | None:
     text = _CARDINAL.sub(lambda found: str(words.index(found.group()) + 1), _ordinals_as_digits(text))
     text = re.sub(r"(?<=[\divx])\s*[-–—~至]\s*(?=[\divx])", "-", text)
     text = re.sub(r"\b(?:v|vol|t|bd|pt|no|n)\s*\.\s*(?=[\divxlc])|\b(?:v|vol)(?=\d)", " ", text)
-    tokens = [_number(found.group()) for found in _VOLUME_TOKEN.finditer(text)]
+    tokens = [number(found.group()) for found in _VOLUME_TOKEN.finditer(text)]
     key = ".".join(tokens).replace(".-.", "-").strip("-.")
     return key or re.sub(r"\W+", "", text) or None
-
-
-@lru_cache(REMEMBERED)
-def edition(text: str) -> str:
-    """The key of a lower-case, simplified edition statement: its number, else what kind it says, else 1."""
-    numbered = _ANNIVERSARY.sub("", _ordinals_as_digits(text))
-    if found := _EDITION_NUMBER.search(numbered):
-        number = _number(next(group for group in found.groups() if group))
-        if number != "1" and len(number) < 4:  # not a year
-            return number
-    text = _UNABRIDGED.sub("", text)
-    return next((mark for mark, pattern in _EDITION_MARKS if pattern.search(text)), "1")
 
 
 @lru_cache(REMEMBERED)
