@@ -1,8 +1,7 @@
-"""Made again with another number of threads, facts and the published file have the same rows."""
+"""Made again with another number of threads, facts have the same bytes, and the published file the same rows."""
 
 import os
 
-import pyarrow.parquet as pq
 import pytest
 
 from harvesters import registry
@@ -27,9 +26,8 @@ def test_facts_are_the_same_with_one_thread_and_with_many(published_lake, tmp_pa
             con.execute(f"SET threads = {threads}")
             facts.write(con, registry.load(), folder)
         for name in CATALOG_FACTS:
-            order = [("source_id", "ascending"), *[(key, "ascending") for key in CATALOG_FACTS[name].key[1:]]]
-            again, before = (pq.read_table(place / f"{name}.parquet").sort_by(order) for place in (folder, made))
-            assert again.equals(before), f"{name}, {threads} threads"
+            again, before = ((place / f"{name}.parquet").read_bytes() for place in (folder, made))
+            assert again == before, f"{name}, {threads} threads"
 
 
 def test_the_file_is_the_same_with_another_number_of_threads(published_lake, tmp_path):
