@@ -281,10 +281,12 @@ def export(
     out: Annotated[Path, typer.Option(help="File to write; replaced as a whole.")],
     sources: Sources = None,
     form: Annotated[str, typer.Option(help="iso2709 or marcxml; of the union also parquet.")] = "iso2709",
-    encoding: Annotated[str, typer.Option(help="utf-8 or gb18030.")] = "utf-8",
+    encoding: Annotated[str, typer.Option(help="Of MARC: utf-8, where not given, or gb18030.")] = "",
     union: Annotated[bool, typer.Option("--union", help="The golden records of the union instead.")] = False,
-    since: Annotated[str, typer.Option(help="Of the union: changes since a date (2026-11-24) or build.")] = "",
-    only: Annotated[str, typer.Option(help="Of the union: only cnmarc or marc21 records.")] = "",
+    since: Annotated[
+        str, typer.Option(help="Of the union: changes since a day (2026-11-24 in Beijing, included) or build.")
+    ] = "",
+    only: Annotated[str, typer.Option(help="Of the union: only what is cnmarc, or marc21.")] = "",
 ) -> None:
     """Write staged records again as they came in, or the union: golden records, or what changed in them."""
     from operations import summary
@@ -295,7 +297,10 @@ def export(
         raise typer.BadParameter("--union takes no sources: it is of all of them")
     if not union and (since or only):
         raise typer.BadParameter("--since and --only go with --union")
-    told = export_union(out, form, encoding, since, only) if union else write(sources or [], out, form, encoding)
+    if union:
+        told = export_union(out, form, encoding, since, only)
+    else:
+        told = write(sources or [], out, form, encoding or "utf-8")
     problems = told.pop("problems")
     summary.print_mapping("Exported", told)
     for problem in problems:

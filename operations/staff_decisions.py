@@ -129,7 +129,7 @@ def _taken(decide: Callable[[], Any]) -> Any:
 def _told(one: Any, at: datetime, *names: str) -> dict[str, str]:
     """Who decided, when by Beijing's clock and why, and the values named."""
     said = {name: str(getattr(one, name)) for name in (*names, "who", "why")}
-    return {**said, "when": f"{at + decisions.BEIJING:%Y-%m-%d %H:%M}"}
+    return {**said, "when": f"{at + lake.BEIJING:%Y-%m-%d %H:%M}"}
 
 
 def _judgement(one: judgement.Judgement) -> dict[str, str]:

@@ -24,7 +24,6 @@ from warehouse.outcome import Outcome
 
 ACCEPT, REJECT, SUPERSEDED = "accept", "reject", "superseded"
 PROGRAM = "calis"  # who supersedes
-BEIJING = timedelta(hours=8)
 
 
 class DecisionError(Exception):
@@ -221,7 +220,7 @@ def keep_outcome(outcome: Outcome) -> None:
 
 def today() -> date:
     """The day it is in Beijing."""
-    return (lake.now() + BEIJING).date()
+    return (lake.now() + lake.BEIJING).date()
 
 
 def waive(rule: str, source_id: str, until: date, who: str, why: str) -> Waiver:

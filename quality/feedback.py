@@ -343,7 +343,7 @@ def _beijing(build_id: str) -> str:
     """When a build began, as Beijing's clock shows it."""
     if not build_id:
         return "–"
-    return f"{datetime.strptime(build_id[:15], '%Y%m%dT%H%M%S') + decisions.BEIJING:%Y-%m-%d %H:%M}"
+    return f"{datetime.strptime(build_id[:15], '%Y%m%dT%H%M%S') + lake.BEIJING:%Y-%m-%d %H:%M}"
 
 
 def zipped(member_code: str, build_id: str) -> bytes:

@@ -79,7 +79,12 @@ def build(run_id: str, cap: int = candidates.BLOCK_CAP) -> list[Outcome]:
                     "files": _staged_as(),
                 }
                 notes = _write(con, members, folder, build_id, basis)
-                told = {"digest": digest, "first_build": versions.first_build(builds, build_id), "basis": basis}
+                told = {
+                    "digest": digest,
+                    "first_build": versions.first_build(builds, build_id),
+                    "member_codes": {source.source_id: source.member_code for source in members.sources},
+                    "basis": basis,
+                }
                 (folder / INPUTS).write_text(json.dumps(told), "utf-8")
                 outcomes = _outcomes(con, members, folder, total)
         except Exception as error:

@@ -12,7 +12,7 @@ of them are in force depends on the records that are there, so it is worked out 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
@@ -28,7 +28,6 @@ IN_FORCE, REPLACED, DORMANT, LEFT_OUT = "in_force", "replaced", "dormant", "left
 Record = tuple[str, str]  # source_id, record_id
 Pair = tuple[Record, Record]  # the smaller first
 RECORD = ("source_id", "record_id")
-BEIJING = timezone(timedelta(hours=8))  # by whose calendar staff decide
 
 
 def pair(one: Record, other: Record) -> Pair:
@@ -64,8 +63,7 @@ class Judgement(NamedTuple):
     def __str__(self) -> str:
         sign = "=" if self.verdict == MUST_JOIN else "≠"
         (left, right) = (":".join(record) for record in self.pair)
-        day = self.judged_at.replace(tzinfo=UTC).astimezone(BEIJING)
-        return f"{left} {sign} {right} ({self.who}, {day:%Y-%m-%d})"
+        return f"{left} {sign} {right} ({self.who}, {self.judged_at + lake.BEIJING:%Y-%m-%d})"
 
 
 @dataclass(frozen=True)

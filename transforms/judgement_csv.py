@@ -7,14 +7,14 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple
 
 import ibis
 
 from transforms import judgement
-from transforms.judgement import BEIJING, MUST_JOIN, MUST_NOT_JOIN, Contradiction, Judgement, Record
+from transforms.judgement import MUST_JOIN, MUST_NOT_JOIN, Contradiction, Judgement, Record
 from warehouse import engine, lake
 
 ENDS = ("left_source_id", "left_record_id", "right_source_id", "right_record_id")
@@ -69,7 +69,7 @@ def moment(text: str) -> datetime:
     except ValueError as error:
         raise ValueError(f"when {text!r} is no time; write 2026-03-01 or 2026-03-01T09:30:00+08:00") from error
     try:
-        at = (at if at.tzinfo else at.replace(tzinfo=BEIJING)).astimezone(UTC).replace(tzinfo=None)
+        at = (at if at.tzinfo else at.replace(tzinfo=timezone(lake.BEIJING))).astimezone(UTC).replace(tzinfo=None)
     except OverflowError as error:
         raise ValueError(f"when {text!r} is beyond the calendar; write the day of the decision") from error
     if at > lake.now() + LEEWAY:

@@ -1,9 +1,11 @@
 """The union catalogue as one file: golden records as Parquet, ISO 2709 or MARCXML, whole or since a date or build.
 
-Bibs are written in order of their id.  One file holds CNMARC and MARC 21 records, each as it is (`only` keeps one
+It is the newest build as it was made, whatever was staged or registered since.  Bibs are written in order of their
+id.  One file holds CNMARC and MARC 21 records, each as it is (`only` keeps one format, in Parquet the bibs of that
 format): a reader tells them apart by 200 and 245, as ours does.  An export of changes holds the bibs that came or
-changed since, and a deletion for every id that was merged or retired since (in both formats where both are
-asked for, since nobody knows any more what it was: as MARC 21, or as `only` says).
+changed since, and a deletion for every id that was merged or retired since (as MARC 21, or as `only` says, since
+nobody knows any more what it was).  With `only` it has a deletion for every changed bib of the other format too:
+what it was before is not kept, so some name a bib that the reader never had.
 
 DuckDB sorts the fields by bib, on disk where memory ends; what it gives is written some bibs at a time.
 """
@@ -12,6 +14,7 @@ import json
 import re
 import tempfile
 from collections.abc import Iterator
+from datetime import date, datetime, time
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,6 @@ import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harvesters import registry
 from schemas.catalog import CATALOG_BIB
 from transforms import export, merge, union_marc
 from transforms.union_marc import Bib, Line
@@ -32,8 +34,9 @@ from warehouse.progress import Progress
 FORMS = ("parquet", "iso2709", "marcxml")
 PIECE = 2_000  # bibs written at once
 MEMORY = "1GB"
-_BUILD = re.compile(r"\d{8}T\d{12}Z")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_BUILD = re.compile(r"\d{8}T\d{12}Z", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_RIGHT = "write a day that there is, Beijing's (2026-11-24), or a build (20261124T170102123456Z)"
 
 # Bibs numbered in order of id; `changed` is the build, never null.
 _CHOSEN = """
@@ -62,16 +65,34 @@ WITH of_bib AS (
 SELECT *, first_value(CASE WHEN is_marc THEN format END) OVER (PARTITION BY bib_no ORDER BY rank) AS marc
 FROM ordered ORDER BY bib_no, rank
 """
+# The records of the build that are not staged any more as they were: gone, or another stands in their place.
+_LOST = """
+SELECT source_id, count(*) FROM catalog.bib_record SEMI JOIN chosen USING (bib_id)
+ANTI JOIN ranked USING (bib_id, source_id, record_id)
+GROUP BY source_id ORDER BY source_id
+"""
+# Chosen bibs with the format that they are written in; one that no MARC record describes has it by its language.
+_GOLDEN = """
+CREATE TABLE golden AS
+WITH record AS (
+    SELECT bib_no, any_value(marc) AS of_carrier FROM member_record GROUP BY bib_no
+), formatted AS (
+    SELECT c.*, coalesce(of_carrier, CASE WHEN b.lang = 'chi' THEN 'cnmarc' ELSE 'marc21' END) AS marc
+    FROM chosen c JOIN record USING (bib_no) JOIN catalog.bib b ON b.bib_id = c.bib_id
+)
+SELECT *, $only = '' OR (marc = 'marc21') = ($only = 'marc21') AS wanted FROM formatted
+"""
 _FIELDS = """
 SELECT bib_no, rank, field_no, tag, ind1, ind2, code, value
-FROM staged.field JOIN member_record m USING (source_id, batch_id, record_no)
+FROM staged.field JOIN (
+    SELECT * FROM member_record SEMI JOIN (SELECT bib_no FROM golden WHERE wanted) USING (bib_no)
+) m USING (source_id, batch_id, record_no)
 WHERE is_marc AND (rank = 0 OR (m.format = marc AND (m.format, tag) IN (SELECT (format, tag) FROM enriched)))
 ORDER BY bib_no, rank, field_no, subfield_no
 """
 _BIBS = """
 WITH record AS (
-    SELECT bib_no, any_value(marc) AS marc,
-        list([member_code, coalesce(control_number, record_id)] ORDER BY place) AS records
+    SELECT bib_no, list([member_code, coalesce(control_number, record_id)] ORDER BY place) AS records
     FROM member_record GROUP BY bib_no
 ), call AS (
     SELECT bib_id, member_code, call_number, copies, NULL AS barcode FROM catalog.holding
@@ -94,10 +115,11 @@ WITH record AS (
 ), linked AS (
     SELECT bib_id, list(other_bib_id ORDER BY other_bib_id) AS linked FROM catalog.link GROUP BY ALL
 )
-SELECT c.bib_no, c.changed, c.came, marc, record.records AS of_records, m.members AS held_by, former_ids, linked,
+SELECT c.bib_no, c.changed, c.came, c.marc, record.records AS of_records, m.members AS held_by, former_ids, linked,
     b.*
-FROM chosen c JOIN catalog.bib b USING (bib_id) JOIN record USING (bib_no) LEFT JOIN members m USING (bib_no)
+FROM golden c JOIN catalog.bib b USING (bib_id) JOIN record USING (bib_no) LEFT JOIN members m USING (bib_no)
 LEFT JOIN former ON former.bib_id = c.bib_id LEFT JOIN linked ON linked.bib_id = c.bib_id
+WHERE wanted
 ORDER BY c.bib_no
 """
 _PARQUET = """
@@ -106,41 +128,62 @@ SELECT c.bib_id, CASE WHEN c.came > $since AND $since <> '' THEN 'new' WHEN $sin
     (SELECT list(DISTINCT member_code ORDER BY member_code) FROM member_record m WHERE m.bib_no = c.bib_no)
         AS member_codes,
     b.* EXCLUDE (bib_id)
-FROM chosen c JOIN catalog.bib b USING (bib_id) ORDER BY c.bib_no
+FROM golden c JOIN catalog.bib b USING (bib_id) WHERE wanted ORDER BY c.bib_no
+"""
+# Who takes one format has to let go of a bib that is written in the other now, as of one that is retired.
+_GONE = """
+SELECT bib_id, status, living_bib_id, build_id FROM catalog.redirect
+WHERE status <> 'living' AND build_id > $since
+UNION ALL
+SELECT bib_id, 'retired', NULL, changed FROM golden WHERE NOT wanted
+ORDER BY bib_id
 """
 
 
 def since_build(text: str) -> str:
-    """A date (that day included) or build (excluded) as what later build ids are greater than; empty: all.
+    """A day in Beijing (included) or build (excluded) as what later build ids are greater than; empty: all.
+
+    Build ids tell the time in UTC, where that day begins on the evening before.
 
     Raises:
-        ExportError: it is neither.
+        ExportError: it is neither, or there is no such day or time.
     """
-    if not text or _BUILD.fullmatch(text):
-        return text
-    if _DATE.fullmatch(text):
-        return text.replace("-", "")
-    raise export.ExportError(f"--since {text!r} is no date (2026-11-24) and no build (20261124T170102123456Z)")
+    if not text:
+        return ""
+    try:
+        if _BUILD.fullmatch(text):
+            datetime.strptime(text, "%Y%m%dT%H%M%S%fZ")
+            return text
+        if _DATE.fullmatch(text):
+            begins = datetime.combine(date.fromisoformat(text), time()) - lake.BEIJING
+            return begins.isoformat().replace("-", "").replace(":", "")  # strftime gives 0999 as 999
+    except (ValueError, OverflowError) as error:
+        raise export.ExportError(f"--since {text!r} is not in the calendar; {_RIGHT}") from error
+    raise export.ExportError(f"--since {text!r} is no date and no build; {_RIGHT}")
 
 
 def export_union(
-    out: Path, form: str = "iso2709", encoding: str = "utf-8", since: str = "", only: str = ""
+    out: Path, form: str = "iso2709", encoding: str = "", since: str = "", only: str = ""
 ) -> dict[str, Any]:
     """Write the union of the newest build into one file, which takes the place of `out` when it is complete.
 
     Args:
         out: the file.
         form: parquet, iso2709 or marcxml.
-        encoding: utf-8 or gb18030, for MARC.
-        since: a date or build; only what came, changed or went since.
-        only: cnmarc (and unimarc) or marc21; all where empty.
+        encoding: utf-8 (where empty) or gb18030, for MARC; Parquet takes none.
+        since: a day (Beijing's, included) or build (excluded); only what came, changed or went since.
+        only: the bibs that are written as cnmarc (and unimarc) or marc21; all where empty.
 
     Returns:
         As `transforms.export.export`, and build, deletions.
 
     Raises:
-        ExportError: a choice is not known, or there is no catalogue.
+        ExportError: a choice is not known, or there is no catalogue, or not all that it was made from.
+        LakeError: `out` is a folder.
     """
+    if form == "parquet" and encoding:
+        raise export.ExportError("Parquet has one encoding; leave --encoding out, or write iso2709 or marcxml")
+    encoding = encoding or export.ENCODINGS[0]
     if form not in FORMS or encoding not in export.ENCODINGS or only not in ("", "cnmarc", "marc21"):
         raise export.ExportError(
             f"can't write {form} in {encoding} {only}: {', '.join(FORMS)}; {' or '.join(export.ENCODINGS)}; "
@@ -159,83 +202,114 @@ def export_union(
     ):
         con.execute("SET temp_directory = $1", [spill])
         _choose(con, builds[-1], start)
+        con.execute(_GOLDEN, {"only": only})
         if form == "parquet":
-            _write_parquet(con, scratch, start, told)
+            written = _write_parquet(con, scratch, start, told)
         else:
-            _write_marc(con, scratch, (form, encoding, only), start, told)
+            written = _write_marc(con, scratch, (form, encoding, only), start, told)
+        _require_all(con, builds[-1], written)
         told["bytes"] = scratch.stat().st_size
     return told
 
 
 def _choose(con: duckdb.DuckDBPyConnection, build_id: str, since: str) -> None:
-    """Make the tables `chosen` (bibs) and `member_record`; in memory, and seen by every cursor."""
+    """Make the tables `chosen` (bibs) and `member_record`; in memory, and seen by every cursor.
+
+    Records are read where the build found them: newer versions may be staged, a source may have left the registry.
+    """
     path = lake.catalog_build(build_id) / INPUTS
-    first = json.loads(path.read_text("utf-8")).get("first_build") if path.exists() else None
-    if not first:
+    inputs = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    first, codes = inputs.get("first_build"), inputs.get("member_codes")
+    if not first or not codes:
         raise export.ExportError("the catalogue is of an older program; run `calis catalog` first")
     con.execute(_CHOSEN, {"first": first, "since": since})
-    members = registry.load()
-    codes = {source.source_id: source.member_code for source in members.sources}
     backend = ibis.duckdb.from_connection(con)
     of_source = ibis.memtable({"source_id": list(codes), "member_code": list(codes.values())})
     records = backend.table("bib_record", database="catalog").drop("record_id").join(of_source, "source_id")
-    ranked = merge.ranked(backend.table("current_bib", database="staged"), records)
+    ranked = merge.ranked(backend.table("bib", database="staged"), records)
     columns = ("bib_id", "member_code", "source_id", "batch_id", "record_no", "record_id", "control_number")
     backend.create_table("ranked", ranked.select(*columns, "format", "place"))
+    if lost := con.execute(_LOST).fetchall():
+        named = ", ".join(f"{count:,} of {source_id}" for source_id, count in lost)
+        raise export.ExportError(
+            f"build {build_id} was made from records that are not staged any more as they were ({named}); "
+            "run `calis catalog`, then export again"
+        )
     con.execute(_RANKED)
     pairs = [{"format": marc, "tag": tag} for marc, tag in union_marc.enriched()]
     con.register("pairs", pa.Table.from_pylist(pairs))
     con.execute("CREATE TABLE enriched AS SELECT * FROM pairs")
 
 
-def _gone(con: duckdb.DuckDBPyConnection, since: str) -> list[dict[str, Any]]:
-    """The ids that were merged or retired since; none where everything is asked for."""
-    query = "SELECT * FROM catalog.redirect WHERE status <> 'living' AND build_id > $1 ORDER BY bib_id"
-    found: list[dict[str, Any]] = con.execute(query, [since]).to_arrow_table().to_pylist() if since else []
-    return found
+def _require_all(con: duckdb.DuckDBPyConnection, build_id: str, written: int) -> None:
+    """Hold what was written against what was chosen, so that no bib is lost on the way.
+
+    Raises:
+        ExportError: bibs are missing.
+    """
+    query = "SELECT (SELECT count(*) FROM chosen) - (SELECT count(*) FROM golden WHERE NOT wanted)"
+    (wanted,) = con.execute(query).fetchall()[0]
+    if written != wanted:
+        raise export.ExportError(
+            f"only {written:,} of {wanted:,} bibs could be written, so nothing was: the tables in "
+            f"{lake.catalog_build(build_id)} don't agree; restore that folder, or export the next build"
+        )
 
 
-def _write_parquet(con: duckdb.DuckDBPyConnection, out: Path, since: str, told: dict[str, Any]) -> None:
+def _gone(con: duckdb.DuckDBPyConnection, since: str) -> Iterator[list[dict[str, Any]]]:
+    """The ids that went since, some at a time; none where everything is asked for."""
+    if since:
+        for batch in con.execute(_GONE, {"since": since}).to_arrow_reader(PIECE):
+            yield batch.to_pylist()
+
+
+def _write_parquet(con: duckdb.DuckDBPyConnection, out: Path, since: str, told: dict[str, Any]) -> int:
+    """Write the file; returns how many bibs it has beside the deletions."""
     reader = con.execute(_PARQUET, {"since": since}).to_arrow_reader(PIECE * 10)
     with pq.ParquetWriter(out, reader.schema, **lake.PARQUET) as writer:
         for batch in reader:
             writer.write_batch(batch)
             told["records"] += len(batch)
             told["written"] += len(batch)
-        gone = _gone(con, since)
-        told["deletions"] = len(gone)
-        rows = [
-            {
-                **{c.name: [] if pa.types.is_list(c.type) else None for c in CATALOG_BIB.columns},
-                "bib_id": row["bib_id"],
-                "status": "deleted",
-                "replaced_by": row["living_bib_id"],
-                "changed_build": row["build_id"],
-            }
-            for row in gone
-        ]
-        writer.write_table(pa.Table.from_pylist(rows, schema=reader.schema))
+        nothing: dict[str, Any] = {c.name: [] if pa.types.is_list(c.type) else None for c in CATALOG_BIB.columns}
+        for gone in _gone(con, since):
+            told["deletions"] += len(gone)
+            rows = [
+                {
+                    **nothing,
+                    "bib_id": row["bib_id"],
+                    "status": "deleted",
+                    "replaced_by": row["living_bib_id"],
+                    "changed_build": row["build_id"],
+                }
+                for row in gone
+            ]
+            writer.write_table(pa.Table.from_pylist(rows, schema=reader.schema))
+    return int(told["written"])
 
 
 def _write_marc(
     con: duckdb.DuckDBPyConnection, out: Path, how: tuple[str, str, str], since: str, told: dict[str, Any]
-) -> None:
+) -> int:
+    """Write the file; returns how many bibs it has beside the deletions, refused ones too."""
     form, encoding, only = how
+    count = 0
     with out.open("wb") as file, Progress("export union", "records") as progress:
         if form == "marcxml":
             file.write(export.xml_head(encoding))
         for bibs in _pieces(con, since):
-            chosen = [bib for bib in bibs if not only or (bib.format == "marc21") == (only == "marc21")]
-            progress.advance(export.write_some(union_marc.rows(chosen), "union", form, encoding, file, told))
-        gone = _gone(con, since)
-        told["deletions"] = len(gone)
-        export.write_some(union_marc.deletions(gone, only or "marc21"), "union", form, encoding, file, told)
+            count += len(bibs)
+            progress.advance(export.write_some(union_marc.rows(bibs), "union", form, encoding, file, told))
+        for gone in _gone(con, since):
+            told["deletions"] += len(gone)
+            export.write_some(union_marc.deletions(gone, only or "marc21"), "union", form, encoding, file, told)
         if form == "marcxml":
             file.write(export.XML_FOOT.encode())
+    return count
 
 
 def _pieces(con: duckdb.DuckDBPyConnection, since: str) -> Iterator[list[Bib]]:
-    """All chosen bibs, at most PIECE at a time, with the fields of their records: two streams side by side."""
+    """All wanted bibs, at most PIECE at a time, with the fields of their records: two streams side by side."""
     fields = _by_bib(con)
     number, lines = next(fields, (-1, []))
     for batch in con.cursor().execute(_BIBS).to_arrow_reader(PIECE):
@@ -272,7 +346,7 @@ def _bib(row: dict[str, Any], since: str) -> Bib:
     return Bib(
         row["bib_id"],
         row,
-        row["marc"] or union_marc.format_of(row),
+        row["marc"],
         row["changed"],
         is_new,
         [(member, number) for member, number in row["of_records"]],

@@ -15,6 +15,7 @@
 - **920**, one for each member: $a its code, $c each call number, $f copies (items, else copies stated).  A member
   with very many call numbers has a second one.  Profile `union-920` reads it back.
 - A deletion has 001, 003, 005 and **921**: $a the bib that replaced it (none if retired), $b merged or retired.
+  To those who take one format, a bib that is written in the other now is retired.
 """
 
 import csv
@@ -98,18 +99,13 @@ def _made() -> dict[str, list[dict[str, str]]]:
     return {**rows, "unimarc": rows["cnmarc"]}
 
 
-def format_of(columns: dict[str, Any]) -> str:
-    """The format of a bib that no MARC record describes."""
-    return "cnmarc" if columns["lang"] == "chi" else "marc21"
-
-
 def rows(bibs: Iterable[Bib]) -> pa.Table:
     """The fields of golden records as `transforms.export.records` takes them."""
     return _table((bib.bib_id, _lines(bib)) for bib in bibs)
 
 
 def deletions(gone: Iterable[dict[str, Any]], marc: str) -> pa.Table:
-    """Deletion records of identifiers (rows of `catalog.redirect`), in a format."""
+    """Deletion records in a format, of identifiers with status, living_bib_id and build_id."""
     return _table((row["bib_id"], _deletion(row, marc)) for row in gone)
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from schemas.catalog import CATALOG_VERSION
 from warehouse import lake
 
-INPUTS = "inputs.json"  # in each build: digest of all that it was made from, and the first build of the lake
+INPUTS = "inputs.json"  # in each build: what it was made from, members of sources, the first build
 
 _PARTS = """
     SELECT bib_id, hash('bib', b) AS part FROM read_parquet('{folder}/bib.parquet') b

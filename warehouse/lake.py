@@ -29,7 +29,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -42,6 +42,7 @@ from warehouse.contract import write_table as write_table
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 KEEP_BUILDS = 3
+BEIJING = timedelta(hours=8)  # its clock is ahead of UTC; a day that people name or are shown is Beijing's
 
 
 def home() -> Path:
@@ -357,7 +358,13 @@ def scratch_folder() -> Iterator[Path]:
 
 @contextmanager
 def replacing_file(target: Path) -> Iterator[Path]:
-    """Give a path to write to; on success the file there takes the place of `target` in one step."""
+    """Give a path to write to; on success the file there takes the place of `target` in one step.
+
+    Raises:
+        LakeError: `target` is a folder, which no file can replace.
+    """
+    if target.is_dir():  # said before the work, not by the rename after it
+        raise LakeError(f"{target} is a folder; name a file, for example {target / 'name'}")
     scratch = _scratch(target)
     try:
         yield scratch

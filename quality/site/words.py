@@ -4,7 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -97,7 +97,7 @@ def plain(value: float | None) -> str:
 
 def beijing(time: datetime | None) -> str:
     """A time in UTC as Beijing's clock shows it."""
-    return f"{time + timedelta(hours=8):%Y-%m-%d %H:%M}" if time else "–"
+    return f"{time + lake.BEIJING:%Y-%m-%d %H:%M}" if time else "–"
 
 
 def duration(seconds: float | None) -> str:

@@ -1,6 +1,8 @@
 """The union as MARC and Parquet: what golden records hold, what changed and what went; read back."""
 
 import io
+import json
+import shutil
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -223,6 +225,131 @@ def test_only_one_format_and_small_pieces(lake_of_three, tmp_path, monkeypatch) 
     monkeypatch.setattr(union_export, "PIECE", 1)
     exported(tmp_path)
     assert (tmp_path / "out.mrc").read_bytes() == content
+
+
+def test_what_was_staged_since_the_build_changes_nothing(lake_of_three, tmp_path) -> None:
+    stage("a", [HAMLET, book("edit"), book("gone")])
+    stage("b", [HAMLET, book("other")])
+    catalog.build("one")
+    whole = exported(tmp_path)
+    assert whole.keys() == set(bib_of().values())
+    union_export.export_union(tmp_path / "u.parquet", "parquet")
+    files = [tmp_path / "out.mrc", tmp_path / "u.parquet"]
+    before = [file.read_bytes() for file in files]
+    newer = [HAMLET | {"title": "Hamlet, revised"}, book("edit") | {"size": "9 cm"}]
+    stage("a", [*newer, book("gone") | {"deleted": True}, book("new")], batch_id="b2")
+    exported(tmp_path)
+    union_export.export_union(tmp_path / "u.parquet", "parquet")
+    assert [file.read_bytes() for file in files] == before
+
+
+def test_members_are_those_of_the_build_whatever_the_registry_says_now(lake_of_three, tmp_path) -> None:
+    stage("a", [HAMLET, book("x")])
+    stage("b", [HAMLET, book("y")])
+    catalog.build("one")
+    exported(tmp_path)
+    content = (tmp_path / "out.mrc").read_bytes()
+    register({"a": "M9"})
+    assert len(exported(tmp_path)) == 3
+    assert (tmp_path / "out.mrc").read_bytes() == content
+
+
+@pytest.mark.parametrize("form", union_export.FORMS)
+def test_an_export_that_would_lack_a_bib_or_a_holder_is_refused(lake_of_three, tmp_path, form) -> None:
+    stage("a", [HAMLET, book("x")])
+    stage("b", [HAMLET])
+    (build,) = {outcome.batch_id for outcome in catalog.build("one")}
+    out = tmp_path / "out"
+    out.write_bytes(b"as before")
+    bib_file = lake.catalog_build(build) / "bib.parquet"
+    content = bib_file.read_bytes()
+    pq.write_table(pq.read_table(bib_file).slice(1), bib_file)
+    with pytest.raises(export.ExportError, match="only 1 of 2 bibs"):
+        union_export.export_union(out, form)
+    bib_file.write_bytes(content)
+    shutil.rmtree(lake.staged_batch("b", "b1"))
+    with pytest.raises(export.ExportError, match=r"not staged any more as they were \(1 of b\)"):
+        union_export.export_union(out, form)
+    assert out.read_bytes() == b"as before"
+
+
+def test_parquet_keeps_one_format_and_takes_no_encoding(lake_of_three, tmp_path) -> None:
+    out = tmp_path / "u.parquet"
+    of_columns = book("z") | {"format": "oai_dc", "lang": "chi"}
+    stage("a", [HAMLET, ANALYSIS | {"format": "cnmarc"}, book("y") | {"format": "oai_dc"}, of_columns])
+    catalog.build("one")
+    of = bib_of()
+    found = {}
+    for only in ("cnmarc", "marc21"):
+        told = union_export.export_union(out, "parquet", only=only)
+        found[only] = set(pq.read_table(out)["bib_id"].to_pylist())
+        assert told["written"] == len(found[only])
+    assert found == {"cnmarc": {of["a/001"], of["a/003"]}, "marc21": {of["a/000"], of["a/002"]}}
+    assert {only: exported(tmp_path, only=only).keys() for only in found} == found
+    for encoding in export.ENCODINGS:
+        with pytest.raises(export.ExportError, match="leave --encoding out"):
+            union_export.export_union(out, "parquet", encoding)
+
+
+def test_a_bib_that_went_to_the_other_format_is_a_deletion_in_the_one(
+    lake_of_three, tmp_path, monkeypatch
+) -> None:
+    stage("a", [ANALYSIS | {"format": "cnmarc"}, book("still")])
+    stage("b", [ANALYSIS, book("gone")])
+    first = catalog.build("one")[-1].batch_id
+    of = bib_of()
+    moved, gone = of["a/000"], of["b/001"]
+    assert of["b/000"] == moved
+    assert exported(tmp_path, only="cnmarc").keys() == {moved}
+    stage("a", [ANALYSIS | {"format": "cnmarc", "deleted": True}, book("still")], batch_id="b2")
+    stage("b", [ANALYSIS, book("gone") | {"deleted": True}], batch_id="b2")
+    catalog.build("two")
+    for piece in (union_export.PIECE, 1):
+        monkeypatch.setattr(union_export, "PIECE", piece)
+        found = exported(tmp_path, first, only="cnmarc")
+        assert {key: record.leader[5] for key, record in found.items()} == {moved: "d", gone: "d"}
+        assert [field.get_subfields("a", "b") for field in found[moved].get_fields("921")] == [["retired"]]
+        assert found[moved]["003"].data == f"urn:CALIS:UNION-Bib/{moved}"
+    for only in ("marc21", ""):
+        found = exported(tmp_path, first, only=only)
+        assert {key: record.leader[5] for key, record in found.items()} == {moved: "c", gone: "d"}
+    told = union_export.export_union(tmp_path / "u.parquet", "parquet", since=first, only="cnmarc")
+    rows = pq.read_table(tmp_path / "u.parquet").to_pylist()
+    assert {row["bib_id"]: row["status"] for row in rows} == {moved: "deleted", gone: "deleted"}
+    assert (told["written"], told["deletions"]) == (0, 2)
+
+
+def test_the_day_of_since_is_beijings(lake_of_three, tmp_path) -> None:
+    stage("a", [HAMLET])
+    build = lake.catalog_build(catalog.build("one")[-1].batch_id)
+    midnight = "20261123T160000000000Z"  # in Beijing, where the 24th begins
+    build.rename(build.with_name(midnight))
+    inputs = build.with_name(midnight) / "inputs.json"
+    inputs.write_text(json.dumps(json.loads(inputs.read_text("utf-8")) | {"first_build": midnight}), "utf-8")
+    assert exported(tmp_path, "2026-11-24").keys() == set(bib_of().values())
+    assert exported(tmp_path, "2026-11-25") == {}
+    assert "20261123T155959999999Z" < union_export.since_build("2026-11-24") < midnight
+    assert union_export.since_build("0999-01-01") < midnight
+
+
+@pytest.mark.parametrize(
+    "day", ["2026-13-45", "2026-02-29", "0001-01-01", "20261345T170102123456Z", "2026-11", "２０２６-11-24"]
+)
+def test_a_day_that_there_is_not_is_refused(lake_of_three, tmp_path, day) -> None:
+    stage("a", [HAMLET])
+    catalog.build("one")
+    with pytest.raises(
+        export.ExportError, match=r"write a day that there is, Beijing's \(2026-11-24\), or a build"
+    ):
+        union_export.export_union(tmp_path / "out", since=day)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_is_no_file_to_write(lake_of_three, tmp_path) -> None:
+    stage("a", [HAMLET])
+    catalog.build("one")
+    with pytest.raises(lake.LakeError, match="is a folder; name a file"):
+        union_export.export_union(tmp_path)
 
 
 def test_no_catalogue_and_unknown_forms_are_told(lake_of_three, tmp_path) -> None:
