@@ -23,7 +23,7 @@ from sample import marc
 from sample.copies import _publisher as reworded
 from sample.marc import value
 from schemas.columns import DESCRIPTION
-from transforms import keys
+from transforms import keys, volume_keys
 from transforms.key_kernel import IN_PHRASES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,7 +47,7 @@ _PINYIN_NAME = re.compile(r"([A-Z][a-z]+), ([A-Z][a-z]+)\.?(?:, \d{4}.*)?")
 _ROLES = frozenset("等合主编著译注校点撰绘选辑作者写纂")
 _RELATORS = frozenset("author editor ed eds tr trans translator joint comp compiler illus ill creator".split())
 # A word that begins or ends so might be taken for a volume together with its neighbour.
-_VOLUME_START, _VOLUME_END = tuple("册冊卷集部编編辑輯篇"), tuple("上中下第零〇一二两三四五六七八九十百千")
+_VOLUME_START, _VOLUME_END = tuple("册冊卷集部编編辑輯篇"), tuple("卷之修上中下第零〇一二两三四五六七八九十百千")
 
 
 class Real(NamedTuple):
@@ -125,7 +125,9 @@ def _fits(word: str) -> bool:
         word.startswith(_VOLUME_START)
         or word.endswith(_VOLUME_END)
         or set(word) & set(IN_PHRASES)
-        or keys._TITLE_VOLUME.search("题名题" + word)
+        or volume_keys.without_volume("题名题" + word)[0] != "题名题" + word
+        or volume_keys.without_volume(f"Title {word} one")[0] != f"Title {word} one"
+        or volume_keys.sequel("题名题 " + word)
         or word in _ARTICLES
     )
 

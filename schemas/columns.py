@@ -157,7 +157,12 @@ MATCH_KEYS = (
         "Title folded for comparison: NFKC, simplified script, no punctuation or space",
         "题名匹配键",
     ),
-    col("full_title_key", STRING, "Title with part title and subtitle, folded", "题名、分卷题名及副题名匹配键"),
+    col(
+        "full_title_key",
+        STRING,
+        "Title with part title and subtitle, folded, without a volume",
+        "题名、分卷题名及副题名匹配键（不含卷册号）",
+    ),
     col(
         "volume_key",
         STRING,

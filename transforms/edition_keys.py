@@ -11,7 +11,7 @@ from transforms.numerals import CHINESE_NUMBER, ORDINAL_WORDS, number
 # Ordinal words by language: their endings, and their stems from first on; `/` stands between two of one number.
 # Only the feminine, where an edition is feminine: `quarto` is a size.
 _ORDINALS = {
-    "English": ([""], ORDINAL_WORDS),
+    "English": ([""], ORDINAL_WORDS.replace("|", " ")),
     "German": (
         ["e", "en", "er"],
         "erst zweit dritt viert funft/fuenft sechst siebt/siebent acht neunt zehnt elft zwolft/zwoelft dreizehnt "

@@ -15,17 +15,17 @@ import numpy as np
 import opencc
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from schemas.columns import MATCH_KEYS
 from transforms import key_kernel as kernel
-from transforms.clean_kernel import has_han
+from transforms import volume_keys
 from transforms.edition_keys import edition
-from transforms.numerals import CHINESE_NUMBER, ORDINAL_WORDS, number
 from transforms.pages_kernel import page_counts
 from transforms.text_columns import or_else, per_distinct
 
 BATCH = 2_000  # values handed to OpenCC at once, joined by newlines
-REMEMBERED = 20_000  # distinct volumes, names and so on that are not worked out again
+REMEMBERED = 20_000  # distinct names and so on that are not worked out again
 LONGEST = 300  # characters of names, publishers, volumes, editions and extents that are looked at
 
 # Combining accents (Latin, half marks), pointing of Hebrew and Arabic, spacing modifiers such as the soft
@@ -38,31 +38,6 @@ _SIGN = re.compile(r"(?<![^\W_])([a-z])(\+\+|[#♯]|\+(?![^\W_]))")
 _BREAK = re.compile("[\r\n\x85\u2028\u2029]+")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
-_PART = "[册卷集部编篇辑函期回分]"
-_ORDINAL_WORDS = ORDINAL_WORDS.replace(" ", "|")
-_CARDINAL_WORDS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
-
-# 第二版, 上册: read off the end of a title where a record has no volume number of its own.
-_TITLE_VOLUME = re.compile(
-    rf"[\s.,:;，。、]*[(（\[]?\s*((?:第\s*)(?:\d+|{CHINESE_NUMBER})\s*[册卷集部编辑]"
-    rf"|[上中下]\s*[册卷集部编篇]|(?<=[(（\[])[上中下]|(?:\d+|{CHINESE_NUMBER})\s*[册])\s*[)）\]]?\s*$"
-)
-_VOLUME_END = "[册冊卷集部编編辑輯篇上中下][^\\p{L}\\p{N}]*$"  # may be one: worth a look
-# second series, part third, book I-II: at the beginning of a subtitle, where there is no volume number; not `first
-# book of botany`.
-_DESIGNATION = r"(?:part|pt|book|bk|volume|vol|series|section|band|bd|teil|tome|tomo|livre|libro|parte|partie)"
-_COUNTED = rf"(?:\d+|[ivxl]+|{_CARDINAL_WORDS})"
-_SUBTITLE_VOLUME = re.compile(
-    rf"^\W*(?:{_DESIGNATION}\b\.?\s*(?:{_ORDINAL_WORDS}|{_COUNTED}(?:\s*[-–]\s*{_COUNTED})?)"
-    rf"|(?:{_ORDINAL_WORDS}|\d+(?:st|nd|rd|th|d))\s+{_DESIGNATION})(?=\s*(?:$|[.,:;()\[\]/]))"
-)
-_VOLUME_TOKEN = re.compile(
-    rf"\d+|(?<![^\W\d_])[ivxlcdm]+(?![^\W\d_])|第?({CHINESE_NUMBER})(?={_PART}|$|\W|[上中下])"
-    rf"|(?<=[册卷集部编])({CHINESE_NUMBER})|[上中下](?={_PART}|$|\W|之)|(?<![^\W\d_])[a-z](?![^\W\d_.])|-"
-)
-
-_ORDINAL = re.compile(rf"\b({_ORDINAL_WORDS})\b")
-_CARDINAL = re.compile(rf"\b({_CARDINAL_WORDS})\b")
 
 _ROLE = re.compile(
     r"[\s,;]*(?:等|合)*(?:主编|编著|编译|编辑|编写|编纂|译注|校注|点校|著|编|译|撰|绘|选编|校|注|辑|作)+\s*(?:者)?\s*$"
@@ -187,23 +162,6 @@ def _single(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     )
 
 
-def _ordinals_as_digits(text: str) -> str:
-    words = _ORDINAL_WORDS.split("|")
-    return _ORDINAL.sub(lambda found: f"{words.index(found.group()) + 1}th", text)
-
-
-@lru_cache(REMEMBERED)
-def volume(text: str) -> str | None:
-    """The key of a lower-case, simplified volume number: 第一册 → 1, v. 2, pt. 1 → 2.1, 上册 → 上."""
-    words = _CARDINAL_WORDS.split("|")
-    text = _CARDINAL.sub(lambda found: str(words.index(found.group()) + 1), _ordinals_as_digits(text))
-    text = re.sub(r"(?<=[\divx])\s*[-–—~至]\s*(?=[\divx])", "-", text)
-    text = re.sub(r"\b(?:v|vol|t|bd|pt|no|n)\s*\.\s*(?=[\divxlc])|\b(?:v|vol)(?=\d)", " ", text)
-    tokens = [number(found.group()) for found in _VOLUME_TOKEN.finditer(text)]
-    key = ".".join(tokens).replace(".-.", "-").strip("-.")
-    return key or re.sub(r"\W+", "", text) or None
-
-
 @lru_cache(REMEMBERED)
 def creator(text: str) -> str:
     """A lower-case, simplified name, surname first, without dates, titles and roles."""
@@ -240,9 +198,7 @@ def page_count(text: str) -> int | None:
 def _titles(values: pa.Array) -> tuple[pa.Array, pa.Array]:
     """Title keys, and the volume keys that the ends of titles give."""
     keys, left = kernel.keys(kernel.TITLE, _folds(), values)
-    if (han := has_han(values)).any():
-        some = np.flatnonzero(han)
-        left[some] |= pc.match_substring_regex(values.take(some), _VOLUME_END).to_numpy(zero_copy_only=False)
+    left |= volume_keys.may_end_title(values)
     volumes = pa.nulls(len(values), pa.string())
     if left.any():
         mask = pa.array(left)
@@ -255,27 +211,37 @@ def _titles(values: pa.Array) -> tuple[pa.Array, pa.Array]:
 
 
 def _plain_titles(values: pa.Array) -> tuple[pa.Array, pa.Array]:
-    volumes: list[str | None] = [None] * len(values)
-    texts = _in_batches(values.to_pylist(), _simple)
-    for row, text in enumerate(texts):
-        found = _TITLE_VOLUME.search(text, max(0, len(text) - 40))
-        if found and found.start() > 1:  # what is left must still be a title
-            volumes[row] = volume(found.group(1).lower())
-            texts[row] = text[: found.start()]
-    texts = _in_batches([_ARTICLE.sub("", text) for text in texts], _lower)
-    return _letters(texts), pa.array(volumes, pa.string())
+    cut = [volume_keys.without_volume(text) for text in _in_batches(values.to_pylist(), _simple)]
+    texts = _in_batches([_ARTICLE.sub("", text) for text, _ in cut], _lower)
+    return _letters(texts), pa.array([volume for _, volume in cut], pa.string())
 
 
-def _subtitle_volumes(values: pa.Array) -> pa.Array:
-    """The volume keys that the beginnings of subtitles give."""
-    may_be = pc.fill_null(pc.match_substring_regex(values, rf"(?i)^\W*(\w+\.?\s+)?{_DESIGNATION}\b"), False)
-    found = _each(_subtitle_volume)(values.filter(may_be))
-    return pc.replace_with_mask(pa.nulls(len(values), pa.string()), may_be, found)
+def _where(may_be: NDArray[np.bool_], values: pa.Array, make: Callable[[str], str | None]) -> pa.Array:
+    """What a function makes of the values that are worth a look, each distinct one once; null of the others."""
+    mask = pa.array(may_be)
+    found = per_distinct(values.filter(mask), _each(make))
+    return pc.replace_with_mask(pa.nulls(len(values), pa.string()), mask, found)
 
 
-def _subtitle_volume(text: str) -> str | None:
-    found = _SUBTITLE_VOLUME.search(text)
-    return volume(found.group()) if found else None
+def _parts(values: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Folded part titles or subtitles, and the volume keys of those that are nothing but a volume, which go."""
+    volumes = _where(volume_keys.may_be_part(values), values, volume_keys.of_part)
+    none = pa.scalar(None, pa.string())
+    return pc.if_else(pc.is_valid(volumes), none, folded(values)), pc.if_else(pc.equal(volumes, ""), none, volumes)
+
+
+def _volumes(one: dict[str, pa.Array], of_titles: pa.Array, of_parts: pa.Array, part_title: pa.Array) -> pa.Array:
+    """Volume keys: of the number, else the title or subtitle, and of the part; else a part's or sequel's name."""
+    title, subtitle = one["title"], one["subtitle"]
+    first = pc.coalesce(
+        per_distinct(one["volume_no"], _each(volume_keys.volume)),
+        of_titles,
+        _where(volume_keys.may_be_in_subtitle(subtitle), subtitle, volume_keys.of_subtitle),
+    )
+    # 第一卷 whose part is called 上册
+    both = pc.if_else(pc.equal(first, of_parts), first, pc.binary_join_element_wise(first, of_parts, "."))
+    sequels = _where(volume_keys.may_be_sequel(title), title, volume_keys.sequel)
+    return pc.coalesce(both, first, of_parts, part_title, sequels)
 
 
 def _listed(
@@ -339,20 +305,15 @@ def add(bib: pa.Table) -> pa.Table:
     names = ("title", "volume_title", "subtitle", "extent", "volume_no", "edition")
     one = {name: _single(bib[name]) for name in names}
     title_keys, title_volumes = _titles(one["title"])
-    part_title = folded(one["volume_title"])
+    part_title, part_volumes = _parts(one["volume_title"])
     creator_keys, creators_keys = _listed(bib["creators"], bib["resp_first"], _creators)
     # nulls are filled first: skipping them, pyarrow 26 gives no rows at all where every row is null
-    parts = (title_keys, part_title, folded(one["subtitle"]))
+    parts = (title_keys, part_title, _parts(one["subtitle"])[0])
     joined = pc.binary_join_element_wise(*(pc.fill_null(part, "") for part in parts), "")
     keys = {
         "title_key": title_keys,
         "full_title_key": pc.if_else(pc.equal(joined, ""), pa.scalar(None, pa.string()), joined),
-        "volume_key": pc.coalesce(
-            per_distinct(one["volume_no"], _each(volume)),
-            title_volumes,
-            _subtitle_volumes(one["subtitle"]),
-            part_title,
-        ),
+        "volume_key": _volumes(one, title_volumes, part_volumes, part_title),
         "edition_key": pc.fill_null(per_distinct(one["edition"], _each(edition)), "1"),
         "creator_key": creator_keys,
         "creators_key": creators_keys,

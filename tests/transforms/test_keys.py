@@ -88,10 +88,22 @@ def test_pinyin_is_never_used() -> None:
         ("卷三", "3"), ("v. 1", "1"), ("V.1", "1"), ("Vol. II", "2"), ("Bd. 2", "2"), ("v. 2, pt. 1", "2.1"),
         ("第二卷上册", "2.上"), ("第2卷 (下)", "2.下"), ("Part A", "a"), ("1-3", "1-3"), ("Book two", "2"),
         ("第貳卷", "2"), ("人物卷", "人物卷"), ("007", "7"),
+        ("上、下", "上.下"), ("上下册", "上.下"), ("上中游卷", "上中游卷"), ("下册 (全二册)", "下"),
+        ("甲编", "甲"), ("甲", "甲"), ("装甲卷", "装甲卷"), ("后编", "后"), ("后汉书", "后汉书"),
+        ("二〇一〇年", "2010"), ("三年级上册", "3.上"), ("第一学期", "1"), ("第一次世界大战", "第一次世界大战"),
+        ("第一至五册", "1-5"), ("选修1", "选修.1"), ("必修1", "1"),
+        ("Erster Band", "1"), ("p. 1", "1"), ("B. 1", "1"), ("d. 1", "1"), ("pt. B", "b"),
+        ("Volume One", "1"), ("twenty-one", "21"), ("twenty-first", "21"),
     ],
 )  # fmt: skip
 def test_volume(given_text: str, expected: str) -> None:
     assert key("volume_key", title="x", volume_no=given_text) == expected
+
+
+def test_how_many_volumes_there_are_is_no_volume() -> None:
+    for name in ("volume_no", "volume_title", "subtitle"):
+        assert key("volume_key", title="史记", **{name: "全二册"}) is None
+    assert key("volume_key", title="史记(全三册)") is None
 
 
 @pytest.mark.parametrize(
@@ -104,11 +116,81 @@ def test_volume(given_text: str, expected: str) -> None:
         ("论语", "论语", None),
         ("天下", "天下", None),  # not a volume
         ("第一卷", "第一卷", None),  # nothing would be left of the title
+        ("数学分析 下", "数学分析", "下"),
+        ("数学分析【上】", "数学分析", "上"),
+        ("数学分析 上、下册", "数学分析", "上.下"),
+        ("史記 全二冊", "史记", None),
+        ("中国大全二册", "中国大全", "2"),
+        ("资本论 第二卷 上册", "资本论", "2.上"),
+        ("全唐诗 第1-5册", "全唐诗", "1-5"),
+        ("汉书卷二", "汉书", "2"),
+        ("考试试卷二", "考试试卷二", None),
+        ("三部曲之二", "三部曲", "2"),
+        ("三分之二", "三分之二", None),
+        ("化学第二分册", "化学", "2"),
+        ("国学丛书乙编", "国学丛书", "乙"),
+        ("通史後編", "通史", "后"),
+        ("物理 必修一", "物理", "1"),
+        ("物理 必修2", "物理", "2"),
+        ("语文 第二学期", "语文", "2"),
+        ("數學Ⅱ", "数学", "2"),
+        ("数学 II", "数学", "2"),
+        ("数学（三）", "数学", "3"),
+        ("History, vol. III", "history", "3"),
+        ("History Volume Two", "history", "2"),
+        ("Faust, Part One", "faust", "1"),
+        ("Faust, Volume the second", "faust", "2"),
+        ("史记 上海古籍", "史记上海古籍", None),
+        ("山上", "山上", None),
+        ("甲编", "甲编", None),
+        ("Volume 2", "volume2", None),
+        ("Henry IV", "henryiv", None),
+        ("Hamlet 2", "hamlet2", None),
+        ("数学 3", "数学3", None),
+        ("GB/T 1234", "gbt1234", None),
+        ("红楼梦续编", "红楼梦续编", "续编"),  # another book
+        ("连续", "连续", None),
     ],
 )
 def test_volume_at_the_end_of_a_title(title: str, title_key: str, volume_key: str | None) -> None:
     table = bibs("a", [{"title": title}])
     assert (table["title_key"][0].as_py(), table["volume_key"][0].as_py()) == (title_key, volume_key)
+
+
+@pytest.mark.parametrize(
+    ("expected", "records"),
+    [
+        (
+            "上",
+            [{"volume_no": "上册"}, {"volume_title": "上册"}, {"subtitle": "上册"}, {"title": "数学分析 上册"}],
+        ),
+        ("2", [{"volume_no": "第二册"}, {"volume_title": "第2册"}, {"subtitle": "第二集"}, {"subtitle": "二"}]),
+        ("2.上", [{"volume_no": "第二卷上册"}, {"volume_no": "2", "volume_title": "上册"}]),
+        ("2", [{"volume_no": "2", "volume_title": "第二册"}, {"title": "数学分析II"}]),
+    ],
+)
+def test_a_volume_says_the_same_wherever_it_stands(expected: str, records: list[dict[str, str]]) -> None:
+    table = bibs("a", [{"title": "数学分析"} | record for record in records])
+    assert set(table["volume_key"].to_pylist()) == {expected}
+    for name in ("title_key", "full_title_key"):
+        assert set(table[name].to_pylist()) == {"数学分析"}
+
+
+@pytest.mark.parametrize(
+    ("subtitle", "expected"),
+    [
+        ("基础篇 下冊", "下"), ("下卷 : 基础篇", "下"), ("古代卷 (上)", "上"), ("卷一", "1"), ("第1册", "1"),
+        ("教程上册", None), ("第一集团军", None), ("上海卷", None), ("第二版", None), ("理论 上", None),
+        ("中国文学丛书 第一辑", None),
+    ],
+)  # fmt: skip
+def test_chinese_volume_in_a_subtitle(subtitle: str, expected: str | None) -> None:
+    assert key("volume_key", title="数学分析", subtitle=subtitle) == expected
+
+
+@pytest.mark.parametrize("text", ["上、中、" * 70, "1、" * 150, "第1册 " * 70 + "x", "卷1-" * 75, " " * 300])
+def test_no_title_takes_long(text: str) -> None:
+    assert len(bibs("a", [dict.fromkeys(("title", "subtitle", "volume_no", "volume_title"), text)])) == 1
 
 
 @pytest.mark.parametrize(
