@@ -215,6 +215,11 @@ class Registry:
     members: tuple[Member, ...]
     sources: tuple[Source, ...]
 
+    @property
+    def member_codes(self) -> dict[str, str]:
+        """The member of each source."""
+        return {source.source_id: source.member_code for source in self.sources}
+
     def source(self, source_id: str) -> Source:
         """The source of that id.
 

@@ -82,7 +82,7 @@ def build(run_id: str, cap: int = candidates.BLOCK_CAP) -> list[Outcome]:
                 told = {
                     "digest": digest,
                     "first_build": versions.first_build(builds, build_id),
-                    "member_codes": {source.source_id: source.member_code for source in members.sources},
+                    "member_codes": members.member_codes,
                     "basis": basis,
                 }
                 (folder / INPUTS).write_text(json.dumps(told), "utf-8")
@@ -202,7 +202,7 @@ def _write(
 
     assigned = _identified(backend, clusters.records, folder, build_id)
 
-    codes = {source.source_id: source.member_code for source in members.sources}
+    codes = members.member_codes
     of_source = pc.index_in(assigned["source_id"], pa.array(list(codes)))
     member_codes = pa.array(list(codes.values()), pa.string()).take(of_source)
     assigned = assigned.append_column("member_code", member_codes)

@@ -6,7 +6,7 @@ All texts are lower-case, simplified and without accents, as `transforms.keys` f
 import re
 from functools import lru_cache
 
-from transforms.numerals import CHINESE_NUMBER, ORDINAL_WORDS, number
+from transforms.numerals import CHINESE_NUMBER, ORDINAL_WORDS, TENS_WORDS, number
 
 # Ordinal words by language: their endings, and their stems from first on; `/` stands between two of one number.
 # Only the feminine, where an edition is feminine: `quarto` is a size.
@@ -41,15 +41,15 @@ _ORDINAL_VALUES = {
     for ending in endings
 }
 # Words that stand before another ordinal: twenty-second, vigesima segunda, vingt et unieme, двадцать второе.
-_ENGLISH_TENS = {
+_TENS = {
     word: tens * 10
     for tens, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)
 }
 _TENS = {
-    **_ENGLISH_TENS, "dix": 10, "vingt": 20, "trente": 30, "quarante": 40, "cinquante": 50, "soixante": 60,
+    **TENS_WORDS, "dix": 10, "vingt": 20, "trente": 30, "quarante": 40, "cinquante": 50, "soixante": 60,
     "decima": 10, "vigesima": 20, "trigesima": 30, "двадцать": 20, "тридцать": 30,
 }  # fmt: skip
-_ORDINAL_VALUES |= {f"{word[:-1]}ieth": str(value) for word, value in _ENGLISH_TENS.items()}
+_ORDINAL_VALUES |= {f"{word[:-1]}ieth": str(value) for word, value in TENS_WORDS.items()}
 _ORDINAL_VALUES |= {"vigesima": "20", "trigesima": "30"}
 _ORDINAL = re.compile(rf"\b(?:({'|'.join(_TENS)})\W(?:et\W)?)?({'|'.join(_ORDINAL_VALUES)})\b")
 

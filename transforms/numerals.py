@@ -21,15 +21,17 @@ CARDINAL_WORDS = (
     "|eighteen|nineteen"
 )
 _GERMAN_ORDINALS = "erste|zweite|dritte|vierte|funfte|sechste|siebente|achte|neunte|zehnte"
-_TENS_WORDS = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
+TENS_WORDS = dict(
+    zip("twenty thirty forty fifty sixty seventy eighty ninety".split(), range(20, 100, 10), strict=True)
+)
 
 _VALUES = {
     word: value
     for words in (ORDINAL_WORDS, CARDINAL_WORDS, _GERMAN_ORDINALS)
     for value, word in enumerate(words.split("|"), start=1)
-} | {word: value for value, word in zip(range(20, 100, 10), _TENS_WORDS.split("|"), strict=True)}
+} | TENS_WORDS
 _ONE_WORD = rf"{ORDINAL_WORDS}|{CARDINAL_WORDS}|(?:{_GERMAN_ORDINALS})[rs]?"
-_WORD = re.compile(rf"\b(?:({_TENS_WORDS})(?:[-\s]({_ONE_WORD}))?|({_ONE_WORD}))\b")
+_WORD = re.compile(rf"\b(?:({'|'.join(TENS_WORDS)})(?:[-\s]({_ONE_WORD}))?|({_ONE_WORD}))\b")
 
 
 def chinese_number(text: str) -> int:
