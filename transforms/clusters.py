@@ -14,7 +14,7 @@ from transforms.columns import taken, whole
 from transforms.group_sources import ANY, Groups
 from transforms.judgement import RECORD
 from transforms.known import Known
-from transforms.lookup_kernel import NONE, Flags, Ints
+from transforms.lookup_kernel import NONE, Flags, Ints, picked
 from transforms.pair_kernel import MATCH, REVIEW, SEPARATE, Ends, taken_in
 from transforms.part_kernel import Parts
 from transforms.record_index import values
@@ -68,9 +68,9 @@ def _connected(known: Known, touched: Touched) -> Flags:
         return touched.changed.copy()
     began, pairs = touched.changed | touched.dead, touched.pairs
     pair_kernel.flag(pairs.left, pairs.right, known.decision[pairs.row] == MATCH, began)
-    hit, reached = np.zeros(len(began), bool), known.component[began]
-    hit[reached[reached != NONE]] = True
-    return np.asarray((touched.changed | hit[known.component] & (known.component != NONE)) & ~touched.dead)
+    hit = np.zeros(len(began) + 1, bool)  # the last one is that of `NONE`
+    hit[known.component[began]], hit[NONE] = True, False
+    return np.asarray((touched.changed | picked(hit, known.component)) & ~touched.dead)
 
 
 def _still(known: Known, touched: Touched, again: Flags) -> Ints:
@@ -84,7 +84,7 @@ def _still(known: Known, touched: Touched, again: Flags) -> Ints:
     label, pairs, loud = known.component, touched.pairs, np.zeros(len(again), bool)
     loud[label[touched.dead & known.inner]] = True
     pair_kernel.flag_across(pairs.left, pairs.right, known.decision[pairs.row] == MATCH, label, loud)
-    some = np.flatnonzero(again & ~loud[label])
+    some = np.flatnonzero(again & ~picked(loud, label))
     parts = part_kernel.parts(part_kernel.alike(label[some], len(label)))
     groups = _groups(known, some)
     quiet = group_sources.quiet(parts, known.cluster[some], touched.unsure[some], touched.changed[some], groups)
@@ -143,8 +143,7 @@ def _join(known: Known, again: Ints, decided: pa.Table, rules: list[str], pool: 
         spared[place[decided[side].filter(forced).to_numpy()]] = True
     kept = components.kept_apart(pool, apart, known.rule[apart.row] == forbidden, parts, attributes, spared)
     del place, apart, reached, spared  # of all groups and pairs, as may be
-    within, edge_starts = part_kernel.by_part(*edges, parts.part, parts.nth, len(parts.starts) - 1)
-    edges = Ends(*within)
+    edges, edge_starts = part_kernel.by_part(edges, parts)
     scores, judged = known.of_pairs(pool, "score", edges.row), known.rule[edges.row] == by_force
     steps = np.where(judged, 0, 1 + SCORE_STEPS - scores).astype(np.int32)
     del scores, judged

@@ -45,13 +45,13 @@ def listed(group: Ints, source: Ints, groups: int) -> Lists:
 
 
 @njit(cache=True, nogil=True)
-def _changed(asked, lists, group, joined, joined_sources, joined_starts, base, keys):
+def _changed(asked, lists, group, joined, joined_sources, joined_starts, base, keys, out):
+    """Fill `out`, which has room enough; how many records there are.
+
+    Room is numpy's, as for all that is long: it asks for large pages, which are made ready sooner than many small.
+    """
     starts, ends, members, sources = lists
-    most = len(joined)
-    for one in asked:
-        most += ends[one] - starts[one]
-    out, out_sources = np.empty(most, np.int32), np.empty(most, np.int32)
-    out_starts, out_ends = np.empty(len(asked), np.int32), np.empty(len(asked), np.int32)
+    out_starts, out_ends, out_members, out_sources = out
     count = 0
     for nth in range(len(asked)):
         one, at, more, end = asked[nth], starts[asked[nth]], joined_starts[nth], joined_starts[nth + 1]
@@ -65,14 +65,14 @@ def _changed(asked, lists, group, joined, joined_sources, joined_starts, base, k
             if joins and at < ends[one]:
                 joins = stands(joined[more], base, keys) < stands(members[at], base, keys)
             if joins:
-                out[count], out_sources[count] = joined[more], joined_sources[more]
+                out_members[count], out_sources[count] = joined[more], joined_sources[more]
                 more += 1
             else:
-                out[count], out_sources[count] = members[at], sources[at]
+                out_members[count], out_sources[count] = members[at], sources[at]
                 at += 1
             count += 1
         out_ends[nth] = count
-    return out_starts, out_ends, out[:count], out_sources[:count]
+    return count
 
 
 def changed(asked: Ints, lists: Lists, group: Ints, joined: Ints, sources: Ints, order: Order) -> Lists:
@@ -88,7 +88,10 @@ def changed(asked: Ints, lists: Lists, group: Ints, joined: Ints, sources: Ints,
     by_group = np.lexsort((_stand(joined, order.base, keys), own))
     bounds = np.searchsorted(own[by_group], asked), np.searchsorted(own[by_group], asked[-1:], side="right")
     given = joined[by_group], sources[by_group], np.concatenate(bounds)
-    return Lists(*_changed(asked, lists, group, *given, order.base, keys))
+    most = len(joined) + int((lists.ends[asked] - lists.starts[asked]).sum())
+    out = Lists(*(np.empty(size, np.int32) for size in (len(asked), len(asked), most, most)))
+    count = _changed(asked, lists, group, *given, order.base, keys, out)
+    return out._replace(members=out.members[:count], sources=out.sources[:count])
 
 
 @njit(cache=True, nogil=True)

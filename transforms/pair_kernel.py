@@ -124,7 +124,8 @@ def _turn(start, left, right, decision, state):
 
 def turn(pool: Executor, pieces: Iterable[Piece], decision: Ints, gone: Flags, changed: Flags) -> Ends:
     """Mark pairs that are no more, of a group that is gone; returns those that are, of a group that changed."""
-    state = np.where(gone, GONE, changed).astype(np.int8)  # one look for both
+    state = changed.astype(np.int8)  # one look for both
+    state[gone] = GONE
     given = decision, state
     return all_ends(in_pieces(pool, pieces, lambda start, left, right: _turn(start, left, right, *given)))
 

@@ -9,6 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from transforms.lookup_kernel import NONE, Ints
+from transforms.pair_kernel import Ends
 
 
 class Parts(NamedTuple):
@@ -92,19 +93,25 @@ def parts(reached: Ints) -> Parts:
 
 
 @njit(cache=True, nogil=True)
-def by_part(row, left, right, part, nth, parts):
-    """Pairs within parts, part by part, by the numbers of their groups in it; and where those of each part begin.
-
-    The last of these numbers tells where the last ones end.
-    """
+def _by_part(row, left, right, part, nth, parts, out):
     starts = np.zeros(parts + 1, np.int64)
     for one in left:
         starts[part[one] + 1] += 1
     starts = np.cumsum(starts)
-    rows, lefts, rights, fill = np.empty_like(row), np.empty_like(row), np.empty_like(row), starts[:-1].copy()
+    rows, lefts, rights = out
+    fill = starts[:-1].copy()
     for at in range(len(row)):
         of = part[left[at]]
         place = fill[of]
         rows[place], lefts[place], rights[place] = row[at], nth[left[at]], nth[right[at]]
         fill[of] += 1
-    return (rows, lefts, rights), starts
+    return starts
+
+
+def by_part(ends: Ends, parts: Parts) -> tuple[Ends, Ints]:
+    """Pairs within parts, part by part, by the numbers of their groups in it; and where those of each part begin.
+
+    The last of these numbers tells where the last ones end.
+    """
+    out = Ends(*(np.empty_like(column) for column in ends))
+    return out, np.asarray(_by_part(*ends, parts.part, parts.nth, len(parts.starts) - 1, tuple(out)))

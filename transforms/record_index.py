@@ -24,7 +24,8 @@ from transforms.text_columns import buffers
 PLACE = ("source_id", "batch_id", "record_no")  # what tells a record from all others, and from what it was
 NAMES = PLACE[:2]  # columns with few values
 Index = Callable[[list[str]], Iterator[pa.Table]]  # some columns of the records that are present, in order
-_NOWHERE = pa.schema([(PLACE[0], pa.string()), (PLACE[1], pa.string()), (PLACE[2], pa.int32())]).empty_table()
+_NAME = pa.dictionary(pa.int32(), pa.string())
+_NOWHERE = pa.schema([(PLACE[0], _NAME), (PLACE[1], _NAME), (PLACE[2], pa.int32())]).empty_table()
 WAITING = 4  # groups of rows that are read before they are asked for
 FAR = 10_000  # known records among which one that is present is looked for
 
@@ -33,14 +34,21 @@ def read(files: Sequence[Path], threads: int, columns: list[str]) -> Iterator[pa
     """Columns of the records that are present, from record indexes one after the other, piece by piece."""
 
     def piece(file: Path, told: pq.FileMetaData, nth: int) -> pa.Table:
+        asked = [*columns, "deleted"] if _some_deleted(told.row_group(nth)) else columns
         with pq.ParquetFile(file, metadata=told, memory_map=True, read_dictionary=NAMES) as reader:
-            rows = reader.read_row_group(nth, [*columns, "deleted"], use_threads=False)
-        deleted = rows["deleted"]
-        return (rows.filter(pc.invert(deleted)) if pc.any(deleted, min_count=0).as_py() else rows).select(columns)
+            rows = reader.read_row_group(nth, asked, use_threads=False).select(asked)
+        return rows if asked is columns else rows.filter(pc.invert(rows["deleted"])).select(columns)
 
     told = ((file, pq.read_metadata(file)) for file in files)
     pieces = (partial(piece, file, one, nth) for file, one in told for nth in range(one.num_row_groups))
     return ahead(pieces, threads, WAITING)
+
+
+def _some_deleted(group: pq.RowGroupMetaData) -> bool:
+    """Whether a group of rows may have records that are deleted."""
+    held = (group.column(at) for at in range(group.num_columns))
+    told = next(one.statistics for one in held if one.path_in_schema == "deleted")
+    return told is None or not told.has_min_max or bool(told.max)
 
 
 # --- columns ---------------------------------------------------------------------------------------------
@@ -154,7 +162,8 @@ class Order(NamedTuple):
 
     def living(self, group: Ints, coming: int) -> Ints:
         """The records that are, in order: those that are in a group, or stand in a row from `coming` on."""
-        return np.asarray(_living(*self, group, coming))
+        out = np.empty(self.base + len(self.added), np.int32)  # by numpy, which asks for large pages
+        return out[: _living(*self, group, coming, out)]
 
     def _nth(self, rows: Ints) -> Ints:
         """The places in `added` of some records that are there."""
@@ -207,8 +216,7 @@ def stands(row, base, keys):
 
 
 @njit(cache=True, nogil=True)
-def _living(base, added, before, group, coming):
-    out = np.empty(base + len(added), np.int32)
+def _living(base, added, before, group, coming, out):
     count = start = 0
     for nth in range(len(added) + 1):
         end = before[nth] if nth < len(added) else base
@@ -219,7 +227,7 @@ def _living(base, added, before, group, coming):
         if nth < len(added) and (group[added[nth]] >= 0 or added[nth] >= coming):
             out[count] = added[nth]
             count += 1
-    return out[:count]
+    return count
 
 
 # --- what changed ----------------------------------------------------------------------------------------
@@ -249,15 +257,18 @@ def _of(kept, later, row):
 
 
 @njit(cache=True, nogil=True)
-def _before(order, k, kept, later, rank, place, batch, number):
-    """How many of `order` stand from the k-th on before a record of the same source; 0 where it is not found."""
+def _gone(order, k, kept, later, rank, place, batch, number):
+    """How many of `order` from the k-th on went before a record that is present; NONE if that one came."""
     for at in range(k, min(len(order), k + FAR)):
         row = order[at]
-        if rank[_of(kept.source, later.source, row)] != place:
-            return 0
+        here = rank[_of(kept.source, later.source, row)]
+        if at == k and here < place:
+            return 1
+        if here != place or batch == NONE:
+            return NONE
         if _of(kept.number, later.number, row) == number and _of(kept.batch, later.batch, row) == batch:
             return at - k
-    return 0
+    return NONE
 
 
 @njit(cache=True, nogil=True)
@@ -275,39 +286,44 @@ def _changes(order, kept, later, present, ranks, codes, state, came, went):
         went: filled.
     """
     sources, batches, numbers = kept  # looked into once, since a named tuple is slow in a loop
-    more_sources, more_batches, more_numbers = later
     source_now, batch_now, number_now = present
     rank, rank_now = ranks
     k, n_came, n_went, passed, last = state
-    at = 0
+    at, known = 0, np.uint32(len(numbers))
     while at < len(number_now):
-        row, gone = NONE, 0  # so many went before the present one
-        if k < len(order):
-            row, place, wanted = order[k], rank_now[source_now[at]], codes[batch_now[at]]
-            if row < len(numbers):  # `_of` takes ten times as long, and most stay as they are
-                here, batch, number = rank[sources[row]], batches[row], numbers[row]
-            else:
-                nth = row - len(numbers)
-                here, batch, number = rank[more_sources[nth]], more_batches[nth], more_numbers[nth]
-            if number == number_now[at] and batch == wanted and here == place:
-                if last == NONE and n_came > 0:
-                    came[3, n_came - 1] = row
-                last = row
-                k, at = k + 1, at + 1
-                continue
-            if here < place:
-                gone = 1
-            elif here == place and wanted != NONE:
-                gone = _before(order, k, kept, later, rank, place, wanted, number_now[at])
-        if gone > 0:
+        # Most stay as they are, so this is the inner loop; a signed number would be looked at for counting from
+        # the end, and `_of` takes ten times as long.
+        stay, most = np.uint64(0), np.uint64(min(len(order) - k, len(number_now) - at))
+        while stay < most:
+            row, now = np.uint32(order[np.uint64(k) + stay]), np.uint64(at) + stay
+            if (
+                row >= known
+                or numbers[row] != number_now[now]
+                or batches[row] != codes[np.uint32(batch_now[now])]
+                or rank[np.uint32(sources[row])] != rank_now[np.uint32(source_now[now])]
+            ):
+                break
+            stay += np.uint64(1)
+        gone = NONE
+        if stay == 0 and k < len(order):
+            place, batch = rank_now[source_now[at]], codes[batch_now[at]]
+            gone = _gone(order, k, kept, later, rank, place, batch, number_now[at])
+            stay = np.uint64(gone == 0)
+        if stay > 0:
+            if last == NONE and n_came > 0:
+                came[3, n_came - 1] = order[k]
+            k, at = k + np.int64(stay), at + np.int64(stay)
+            last = order[k - 1]
+        elif gone > 0:
             went[n_went : n_went + gone] = order[k : k + gone]
             k, n_went = k + gone, n_went + gone
-            continue
-        if n_came == came.shape[1]:
+        elif n_came == came.shape[1]:
             return False
-        came[0, n_came], came[1, n_came], came[2, n_came], came[3, n_came] = passed + at, row, last, NONE
-        last = NONE
-        n_came, at = n_came + 1, at + 1
+        else:
+            row = order[k] if k < len(order) else NONE
+            came[0, n_came], came[1, n_came], came[2, n_came], came[3, n_came] = passed + at, row, last, NONE
+            last = NONE
+            n_came, at = n_came + 1, at + 1
     state[:] = k, n_came, n_went, passed + at, last
     return True
 
@@ -339,8 +355,9 @@ def changes(record: pa.Table, order: Ints, pieces: Iterable[pa.Table], most: int
             both = ranks, _ranks(in_order, names_now)
             if not _changes(order, kept, later, given, both, _among(batches_now, batches), state, came, went):
                 return None
-            fresh = came[0, before : state[1]] - passed
-            places.append(named(pa.Table.from_batches([batch.take(pa.array(fresh))])).cast(_NOWHERE.schema))
+            if state[1] > before:
+                fresh = batch.take(pa.array(came[0, before : state[1]] - passed))
+                places.append(pa.table(fresh.columns, PLACE))
     k, n_came, n_went, _, _ = state.tolist()
     _, follow, behind, before_it = came[:, :n_came].copy()
     gone = np.concatenate([went[:n_went], order[k:]])

@@ -220,7 +220,8 @@ def _say(con: BaseBackend, known: Known, came: Ints, went: Ints, rulings: Ruling
     keys, wanted = (
         at(coding(source), rows) * np.int64(0x9E3779B97F4A7C1) + at(content, rows) for rows in (like, one)
     )
-    asked = np.unique(np.concatenate([began, like[np.isin(keys, wanted)]]))
+    alike = find(pa.chunked_array([keys]), np.unique(wanted))
+    asked = np.unique(np.concatenate([began, like[alike]]))
     here = known.group[asked] != NONE
     here[np.searchsorted(asked, came)] = True
     asked = asked[here]

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -80,6 +81,8 @@ def test_records_that_are_deleted_are_not_read(tmp_path: Path) -> None:
     rows = places([("a", "b0", nth) for nth in range(10)]).append_column("deleted", pa.array([False, True] * 5))
     pq.write_table(rows, tmp_path / "index.parquet", row_group_size=3)
     pq.write_table(rows.filter(rows["deleted"]), tmp_path / "gone.parquet")
-    files = [tmp_path / "index.parquet", tmp_path / "gone.parquet"]
+    pq.write_table(rows.filter(pc.invert(rows["deleted"])), tmp_path / "kept.parquet")
+    pq.write_table(rows, tmp_path / "untold.parquet", write_statistics=False)
+    files = [tmp_path / f"{name}.parquet" for name in ("index", "gone", "kept", "untold")]
     found = pa.concat_tables(record_index.read(files, 2, list(PLACE)))
-    assert found["record_no"].to_pylist() == [0, 2, 4, 6, 8]
+    assert found["record_no"].to_pylist() == [0, 2, 4, 6, 8] * 3
