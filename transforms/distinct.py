@@ -26,7 +26,7 @@ from transforms.candidates import COMPARED, POSITION, READ
 from transforms.columns import whole
 from transforms.lookup_kernel import NONE, Ints
 from transforms.record_index import PLACE, coded, codes, named, names
-from warehouse import engine
+from warehouse import engine, lake
 
 AT_ONCE = 1 << 18  # stored rows that are prepared at once
 WAITING = 8  # parts of which the new rows wait while others are prepared
@@ -264,17 +264,27 @@ class _RowGroup(NamedTuple):
 
 
 def _groups(files: Sequence[Path], present: pa.Table) -> Iterator[_RowGroup]:
-    """The parts of files that may have records that are present."""
+    """The parts of files that may have records that are present.
+
+    A lake has very many files, of which a few changed records are in a few, so most are told by their folder.
+    """
     batches = sorted(pc.unique(present[PLACE[1]]).to_pylist())
     for file in files:
+        if (named := lake.batch_of(file)) and not _among(named, named, batches):
+            continue
         told = pq.read_metadata(file)
         for nth in range(told.num_row_groups):
             group = told.row_group(nth)
             held = (group.column(at) for at in range(group.num_columns))
             batch = next(one.statistics for one in held if one.path_in_schema == PLACE[1])
             bounds = batch is not None and batch.has_min_max
-            if not bounds or bisect_left(batches, batch.min) < bisect_right(batches, batch.max):
+            if not bounds or _among(batch.min, batch.max, batches):
                 yield _RowGroup(file, told, nth)
+
+
+def _among(low: str, high: str, names: list[str]) -> bool:
+    """Whether any of some names, which are in order, is from `low` to `high`."""
+    return bisect_left(names, low) < bisect_right(names, high)
 
 
 def _of_engine(con: BaseBackend, bib: Table, present: pa.Table, records: _Records) -> _Parts:

@@ -138,6 +138,11 @@ def staged_batch(source_id: str, batch_id: str) -> Path:
     return home() / "staged" / _name(source_id) / _name(batch_id)
 
 
+def batch_of(file: Path) -> str:
+    """The batch of a staged file, as its folder says; empty of any other file."""
+    return file.parts[-2] if file.parts[-4:-3] == ("staged",) else ""
+
+
 def staged_batches(source_id: str) -> list[str]:
     """The staged batches of a source, oldest first."""
     return _names(home() / "staged" / _name(source_id))

@@ -122,6 +122,19 @@ def test_a_few_records_are_read_from_where_their_batches_are(
     assert distinct.few(con, con.read_parquet(files), some, files[:1]) is None  # some are in the other file
 
 
+def test_of_a_lake_only_files_of_the_batches_asked_for_are_opened(con: BaseBackend, tmp_path: Path) -> None:
+    folders = {batch: tmp_path / "staged" / "c" / batch for batch in ("4", "5")}
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    bib = bibs("c", RECORDS, "4")
+    files = [write(bib, folders["4"] / "bib.parquet"), folders["5"] / "bib.parquet"]
+    files[1].write_bytes(b"no Parquet")
+    found = distinct.few(con, con.read_parquet(files[:1]), straight(bib), files)
+    assert found is not None
+    assert len(found) == len(RECORDS)
+    assert said(distinct.read(con, con.read_parquet(files[:1]), straight(bib), files, None)) == expected(con, bib)
+
+
 def test_a_record_that_is_not_there(con: BaseBackend, tmp_path: Path) -> None:
     bib = several("1", "1", "1")
     file = write(bib.slice(1), tmp_path / "a.parquet")
