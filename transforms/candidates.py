@@ -32,9 +32,11 @@ COMPARED = (
     "orig_lang",
     "carrier",
     "kind",
+    "thesis",
 )
+FLAGS = ("edition_stated", "thesis")  # that are worked out of columns of other names
 # What `prepare` reads of `staged.bib` beside POSITION: where all of it is the same, so is what it makes.
-READ = (*(name for name in COMPARED if name != "edition_stated"), "edition", "extent", "format", "langs")
+READ = (*(name for name in COMPARED if name not in FLAGS), "edition", "extent", "format", "langs")
 # Values that name no language: they agree with every other.
 NO_LANGUAGE = ("und", "mul", "zxx", "mis", "|||", "xxx", "")
 NO_COUNTRY = ("xx", "xxx", "vp", "un")  # unknown, or several
@@ -80,6 +82,8 @@ def made(bib: Table) -> dict[str, Value]:
         "carrier": ibis.cases(((bib.carrier == "microform") & described, "print"), else_=bib.carrier),
         # a thesis, or a kit of book and disc, is catalogued as a book by the next library
         "kind": ibis.cases((bib.kind.isin(("thesis", "mixed")), "book"), else_=bib.kind),
+        # the school publishes theses of one title by several people
+        "thesis": (bib.kind == "thesis").fill_null(False),
         # of the several ISBNs of a book, another record may give one
         "identity": ibis.coalesce(listed["isbn"].substr(0, 13), bib.calis_id, bib.lccn, bib.oclc, listed["issn"]),
     }

@@ -41,6 +41,7 @@ VETOES = {
     "serial": ("a serial and a monograph", "连续出版物与图书"),
     "kind": ("another kind of material", "文献类型不同"),
     "isbn_conflict": ("a shared ISBN, but unlike titles", "书号相同而题名不同"),
+    "thesis": ("a thesis of the same title by another author", "学位论文题名相同而作者不同"),
     "same_source": ("two different records of one source", "同一数据源的两条记录"),
     "title_only": ("too little beside the title to compare", "除题名外无可比较"),
 }

@@ -19,6 +19,7 @@ _BAR = 124
 _AHEAD = 8  # what meets so much later is read while this is compared
 _HAN_NAME = 12  # bytes
 ONE_NAME = 0.8  # names as alike as this may be one person's
+OTHER_PERSON = 0.5  # names, and publishers, less alike than this are other ones
 
 
 @compiled()

@@ -17,9 +17,10 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
+from transforms import theses
 from transforms.described import Described, Flags, Floats, Ints, Pairs
 from transforms.features import FEATURES, features
-from transforms.likeness_kernel import renumbered
+from transforms.likeness_kernel import OTHER_PERSON, renumbered
 from transforms.lookup_kernel import picked
 from transforms.scored import (
     BY_FORCE,
@@ -28,6 +29,7 @@ from transforms.scored import (
     FORBIDDEN,
     LOOKED_AT,
     MATCH,
+    OTHER_AUTHOR,
     OTHER_ISBN,
     OTHER_PEOPLE,
     OTHER_WORDS,
@@ -52,7 +54,6 @@ _ROUNDING = 1e-9  # what sums of weights may differ by, as they are added in ano
 BATCH = 65_536  # pairs scored at once
 _AT_ONCE = 1024  # pairs weighed at once, whose levels stay in the nearest cache
 WORDS_KEPT = 0.95  # of the shorter title; where it is less, a word is another
-OTHER_PERSON = 0.5  # names and publishers less alike than this are other ones
 OTHER_NAME = 0.4  # publishers and places less alike than this are different ones
 EARLY = 1800  # books printed before this differ by copy and state; a title is no evidence there
 
@@ -237,6 +238,7 @@ def vetoes(pairs: Pairs, found: dict[str, Floats]) -> dict[str, Flags]:
         "isbn_conflict": (found["isbn"] == 1) & (np.fmax(found["title"], found["title_start"]) < UNLIKE),
         "number": _other_number(pairs, found),
         "imprint": _co_edition(pairs, found) & ~same_identifier,
+        "thesis": theses.by_others(pairs) & ~same_identifier,
         "same_source": _of_one_source(pairs),
         "title_only": thin,
     }
@@ -329,7 +331,8 @@ def _may_part(pairs: Pairs) -> Flags:
     numbered, other = pairs.matching("volume_key", "[0-9]")
     one_volume = np.logical_xor(*pairs.known("volume_key"))
     told = np.where(one_volume, numbered | other, pairs.differ("volume_key") & (numbered == other))
-    return ~told & (one_volume | pairs.differ("country") | (found["edition"] == 1) | (found["title_numbers"] == 0))
+    may = one_volume | pairs.differ("country") | (found["edition"] == 1) | (found["title_numbers"] == 0)
+    return ~told & (may | theses.either(pairs))
 
 
 def likely(pairs: Pairs, card: Card) -> tuple[Ints, Pairs]:
@@ -377,6 +380,7 @@ def decisions(pairs: Pairs, card: Card) -> tuple[npt.NDArray[np.int32], Ints, In
         OTHER_YEAR: lambda: _of_other_year(pairs, found),
         OTHER_PEOPLE: lambda: _of_other_people(found),
         OTHER_ISBN: lambda: _of_one_set(pairs, found),
+        OTHER_AUTHOR: lambda: theses.maybe_by_others(pairs) & ~_same_identifier(found),
     }
     for reason, doubt in doubts.items():
         asked = doubt() & (decision == 0)

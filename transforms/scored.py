@@ -9,12 +9,12 @@ import pyarrow as pa
 DECISIONS = MATCH, REVIEW, SEPARATE = "match", "review", "separate"
 REASONS = (  # of vetoes
     "volume", "edition", "carrier", "language", "translation", "serial", "kind", "isbn_conflict", "number",
-    "imprint", "same_source", "title_only",
+    "imprint", "thesis", "same_source", "title_only",
 )  # fmt: skip
 # Rules beside the levels of evidence and the vetoes on pairs.
 # Of pairs that people look at, though the score would join them.
-LOOKED_AT = EARLY_PRINT, OTHER_YEAR, OTHER_WORDS, OTHER_PEOPLE, OTHER_ISBN = (
-    "early_print", "other_year", "other_words", "other_people", "other_isbn",
+LOOKED_AT = EARLY_PRINT, OTHER_YEAR, OTHER_WORDS, OTHER_PEOPLE, OTHER_ISBN, OTHER_AUTHOR = (
+    "early_print", "other_year", "other_words", "other_people", "other_isbn", "other_author",
 )  # fmt: skip
 REFUSED, SAME_SOURCE = "veto:cluster", "veto:same_source"
 BY_FORCE, FORBIDDEN = "judgement:must_join", "judgement:must_not_join"

@@ -72,7 +72,7 @@ def nasty(count: int) -> pa.Table:
     """Records with such values in the columns that are compared, of few values each, so that many meet."""
     random = Random(4)
     records = bibs("a", [HAMLET] * count)
-    names = {column.name for column in MATCH_KEYS} | {*candidates.COMPARED, "edition"} - {"edition_stated"}
+    names = {column.name for column in MATCH_KEYS} | {*candidates.COMPARED, "edition"} - {*candidates.FLAGS}
     sources = pa.array(random.choices(["a", "B", "b", "é", "𠮷", "中"], k=count))
     identifiers = [f"{number:03}{random.choice(TEXTS)}" for number in range(count)]
     columns = {"source_id": sources, "record_id": pa.array(random.sample(identifiers, count))}
