@@ -62,7 +62,7 @@ RULES = (
     ("creator, year", "creator", "year"),
 )
 # Columns of which a value is a key, and what stands between several.
-VALUES = {"calis_id": "", "lccn": "", "oclc": "", "ubsn": "", "isbn": "|", "issn": "|"}
+VALUES = {"calis_id": "", "lccn": "", "oclc": "", "ubsn": "", "isbn": "|", "issn": "|", "standard_no": "|"}
 COLUMNS = tuple(dict.fromkeys([*(part.column for part in PARTS.values()), *VALUES]))
 NAMED = pa.schema([("block", pa.int64()), ("row", pa.int32()), ("rule", pa.string()), ("key", pa.string())])
 

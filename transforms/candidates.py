@@ -46,6 +46,7 @@ VOLUMES = r"(^|[^a-zß-ɏ])v(ol)?s?([^a-zß-ɏ]|$)|册|冊"
 LISTS = ("isbn", "issn", "creators_key", "publishers_key", "places_key")
 POSITION = (*RECORD, "batch_id", "record_no")
 SHARED, ONE_OF_SOURCE, ALONE = 0, 1, 2  # which records may be in one group with another
+CN = len("CN 11-1234")
 TITLE_START = 12  # characters of a title by which blocks are made
 
 
@@ -59,9 +60,16 @@ def _as_text(values: ArrayValue) -> StringValue:
     return ibis.cases((values.length() == 1, values[0]), else_=values.sort().join("|")).nullif("")
 
 
+def _standard_numbers(values: ArrayValue) -> ArrayValue:
+    """DOIs and CN numbers of serials, these without the class that one library leaves out: CN 11-1234/G2."""
+    known = values.filter(lambda number: number.re_search(r"^(10\.[0-9]{4,9}/|CN [1-8][0-9]-[0-9]{4}(/|$))"))
+    return known.map(lambda number: ibis.cases((number.startswith("CN "), number.substr(0, CN)), else_=number))
+
+
 def made(bib: Table) -> dict[str, Value]:
     """Of `prepare` the columns that are worked out; the others are those of `staged.bib`."""
     listed = {name: _as_text(bib[name]) for name in LISTS}
+    listed["standard_no"] = _as_text(_standard_numbers(bib.standard_no))
     several = (bib.langs.length() > 1).fill_null(False)
     described = bib.pages.notnull() | bib.extent.lower().re_search(VOLUMES).fill_null(False)
     return {
@@ -85,7 +93,9 @@ def made(bib: Table) -> dict[str, Value]:
         # the school publishes theses of one title by several people
         "thesis": (bib.kind == "thesis").fill_null(False),
         # of the several ISBNs of a book, another record may give one
-        "identity": ibis.coalesce(listed["isbn"].substr(0, 13), bib.calis_id, bib.lccn, bib.oclc, listed["issn"]),
+        "identity": ibis.coalesce(
+            listed["isbn"].substr(0, 13), bib.calis_id, bib.lccn, bib.oclc, listed["issn"], listed["standard_no"]
+        ),
     }
 
 

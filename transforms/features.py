@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 from transforms.described import Floats, Pairs
 from transforms.likeness_kernel import alike, common, nearest, numbers, shared
 
+DOIS_DIFFER = 0.5  # between that standard numbers differ and that one is shared
+
 
 def _title_start(pairs: Pairs) -> Floats:
     """How alike the titles begin; equal, too, where all of the one is the name of a part in the other."""
@@ -49,6 +51,16 @@ def _team(pairs: Pairs) -> Floats:
     return found
 
 
+def _standard_no(pairs: Pairs) -> Floats:
+    """1 where a DOI or CN number is shared; else 0 where CN numbers differ, `DOIS_DIFFER` where only DOIs do."""
+    found = shared(pairs.met("standard_no"))
+    asked = np.flatnonzero(found == 0)
+    some = pairs.some(asked)
+    serials, articles = (np.logical_and(*some.matching("standard_no", form)) for form in (r"^CN|\|CN", "10[.]"))
+    found[asked] = np.where(serials, 0.0, np.where(articles, DOIS_DIFFER, np.nan))
+    return found
+
+
 FEATURES: dict[str, Callable[[Pairs], Floats]] = {
     "calis_id": lambda pairs: pairs.same("calis_id"),
     "isbn": lambda pairs: shared(pairs.met("isbn")),
@@ -56,6 +68,7 @@ FEATURES: dict[str, Callable[[Pairs], Floats]] = {
     "oclc": lambda pairs: pairs.same("oclc"),
     "issn": lambda pairs: shared(pairs.met("issn")),
     "ubsn": lambda pairs: pairs.same("ubsn"),
+    "standard_no": _standard_no,
     "title": lambda pairs: pairs.titles()[0],
     "title_start": _title_start,
     "title_kept": lambda pairs: pairs.titles()[2],

@@ -23,7 +23,7 @@ from transforms.scored import REVIEW
 DETAILED = 2_000  # pairs that are shown with fields and evidence
 FIELDS = tuple(
     "title subtitle volume_no volume_title resp_first creators edition pub_place publisher pub_year extent isbn "
-    "issn ubsn calis_id lccn oclc series lang orig_lang kind carrier".split()
+    "issn ubsn standard_no calis_id lccn oclc series lang orig_lang kind carrier".split()
 )
 PLAIN = [name for name in CATALOG_REVIEW.schema.names if name not in ("fields", "evidence")]
 

@@ -19,7 +19,7 @@ from numba import njit
 
 from transforms import theses
 from transforms.described import Described, Flags, Floats, Ints, Pairs
-from transforms.features import FEATURES, features
+from transforms.features import DOIS_DIFFER, FEATURES, features
 from transforms.likeness_kernel import OTHER_PERSON, renumbered
 from transforms.lookup_kernel import picked
 from transforms.scored import (
@@ -30,6 +30,7 @@ from transforms.scored import (
     LOOKED_AT,
     MATCH,
     OTHER_AUTHOR,
+    OTHER_DOI,
     OTHER_ISBN,
     OTHER_PEOPLE,
     OTHER_WORDS,
@@ -41,7 +42,7 @@ from transforms.scored import (
 )  # fmt: skip
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "schemas" / "match_weights.csv"
-IDENTIFIERS = ("calis_id", "isbn", "lccn", "oclc", "issn", "ubsn")
+IDENTIFIERS = ("calis_id", "isbn", "lccn", "oclc", "issn", "ubsn", "standard_no")
 TEXTS = (  # columns of texts that evidence and vetoes ask for
     *IDENTIFIERS, "title_key", "full_title_key", "volume_key", "edition_key", "creators_key", "publishers_key",
     "places_key", "country", "lang", "orig_lang", "carrier", "kind",
@@ -209,6 +210,11 @@ def _of_one_source(pairs: Pairs) -> Flags:
     if "source_id" not in pairs.described.names:
         return np.zeros(len(pairs), bool)
     return pairs.equal("source_id") & ~pairs.equal("identity")
+
+
+def _of_other_doi(found: dict[str, Floats]) -> Flags:
+    """Where each has a DOI of its own: a preprint and what was published, or two parts."""
+    return found["standard_no"] == DOIS_DIFFER
 
 
 def vetoes(pairs: Pairs, found: dict[str, Floats]) -> dict[str, Flags]:
@@ -380,6 +386,7 @@ def decisions(pairs: Pairs, card: Card) -> tuple[npt.NDArray[np.int32], Ints, In
         OTHER_YEAR: lambda: _of_other_year(pairs, found),
         OTHER_PEOPLE: lambda: _of_other_people(found),
         OTHER_ISBN: lambda: _of_one_set(pairs, found),
+        OTHER_DOI: lambda: _of_other_doi(found),
         OTHER_AUTHOR: lambda: theses.maybe_by_others(pairs) & ~_same_identifier(found),
     }
     for reason, doubt in doubts.items():

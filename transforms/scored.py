@@ -13,8 +13,8 @@ REASONS = (  # of vetoes
 )  # fmt: skip
 # Rules beside the levels of evidence and the vetoes on pairs.
 # Of pairs that people look at, though the score would join them.
-LOOKED_AT = EARLY_PRINT, OTHER_YEAR, OTHER_WORDS, OTHER_PEOPLE, OTHER_ISBN, OTHER_AUTHOR = (
-    "early_print", "other_year", "other_words", "other_people", "other_isbn", "other_author",
+LOOKED_AT = EARLY_PRINT, OTHER_YEAR, OTHER_WORDS, OTHER_PEOPLE, OTHER_ISBN, OTHER_AUTHOR, OTHER_DOI = (
+    "early_print", "other_year", "other_words", "other_people", "other_isbn", "other_author", "other_doi",
 )  # fmt: skip
 REFUSED, SAME_SOURCE = "veto:cluster", "veto:same_source"
 BY_FORCE, FORBIDDEN = "judgement:must_join", "judgement:must_not_join"

@@ -22,6 +22,7 @@ NUMBERS = ["9780140707342", "9787040396638", "978", "", "𠮷", "7"]
 YEARS = [-(1 << 31), -1, 0, 7, 1799, 1998, (1 << 31) - 1]
 NEAR = ("full_title_key", "creator_key", "pub_year", "said")  # the order in blocks over the cap
 INTEGERS = ("pages", "pub_year", "coded_year")
+LISTS = ("isbn", "issn", "standard_no")
 
 
 def described(count: int, kind: pa.DataType = pa.string()) -> pa.Table:  # noqa: B008
@@ -33,7 +34,7 @@ def described(count: int, kind: pa.DataType = pa.string()) -> pa.Table:  # noqa:
         if name in INTEGERS:
             columns[name] = pa.array(random.choices(YEARS, k=count), pa.int32(), mask=nulls)
             continue
-        lists = name in ("isbn", "issn")
+        lists = name in LISTS
         values = ["|".join(random.choices(NUMBERS, k=random.choice([1, 1, 2, 4]))) for _ in range(count)]
         column = pa.array(values if lists else random.choices(TEXTS, k=count), kind)
         there = pa.array(~nulls).buffers()[1]
@@ -64,7 +65,7 @@ def keys(group: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if creator is not None and year is not None:
         yield "creator, year", f"{creator[:12]}/{year}"
     yield from ((rule, group[rule]) for rule in ("calis_id", "lccn", "oclc", "ubsn") if group[rule] is not None)
-    for rule in ("isbn", "issn"):
+    for rule in LISTS:
         if group[rule] is not None:
             yield from ((rule, number) for number in set(group[rule].split("|")))
 

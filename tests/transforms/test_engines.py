@@ -38,7 +38,7 @@ TEXTS = [
     "null", "|", "a|b", "b|a", "||", ".", "*", "a.b", "[|]", "/", "a/b", "\\", "\\n", "\n", "\t", "'", '"', "`",
     "%", "_", "$1", "{}", "\x1e", "\x1f", "\x00", "\u200d", "\ufeff", "\uffff", "中国", "中國", "数学", "𠀋",
     "𠮷野家", "𪚥𪚥", "\U0010ffff", "👩\u200d🔬", "e\u0301" * 12, "𠮷" * 12, "𠮷" * 13, "中𠮷e\u0301" * 5,
-    "abcdefghijkl", "abcdefghijklm", "abcdefghijkl𠮷",
+    "abcdefghijkl", "abcdefghijklm", "abcdefghijkl𠮷", "10.1000/182", "10.1000/ABC", "CN 11-1234", "CN 11-1234/G2",
 ]  # fmt: skip
 
 
