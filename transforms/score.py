@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
-from transforms import theses
+from transforms import ordinals, theses
 from transforms.described import Described, Flags, Floats, Ints, Pairs
 from transforms.features import DOIS_DIFFER, FEATURES, features
 from transforms.likeness_kernel import OTHER_PERSON, renumbered
@@ -164,9 +164,9 @@ def _copied(pairs: Pairs, found: dict[str, Floats]) -> Flags:
 
 def _other_number(pairs: Pairs, found: dict[str, Floats]) -> Flags:
     """Where titles are the same but for a number, and it is another one, not the same misprinted."""
-    flags = np.zeros(len(pairs), bool)
+    flags = ordinals.differ(pairs, found["title"])
     asked = np.flatnonzero(found["title_numbers"] == 0)
-    flags[asked] = renumbered(pairs.some(asked).met("full_title_key")) == 1
+    flags[asked] |= renumbered(pairs.some(asked).met("full_title_key")) == 1
     return flags
 
 

@@ -37,14 +37,15 @@ _ROMAN = r"(?:X?(?:IX|IV|VI{0,3}|I{1,3})|X{2,3})"  # X alone is more often somet
 # 全三册: how many there are; not the end of 大全, 安全.
 _COUNT = rf"(?<![大安完健齐])[全共]\s*{_NUMBER}\s*[册卷集部函辑编]"
 
-# What is a volume without a break before it; 试卷一, 三分之一 and 其中之一 are none.
+# What is a volume without a break before it; 试卷一 is none.
 _ATTACHED = (
     rf"第\s*{_NUMBERS}\s*(?:分?\s*[册卷集部编辑篇]|学期)|{_HALVES}\s*分?\s*[册卷集部编篇]|{_NUMBERS}\s*册|{_COUNT}"
     rf"|(?<![试问答考])卷\s*(?:{_NUMBERS}|[上中下])|[甲乙丙丁][编集辑篇]|(?<!自)[{_STEMS}]编|[前后][编集篇]"
     rf"|(?:选择性必修|必修|选修)\s*{_OPEN}?\s*第?\s*{_NUMBER}\s*册?"
 )
-_OF_THESE = r"(?<![分中])之[一二三四五六七八九十]{1,3}"
-# What is one only behind a break or in brackets.
+# What is one only behind a break or in brackets; 四大发明之一 is one of the four.
+_OF_THESE = r"[之其][一二三四五六七八九十]{1,3}"
+_OF_SET = rf"(?:(?<=部曲)|(?<=[册卷集编辑])){_OF_THESE}"  # or behind what has parts, as in 三部曲之二
 _ALONE = rf"{_HALVES}|卷[首末]"
 # In other languages: a part of a title is one only in words, since `part 1` of a report is left out at will.
 _VOLUME_WORDS, _PART_WORDS = "(?:volume|vol|band|bd|tome|tomo)", "(?:part|pt|teil)"
@@ -59,8 +60,8 @@ _LATIN_OF_TITLE = (
 # 第二册, 上册: read off the end of a title where a record has no volume number of its own.
 _OPENED = rf"(?:{_OPEN}\s*)?"
 _ONE_OF_TITLE = (
-    rf"(?:{_GAP}*{_OPENED}(?:{_ATTACHED}|{_OF_THESE})"
-    rf"|(?:{_GAP}+{_OPENED}|{_OPEN}\s*)(?:{_ALONE}|{_LATIN_OF_TITLE})"
+    rf"(?:{_GAP}*{_OPENED}(?:{_ATTACHED}|{_OF_SET})"
+    rf"|(?:{_GAP}+{_OPENED}|{_OPEN}\s*)(?:{_ALONE}|{_OF_THESE}|{_LATIN_OF_TITLE})"
     rf"|{_GAP}*{_OPEN}\s*[一二三四五六七八九十]{{1,3}}(?=\s*{_CLOSE})"
     rf"|(?<=[{_IDEOGRAPHS}]){_GAP}*{_OPENED}{_ROMAN}(?![A-Z]))"
 )
@@ -69,7 +70,7 @@ _TITLE_VOLUME = re.compile(rf"(?:{_ONE_OF_TITLE}(?:\s*{_CLOSE})?)+\W*$")
 _REST = f"[^0-9A-Za-z{_IDEOGRAPHS}]*"
 _NUMERAL = rf"[^A-Za-z{_IDEOGRAPHS}]*[{CHINESE_NUMERALS}兩貳參陸]*"
 _VOLUME_END = (
-    rf"(?:[册冊卷集部编編辑輯篇上中下期]|[卷修之第(（\[［【〔〖]{_NUMERAL}|卷[首末]"
+    rf"(?:[册冊卷集部编編辑輯篇上中下期]|[卷修之其第(（\[［【〔〖]{_NUMERAL}|卷[首末]"
     rf"|[{_IDEOGRAPHS}]{_REST}[IVXＩＶＸ]+){_REST}$"
 )
 _LATIN_END = rf"(?is)\b{_WORDS}\b.{{1,24}}$"

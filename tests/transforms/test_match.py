@@ -284,6 +284,19 @@ def test_countries_of_two_lists_of_codes_are_not_compared() -> None:
         ("A history, 1760-1897", "A history, 1760-1898", False),  # a digit misprinted
         ("A history, 1760-1897", "A history, 1760-97", False),
         ("A history in 12 maps", "A history in 12 maps, 1897", False),
+        ("第十四届全国图书馆学术会议论文集", "第十五届全国图书馆学术会议论文集", True),
+        ("第十届全国图书馆学术会议论文集", "第十一屆全國圖書館學術會議論文集", True),
+        ("第3次全国图书馆学术会议论文集", "第4次全国图书馆学术会议论文集", True),
+        ("第3届全国图书馆学术会议论文集, 2014", "第四届全国图书馆学术会议论文集, 2015", True),
+        ("第十四届全国图书馆学术会议论文集", "第14届全国图书馆学术会议论文集", False),
+        ("第十四届全国图书馆学术会议论文集", "第十四届全国图书馆学术会议文集", False),
+        ("Proceedings of the 14th Library Conference", "Proceedings of the 15th Library Conference", True),
+        ("Proceedings of the 21st Library Conference", "Proceedings of the 22nd Library Conference", True),
+        ("The Twenty-First Conference on Libraries", "The Twenty-Third Conference on Libraries", True),
+        ("The Fourteenth Conference on Libraries", "The 15th Conference on Libraries", True),
+        ("The Fourteenth Conference on Libraries", "The 14th Conference on Libraries", False),
+        ("中国古代四大发明之一", "中国古代四大发明之三", True),
+        ("A second look at how libraries often thrive", "A second look at how libraries often throve", False),
     ],
 )
 def test_titles_that_differ_in_a_number(left: str, right: str, apart: bool) -> None:
