@@ -43,9 +43,11 @@ _ATTACHED = (
     rf"|(?<![试问答考])卷\s*(?:{_NUMBERS}|[上中下])|[甲乙丙丁][编集辑篇]|(?<!自)[{_STEMS}]编|[前后][编集篇]"
     rf"|(?:选择性必修|必修|选修)\s*{_OPEN}?\s*第?\s*{_NUMBER}\s*册?"
 )
-# What is one only behind a break or in brackets; 四大发明之一 is one of the four.
-_OF_THESE = r"[之其][一二三四五六七八九十]{1,3}"
-_OF_SET = rf"(?:(?<=部曲)|(?<=[册卷集编辑])){_OF_THESE}"  # or behind what has parts, as in 三部曲之二
+# What is one only behind a break or in brackets; 四大发明之一 is one of the four, but 四大发明之二 a second part.
+_THESE = "[一二三四五六七八九十]{1,3}"
+_OF_THESE = f"[之其]{_THESE}"
+# Or behind what has parts, as in 三部曲之一; no fraction, as in 三分之二.
+_OF_SET = f"(?:(?<=部曲)|(?<=[册卷集编辑])){_OF_THESE}|(?<!分)之(?!一){_THESE}"
 _ALONE = rf"{_HALVES}|卷[首末]"
 # In other languages: a part of a title is one only in words, since `part 1` of a report is left out at will.
 _VOLUME_WORDS, _PART_WORDS = "(?:volume|vol|band|bd|tome|tomo)", "(?:part|pt|teil)"
