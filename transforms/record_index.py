@@ -286,6 +286,7 @@ def _changes(order, kept, later, present, ranks, codes, state, came, went):
         went: filled.
     """
     sources, batches, numbers = kept  # looked into once, since a named tuple is slow in a loop
+    more_sources, more_batches, more_numbers = later
     source_now, batch_now, number_now = present
     rank, rank_now = ranks
     k, n_came, n_went, passed, last = state
@@ -296,19 +297,22 @@ def _changes(order, kept, later, present, ranks, codes, state, came, went):
         stay, most = np.uint64(0), np.uint64(min(len(order) - k, len(number_now) - at))
         while stay < most:
             row, now = np.uint32(order[np.uint64(k) + stay]), np.uint64(at) + stay
+            if row < known:
+                source, batch, number = np.uint32(sources[row]), batches[row], numbers[row]
+            else:
+                nth = row - known
+                source, batch, number = np.uint32(more_sources[nth]), more_batches[nth], more_numbers[nth]
             if (
-                row >= known
-                or numbers[row] != number_now[now]
-                or batches[row] != codes[np.uint32(batch_now[now])]
-                or rank[np.uint32(sources[row])] != rank_now[np.uint32(source_now[now])]
+                number != number_now[now]
+                or batch != codes[np.uint32(batch_now[now])]
+                or rank[source] != rank_now[np.uint32(source_now[now])]
             ):
                 break
             stay += np.uint64(1)
         gone = NONE
         if stay == 0 and k < len(order):
-            place, batch = rank_now[source_now[at]], codes[batch_now[at]]
-            gone = _gone(order, k, kept, later, rank, place, batch, number_now[at])
-            stay = np.uint64(gone == 0)
+            place, wanted = rank_now[source_now[at]], codes[batch_now[at]]
+            gone = _gone(order, k, kept, later, rank, place, wanted, number_now[at])
         if stay > 0:
             if last == NONE and n_came > 0:
                 came[3, n_came - 1] = order[k]
