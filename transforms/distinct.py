@@ -270,7 +270,7 @@ def _groups(files: Sequence[Path], present: pa.Table) -> Iterator[_RowGroup]:
     """
     batches = sorted(pc.unique(present[PLACE[1]]).to_pylist())
     for file in files:
-        if (named := lake.batch_of(file)) and not _among(named, named, batches):
+        if (of_folder := lake.batch_of(file)) and not _among(of_folder, of_folder, batches):
             continue
         told = pq.read_metadata(file)
         for nth in range(told.num_row_groups):
@@ -282,9 +282,9 @@ def _groups(files: Sequence[Path], present: pa.Table) -> Iterator[_RowGroup]:
                 yield _RowGroup(file, told, nth)
 
 
-def _among(low: str, high: str, names: list[str]) -> bool:
-    """Whether any of some names, which are in order, is from `low` to `high`."""
-    return bisect_left(names, low) < bisect_right(names, high)
+def _among(low: str, high: str, batches: list[str]) -> bool:
+    """Whether any of some batches, which are in order, is from `low` to `high`."""
+    return bisect_left(batches, low) < bisect_right(batches, high)
 
 
 def _of_engine(con: BaseBackend, bib: Table, present: pa.Table, records: _Records) -> _Parts:

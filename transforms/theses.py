@@ -66,6 +66,7 @@ def _begun(names: pa.Array, lists: pa.Array) -> Flags:
 
 
 def _has(texts: pa.Array, pattern: str) -> Flags:
+    """Where texts have something of a pattern; `Pairs.matching` would look at all that is described for a few."""
     flags: Flags = pc.fill_null(pc.match_substring_regex(texts, pattern), False).to_numpy(zero_copy_only=False)
     return flags
 
