@@ -59,11 +59,7 @@ BEFORE = """
 """
 # What came and what changed is a batch of its own, as staging has it; and the record index is in order.
 LATER = "SELECT * REPLACE ('later' AS batch_id) FROM '{bib}' WHERE record_no % 300 < 2"
-INDEX = """
-    SELECT source_id, record_id, {batch} AS batch_id, record_no, false AS deleted
-    FROM '{bib}' ORDER BY source_id, record_id
-"""
-LATER_BATCH = "if(record_no % 300 < 2, 'later', batch_id)"
+NOW = "SELECT * REPLACE (if(record_no % 300 < 2, 'later', batch_id) AS batch_id) FROM '{bib}'"
 PROBABLY = 0.9  # from which Splink's pairs count as matches
 
 
@@ -135,19 +131,18 @@ def run_match(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
 
 def run_before(folder: Path, memory_limit: str, threads: int) -> dict[str, Any]:
     """Match the union as it was before some of its records came, changed or went, and keep what is then known."""
+    from bench.union import write_index
     from transforms import match, record_index
 
     con = _connection(folder, memory_limit, threads)
-    for name, of, query, batch in (
-        ("before", "bib", BEFORE, ""),
-        ("index-before", "before", INDEX, "batch_id"),
-        ("later", "bib", LATER, ""),
-        ("index-later", "bib", INDEX, LATER_BATCH),
-    ):
-        file, bib = (str(folder / f"{one}.parquet").replace("'", "''") for one in (name, of))
-        con.raw_sql(f"COPY ({query.format(bib=bib, batch=batch)}) TO '{file}' (COMPRESSION zstd)")
+    before, bib = folder / "before.parquet", str(folder / "bib.parquet").replace("'", "''")
+    for file, query in ((before, BEFORE), (folder / "later.parquet", LATER)):
+        con.con.sql(query.format(bib=bib)).write_parquet(str(file), compression="zstd")
+    for file, records in (
+        ("index-before", con.con.read_parquet(str(before))), ("index-later", con.con.sql(NOW.format(bib=bib)))
+    ):  # fmt: skip
+        write_index(records.order("source_id, record_id"), folder / f"{file}.parquet")
     shutil.rmtree(folder / "known", ignore_errors=True)
-    before = folder / "before.parquet"
     present = partial(record_index.read, [folder / "index-before.parquet"], threads)
     match.cluster(con, con.read_parquet(before), present=present, files=[before], folder=folder / "known")
     return {}

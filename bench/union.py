@@ -27,6 +27,8 @@ from numpy.typing import NDArray
 from bench.changes import SOURCES, Rows, apply_habits, change
 from bench.columns import columns
 from bench.vocabulary import CHINESE, EDITIONS, LATIN, LONGEST_TITLE, VOLUMES, Chain, Vocabulary
+from schemas.staged import STAGED_RECORD
+from warehouse import contract
 
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -355,10 +357,17 @@ def write(words: Vocabulary, records: int, folder: Path, seed: int = 4) -> None:
         for writing in waiting:
             writing.result()
     con = duckdb.connect(config={"memory_limit": "4GB", "temp_directory": str(folder / "scratch")})
-    made, bib, index = (str(folder / f"{name}.parquet") for name in ("made", "bib", "index"))
+    made, bib = (str(folder / f"{name}.parquet") for name in ("made", "bib"))
     in_order = con.read_parquet(made).order("source_id, record_id")
-    in_order.write_parquet(bib, compression="zstd", row_group_size=122_880)
-    con.read_parquet(bib).project("source_id, record_id, batch_id, record_no, false AS deleted").write_parquet(
-        index
-    )
+    in_order.write_parquet(bib, compression="zstd", row_group_size=contract.GROUP_ROWS)
+    write_index(con.read_parquet(bib), folder / "index.parquet")
     (folder / "made.parquet").unlink()
+
+
+def write_index(records: duckdb.DuckDBPyRelation, file: Path) -> None:
+    """The record index of some records, which are in order, as `transforms.stage` writes it."""
+    schema = STAGED_RECORD.schema
+    indexed = records.project("source_id, record_id, batch_id, record_no, hash(record_no), false")
+    with pq.ParquetWriter(file, schema, **contract.written(STAGED_RECORD.full_name)) as sink:
+        for batch in indexed.to_arrow_reader(contract.GROUP_ROWS):
+            sink.write_table(pa.Table.from_batches([batch]).rename_columns(schema.names).cast(schema))

@@ -31,9 +31,9 @@ def at(column: pa.ChunkedArray, rows: Ints) -> npt.NDArray:
 
 def find(column: pa.ChunkedArray, wanted: Ints) -> Ints:
     """Where values are among the wanted ones, which are sorted; in ascending order.  They should be digests."""
-    bits, found = lookup_kernel.marks(wanted), [np.zeros(0, np.int64)]
+    words, found = lookup_kernel.marks(wanted), [np.zeros(0, np.int64)]
     for start, piece in _pieces(column):
-        found.append(lookup_kernel.find(piece, wanted, bits) + start)
+        found.append(lookup_kernel.find(piece, wanted, words) + start)
     return np.concatenate(found)
 
 

@@ -44,8 +44,25 @@ def listed(group: Ints, source: Ints, groups: int) -> Lists:
     return Lists(*_listed(group, source, groups))
 
 
+class Moves(NamedTuple):
+    """Records that joined groups, or left them."""
+
+    rows: Ints
+    groups: Ints
+
+    def in_order(self, order: Order, keys: Ints) -> "Moves":
+        """Group by group, and in order within each."""
+        nth = np.lexsort((_stand(self.rows, order.base, keys), self.groups))
+        return Moves(self.rows[nth], self.groups[nth])
+
+    def of(self, groups: Ints) -> Ints:
+        """Where those of each of some groups, all in ascending order, begin; and where the last ones end."""
+        end = np.searchsorted(self.groups, groups[-1:], side="right")
+        return np.append(np.searchsorted(self.groups, groups), end)
+
+
 @njit(cache=True, nogil=True)
-def _changed(asked, lists, group, joined, joined_sources, joined_starts, base, keys, out):
+def _changed(asked, lists, joined, joined_starts, left, left_starts, source, base, keys, out):
     """Fill `out`, which has room enough; how many records there are.
 
     Room is numpy's, as for all that is long: it asks for large pages, which are made ready sooner than many small.
@@ -54,18 +71,19 @@ def _changed(asked, lists, group, joined, joined_sources, joined_starts, base, k
     out_starts, out_ends, out_members, out_sources = out
     count = 0
     for nth in range(len(asked)):
-        one, at, more, end = asked[nth], starts[asked[nth]], joined_starts[nth], joined_starts[nth + 1]
+        at, behind = starts[asked[nth]], ends[asked[nth]]
+        more, more_end = joined_starts[nth], joined_starts[nth + 1]
+        less, less_end = left_starts[nth], left_starts[nth + 1]
         out_starts[nth] = count
-        while True:
-            while at < ends[one] and group[members[at]] != one:  # it left
-                at += 1
-            if at == ends[one] and more == end:
-                break
-            joins = more < end
-            if joins and at < ends[one]:
+        while at < behind or more < more_end:
+            if at < behind and less < less_end and members[at] == left[less]:
+                at, less = at + 1, less + 1
+                continue
+            joins = more < more_end
+            if joins and at < behind:
                 joins = stands(joined[more], base, keys) < stands(members[at], base, keys)
             if joins:
-                out_members[count], out_sources[count] = joined[more], joined_sources[more]
+                out_members[count], out_sources[count] = joined[more], source[more]
                 more += 1
             else:
                 out_members[count], out_sources[count] = members[at], sources[at]
@@ -75,22 +93,18 @@ def _changed(asked, lists, group, joined, joined_sources, joined_starts, base, k
     return count
 
 
-def changed(asked: Ints, lists: Lists, group: Ints, joined: Ints, sources: Ints, order: Order) -> Lists:
+def changed(asked: Ints, lists: Lists, joined: Moves, source: Ints, left: Moves, order: Order) -> Lists:
     """The records of some groups, which are in lists as they were before some left and others joined.
 
     Args:
         asked: the groups, in ascending order.
-        group: of each record now.
-        joined, sources: the rows of all records that joined a group, in any order, and their sources as codes.
+        joined, left: of these groups alone, `in_order`.
+        source: of each that joined, as a code.
     """
-    keys = order.keys()
-    own = group[joined]
-    by_group = np.lexsort((_stand(joined, order.base, keys), own))
-    bounds = np.searchsorted(own[by_group], asked), np.searchsorted(own[by_group], asked[-1:], side="right")
-    given = joined[by_group], sources[by_group], np.concatenate(bounds)
-    most = len(joined) + int((lists.ends[asked] - lists.starts[asked]).sum())
+    most = len(joined.rows) + int((lists.ends[asked] - lists.starts[asked]).sum())
     out = Lists(*(np.empty(size, np.int32) for size in (len(asked), len(asked), most, most)))
-    count = _changed(asked, lists, group, *given, order.base, keys, out)
+    moves = joined.rows, joined.of(asked), left.rows, left.of(asked)
+    count = _changed(asked, lists, *moves, source, order.base, order.keys(), out)
     return out._replace(members=out.members[:count], sources=out.sources[:count])
 
 

@@ -10,7 +10,7 @@ import mmap
 import os
 import shutil
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from ibis.expr.types import Table
 
 from transforms import group_records, lookup_kernel
 from transforms.columns import at, whole
-from transforms.group_records import Lists
+from transforms.group_records import Lists, Moves
 from transforms.judgement import Record
 from transforms.lookup_kernel import NONE, Flags, Ints
 from transforms.pair_kernel import Piece, taken_in
@@ -98,7 +98,10 @@ class Known:
         if columns is not None or len(table) > rows or not files:
             kept.append(folder / f"{name}-{len(files):04}")
             some = table.slice(rows)
-            _write(columns or zip(some.column_names, some.columns, strict=True), kept[-1])
+            if rows:  # few, which take one file
+                _write([(name, some)], kept[-1])
+            else:
+                _write(_each(columns or zip(some.column_names, some.columns, strict=True)), kept[-1])
         self.files[name] = kept
         setattr(self, name, pa.concat_tables(map(_read, kept)))
         self.rows[name] = len(getattr(self, name))
@@ -107,7 +110,7 @@ class Known:
         """Keep it in a folder; that from which it was loaded is on the same disk."""
         for name in ADDED:
             self.put_down(folder, name)
-        _write(zip(self.large.column_names, self.large.columns, strict=True), folder / "large")
+        _write([("large", self.large)], folder / "large")
         for name in SMALL:
             np.save(folder / f"{name}.npy", getattr(self, name))
         for name in (*GROWING, *CHANGING):
@@ -171,26 +174,28 @@ class Known:
         starts, sizes = self.starts[groups], self.ends[groups] - self.starts[groups]
         return self.members[np.repeat(starts - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())]
 
-    def list_anew(self, groups: Ints, joined: Ints) -> None:
+    def list_anew(self, groups: Ints, joined: Moves, left: Moves) -> None:
         """Tell anew which records some groups have, after some left and others joined.
 
         Args:
             groups: in ascending order.
-            joined: the latter records; `group` tells which they joined.
+            joined, left: records of these groups alone, in any order.
         """
-        self._add_lists(groups, self._lists(groups, joined))
+        self._add_lists(groups, self._lists(groups, joined, left))
         if len(self.members) > MOST_LISTED * len(self.record):  # most lists are of groups as they were
             there = np.flatnonzero(self.ends > self.starts)
-            lists = self._lists(there, joined[:0])
+            none = Moves(*np.zeros((2, 0), np.int32))
+            lists = self._lists(there, none, none)
             for name in ("members", "sources"):
                 setattr(self, name, np.zeros(0, np.int32))
                 self.files.pop(name, None)
             self._add_lists(there, lists)
 
-    def _lists(self, groups: Ints, joined: Ints) -> Lists:
-        before = Lists(self.starts, self.ends, self.members, self.sources)
-        source = at(coding(self.record["source_id"]), joined)
-        return group_records.changed(groups, before, self.group, joined, source, self.order)
+    def _lists(self, groups: Ints, joined: Moves, left: Moves) -> Lists:
+        before, keys = Lists(self.starts, self.ends, self.members, self.sources), self.order.keys()
+        joined, left = (moves.in_order(self.order, keys) for moves in (joined, left))
+        source = at(coding(self.record["source_id"]), joined.rows)
+        return group_records.changed(groups, before, joined, source, left, self.order)
 
     def _add_lists(self, groups: Ints, lists: Lists) -> None:
         begin = len(self.members)
@@ -244,11 +249,16 @@ def load(folder: Path) -> Known | None:
     )
 
 
-def _write(columns: Columns, folder: Path) -> None:
-    """Write the columns of a table, each in one piece to a file of its own, so that one at a time is copied."""
+def _each(columns: Columns) -> Iterator[tuple[str, pa.Table]]:
+    """Each column as a table, so that one at a time is copied."""
+    yield from ((name, pa.table({name: column})) for name, column in columns)
+
+
+def _write(tables: Iterable[tuple[str, pa.Table]], folder: Path) -> None:
+    """Write tables, which together are one, each in one piece to a file."""
     folder.mkdir(parents=True)
-    for nth, (name, column) in enumerate(columns):
-        table = pa.table({name: column}).unify_dictionaries().combine_chunks()
+    for nth, (name, table) in enumerate(tables):
+        table = table.unify_dictionaries().combine_chunks()
         file = str(folder / f"{nth:02}-{name}.arrow")
         with pa.OSFile(file, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)

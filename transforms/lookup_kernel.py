@@ -17,15 +17,21 @@ AT_ONCE = 1 << 20  # keys that a thread puts apart at once
 
 
 @njit(cache=True, nogil=True)
+def _marked(value):
+    """Two bits of 64, by the higher digits of a value."""
+    return np.uint64(1) << (value >> np.uint64(58)) | np.uint64(1) << (value >> np.uint64(52) & np.uint64(63))
+
+
+@njit(cache=True, nogil=True)
 def marks(wanted):
-    """A bit for the lower digits of each value; most of those that are not wanted are told by theirs."""
-    size = 1 << 12
-    while size < 16 * len(wanted) and size < 1 << 27:
+    """Two bits for each value, in a word by its lower digits; few of those that are not wanted have both."""
+    size = 1 << 6
+    while size < len(wanted) >> 1 and size < 1 << 24:
         size <<= 1
-    bits = np.zeros(size, np.bool_)
+    words = np.zeros(size, np.uint64)
     for value in wanted:
-        bits[value & (size - 1)] = True
-    return bits
+        words[np.uint64(value) & np.uint64(size - 1)] |= _marked(np.uint64(value))
+    return words
 
 
 @njit(cache=True, nogil=True)
@@ -70,17 +76,20 @@ def number(values, slots, seen, count):
 
 
 @njit(cache=True, nogil=True)
-def find(values, wanted, bits):
+def find(values, wanted, words):
     """Where values are among the wanted ones, which are sorted and have `marks`; in ascending order."""
-    out = np.empty(len(values) if len(wanted) else 0, np.int64)
-    count = 0
-    for at in range(len(out)):
-        if bits[values[at] & (len(bits) - 1)]:
-            place = np.searchsorted(wanted, values[at])
-            if place < len(wanted) and wanted[place] == values[at]:
-                out[count] = at
-                count += 1
-    return out[:count].copy()
+    out, count, mask = np.empty(len(values), np.int64), np.uint64(0), np.uint64(len(words) - 1)
+    for at in range(np.uint64(len(values))):
+        value = np.uint64(values[at])
+        out[count] = at  # overwritten by the next one if it is not marked
+        count += np.uint64((words[value & mask] & _marked(value)) == _marked(value))
+    found = 0
+    for at in out[:count]:
+        place = np.searchsorted(wanted, values[at])
+        if place < len(wanted) and wanted[place] == values[at]:
+            out[found] = at
+            found += 1
+    return out[:found].copy()
 
 
 @njit(cache=True, nogil=True)
@@ -121,8 +130,9 @@ def differing(values, others):
     return out[:count].copy()
 
 
-def distinct(values: Ints) -> Ints:
-    """Values that are in order, each once."""
+def each_once(values: Ints) -> Ints:
+    """Values in ascending order, each once; `numpy.unique` would put them into a hash table, and then in order."""
+    values = np.sort(values)
     return values[np.append(True, values[1:] != values[:-1])] if len(values) else values
 
 

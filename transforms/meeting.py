@@ -60,7 +60,9 @@ def pairs(places: pa.Table, described: pa.Table, threads: int, cap: int = BLOCK_
         return found, LARGE.empty_table()
     near, named = neighbours(places.take(_rows(starts[large], ends[large])), described)
     left, right = (whole(found[side]) for side in ("left", "right"))
-    return pa.table(list(known_kernel.with_more(left, right, np.unique(near))), ["left", "right"]), named
+    return pa.table(
+        list(known_kernel.with_more(left, right, lookup_kernel.each_once(near))), ["left", "right"]
+    ), named
 
 
 def neighbours(places: pa.Table, described: pa.Table) -> tuple[Ints, pa.Table]:
@@ -85,7 +87,7 @@ def neighbours(places: pa.Table, described: pa.Table) -> tuple[Ints, pa.Table]:
 
 def _named(places: pa.Table, described: pa.Table) -> pa.Table:
     large, first, size = np.unique(whole(places["block"]), return_index=True, return_counts=True)
-    one = np.unique(whole(places["group"])[first])
+    one = lookup_kernel.each_once(whole(places["group"])[first])
     named = blocks.named(taken(described.select(blocks.COLUMNS), one))
     of_large = named.take(pc.index_in(pa.array(large), named["block"]))
     return of_large.append_column("size", pa.array(size)).select(LARGE.names)
@@ -118,10 +120,15 @@ class _Blocks(NamedTuple):
         nth = np.repeat(np.tile(np.flatnonzero(wanted), len(self.starts)), ends - starts)
         return rows, nth, at(placed["group"], rows)
 
-    def some(self, numbers: Ints) -> "_Blocks":
-        """Some of these blocks, in ascending order."""
+    def others(self, placed: pa.Table, numbers: Ints) -> "_Blocks":
+        """Where other blocks, in ascending order, stand; only those are looked for that are not among these."""
         nth = np.searchsorted(self.numbers, numbers)
-        return _Blocks(numbers, self.starts[:, nth], self.ends[:, nth])
+        there = np.append(self.numbers, -1)[nth] == numbers
+        more = _find(placed, numbers[~there])
+        places = np.empty((2, len(self.starts), len(numbers)), np.int64)
+        for out, own, found in zip(places, (self.starts, self.ends), (more.starts, more.ends), strict=True):
+            out[:, there], out[:, ~there] = own[:, nth[there]], found
+        return _Blocks(numbers, *places)
 
     def sizes(self) -> Ints:
         """How many groups each has, with those that are no more."""
@@ -146,7 +153,7 @@ def again(known: Known, fresh: Ints, dead: Flags, threads: int, cap: int) -> tup
     moved = placed(known.described, threads, fresh)
     known.placed = pa.concat_tables([known.placed, moved])
     asked = np.append(whole(moved["block"]), whole(known.large["block"]))
-    changed = _find(known.placed, lookup_kernel.distinct(np.sort(asked)))
+    changed = _find(known.placed, lookup_kernel.each_once(asked))
     _, nth, who = changed.members(known.placed, changed.sizes() > cap)
     now, before, touched = (
         np.bincount(nth[which[who]], minlength=len(changed.numbers))
@@ -158,8 +165,8 @@ def again(known: Known, fresh: Ints, dead: Flags, threads: int, cap: int) -> tup
         turned &= alive
         moved = placed(known.described, threads, np.flatnonzero(turned))
 
-    numbers = lookup_kernel.distinct(whole(moved["block"]))
-    around = _find(known.placed, numbers) if cut.any() else changed.some(numbers)
+    numbers = lookup_kernel.each_once(whole(moved["block"]))
+    around = changed.others(known.placed, numbers)
     rows, nth, who = around.members(known.placed, around.sizes() > cap)
     over = np.bincount(nth[alive[who]], minlength=len(around.numbers)) > cap
     found = _met(known.placed, around, moved, over, turned, alive)
@@ -169,7 +176,7 @@ def again(known: Known, fresh: Ints, dead: Flags, threads: int, cap: int) -> tup
         near, named = neighbours(taken(known.placed, rows[over[nth] & alive[who]]), known.described)
         found = np.append(found, near[turned[near >> 32] | turned[near & 0xFFFFFFFF]])
         known.large = pa.concat_tables([known.large, named])
-    return _keys_as_pairs(lookup_kernel.distinct(np.sort(found))), turned
+    return _keys_as_pairs(lookup_kernel.each_once(found)), turned
 
 
 def _find(placed: pa.Table, numbers: Ints) -> _Blocks:

@@ -16,7 +16,6 @@ from transforms.scored import DECISIONS
 MATCH, REVIEW, SEPARATE = range(len(DECISIONS))
 AT_ONCE = 1 << 18  # pairs that one call goes over
 BUCKETS = 1 << 12  # by first record, to put pairs in order; one of them stays in the cache
-GONE = 2  # beside 1: of a group that changed
 FEW = 24  # so many are put in order by moving each to its place
 
 
@@ -92,41 +91,56 @@ def _some(start, left, right, places):
 
 
 @njit(cache=True, nogil=True)
-def _of_groups(start, left, right, decision, flags):
-    out, count = np.empty(len(left), np.int32), 0
-    for at in range(len(left)):
-        if decision[start + at] != NONE and (flags[left[at]] or flags[right[at]]):
-            out[count] = at
-            count += 1
-    return _some(start, left, right, out[:count])
+def _flagged(left, right, bits, both):
+    """The places of pairs of which one group is flagged, or both are.
+
+    Args:
+        bits: `packed`.
+    """
+    out, count = np.empty(len(left), np.int32), np.uint64(0)
+    for at in range(np.uint64(len(left))):
+        one, other = np.uint32(left[at]), np.uint32(right[at])
+        first = bits[one >> np.uint32(3)] >> (one & np.uint32(7))
+        second = bits[other >> np.uint32(3)] >> (other & np.uint32(7))
+        out[count] = at  # overwritten by the next one where it is not asked for; a branch would be guessed wrong
+        count += np.uint64((first & second if both else first | second) & 1)
+    return out[:count]
+
+
+def packed(flags: Flags) -> NDArray[np.uint8]:
+    """A bit for each flag.  What passes over all pairs ask for then stays in the cache of a processor."""
+    return np.packbits(flags, bitorder="little")
+
+
+@njit(cache=True, nogil=True)
+def _of_groups(start, left, right, decision, bits):
+    found, count = _flagged(left, right, bits, False), 0
+    for at in found:
+        found[count] = at
+        count += decision[start + at] != NONE
+    return _some(start, left, right, found[:count])
 
 
 def of_groups(pool: Executor, pieces: Iterable[Piece], decision: Ints, flags: Flags) -> Ends:
     """The pairs that are there and have a group that is flagged."""
-    given = decision, flags
+    given = decision, packed(flags)
     return all_ends(in_pieces(pool, pieces, lambda start, left, right: _of_groups(start, left, right, *given)))
 
 
 @njit(cache=True, nogil=True)
-def _turn(start, left, right, decision, state):
-    out, count = np.empty(len(left), np.int32), 0
-    for at in range(len(left)):
-        of_both = state[left[at]] | state[right[at]]
-        if of_both == 0 or decision[start + at] == NONE:
-            continue
-        if of_both & GONE:
+def _turn(start, left, right, decision, gone, bits):
+    found, count = _flagged(left, right, bits, False), 0
+    for at in found:
+        if gone[left[at]] or gone[right[at]]:
             decision[start + at] = NONE
-        else:
-            out[count] = at
-            count += 1
-    return _some(start, left, right, out[:count])
+        found[count] = at
+        count += decision[start + at] != NONE
+    return _some(start, left, right, found[:count])
 
 
 def turn(pool: Executor, pieces: Iterable[Piece], decision: Ints, gone: Flags, changed: Flags) -> Ends:
     """Mark pairs that are no more, of a group that is gone; returns those that are, of a group that changed."""
-    state = changed.astype(np.int8)  # one look for both
-    state[gone] = GONE
-    given = decision, state
+    given = decision, gone, packed(changed | gone)
     return all_ends(in_pieces(pool, pieces, lambda start, left, right: _turn(start, left, right, *given)))
 
 
@@ -175,22 +189,20 @@ def flag_across(left, right, asked, label, flags):
 
 
 @njit(cache=True, nogil=True)
-def _edges(start, left, right, place, parting, refused, rule, decision):
-    joining, apart = np.empty((3, len(left)), np.int32), np.empty((3, len(left)), np.int32)
+def _edges(start, left, right, bits, place, parting, refused, rule, decision):
+    some = _flagged(left, right, bits, True)
+    joining, apart = np.empty((3, len(some)), np.int32), np.empty((3, len(some)), np.int32)
     joined = parted = 0
-    for at in range(len(left)):
-        one = place[left[at]]  # the same for several in a row
-        if one == NONE:
-            continue
-        pair, other = start + at, place[right[at]]
-        if other == NONE or decision[pair] == NONE:
+    for at in some:
+        pair = start + at
+        if decision[pair] == NONE:
             continue
         joins = decision[pair] == MATCH or (rule[pair] == refused and decision[pair] == REVIEW)
         if joins:
-            joining[0, joined], joining[1, joined], joining[2, joined] = pair, one, other
+            joining[0, joined], joining[1, joined], joining[2, joined] = pair, place[left[at]], place[right[at]]
             joined += 1
         elif parting[rule[pair]]:
-            apart[0, parted], apart[1, parted], apart[2, parted] = pair, one, other
+            apart[0, parted], apart[1, parted], apart[2, parted] = pair, place[left[at]], place[right[at]]
             parted += 1
     return (
         (joining[0, :joined].copy(), joining[1, :joined].copy(), joining[2, :joined].copy()),
@@ -209,7 +221,7 @@ def edges(
         refused: the rule of pairs that would have joined if nothing had stood against it.
         rule, decision: of each pair.
     """
-    given = place, parting, refused, rule, decision
+    given = packed(place != NONE), place, parting, refused, rule, decision
     found = in_pieces(pool, pieces, lambda start, left, right: _edges(start, left, right, *given))
     joining, apart = ([both[nth] for both in found] for nth in (0, 1))
     del found

@@ -18,16 +18,18 @@ import pyarrow.compute as pc
 from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
-from transforms import candidates, collapse, contents, distinct, group_records, meeting, pair_kernel, record_index
+from transforms import candidates, collapse, contents, distinct, group_records, index_changes, meeting, pair_kernel
 from transforms.candidates import ONE_OF_SOURCE, POSITION
 from transforms.clusters import Touched
 from transforms.columns import at, find, taken, whole
 from transforms.distinct import DESCRIBED
+from transforms.group_records import Moves
 from transforms.group_sources import ANY
+from transforms.index_changes import Changes
 from transforms.judgement import RECORD, Rulings
 from transforms.known import MOST_ADDED, PAIR, SHARE_ADDED, Known, extended, longer
-from transforms.lookup_kernel import NONE, Flags, Ints, picked
-from transforms.record_index import PLACE, Changes, Index, coded, coding, named, straight
+from transforms.lookup_kernel import NONE, Flags, Ints, each_once, picked
+from transforms.record_index import PLACE, Index, coded, coding, named, straight
 from warehouse import engine
 
 Done = Callable[[str], None]  # is told each stage as it ends
@@ -133,14 +135,15 @@ def again(
     if known.worn() or not len(known.record):
         return None
     most = max(MOST_ADDED, int(SHARE_ADDED * len(known.record)))
-    changes = record_index.changes(known.record, known.living(), present(list(PLACE)), most)
+    order = known.order.pieces(known.group, len(known.record))
+    changes = index_changes.changes(known.record, order, present(list(PLACE)), most)
     if changes is None:
         return None
     new = _new(con, bib, changes.came, files)
     if new is None or not _fit(known, new, changes):
         return None
     judged = known.group[known.singled]
-    left = known.group[changes.went]
+    left = Moves(changes.went, known.group[changes.went])
     came = _add_records(known, new, changes)
     moved, said = _say(con, known, came, changes.went, rulings)
     changed, dead, fresh = _regroup(known, moved, said, left)
@@ -216,12 +219,12 @@ def _say(con: BaseBackend, known: Known, came: Ints, went: Ints, rulings: Ruling
     known.singled = judged
     # one of a source shares a group and the others don't, so they depend on each other
     one = began[at(sharing, began) == ONE_OF_SOURCE]
-    like = np.append(known.apart, known.records_of(find(known.described["said"], np.unique(at(content, one)))))
+    like = np.append(known.apart, known.records_of(find(known.described["said"], each_once(at(content, one)))))
     keys, wanted = (
         at(coding(source), rows) * np.int64(0x9E3779B97F4A7C1) + at(content, rows) for rows in (like, one)
     )
-    alike = find(pa.chunked_array([keys]), np.unique(wanted))
-    asked = np.unique(np.concatenate([began, like[alike]]))
+    alike = find(pa.chunked_array([keys]), each_once(wanted))
+    asked = each_once(np.concatenate([began, like[alike]]))
     here = known.group[asked] != NONE
     here[np.searchsorted(asked, came)] = True
     asked = asked[here]
@@ -247,13 +250,13 @@ class _Fresh(NamedTuple):
     before: Ints
 
 
-def _regroup(known: Known, moved: Ints, said: Ints, left: Ints) -> tuple[Flags, Flags, _Fresh]:
+def _regroup(known: Known, moved: Ints, said: Ints, left: Moves) -> tuple[Flags, Flags, _Fresh]:
     """Put records that say something else into the groups that say it.
 
     Args:
         moved: these records.
         said: of each of them.
-        left: groups that lost a record that is no more.
+        left: records that are no more.
 
     Returns:
         Of each group whether its records changed, and whether it has none any more; and the new ones.
@@ -270,25 +273,23 @@ def _regroup(known: Known, moved: Ints, said: Ints, left: Ints) -> tuple[Flags, 
     known.group[moved] = number[of_moved]
 
     lost = np.zeros(len(known.component) + len(own), bool)
-    lost[left] = lost[before[before != NONE]] = lost[number] = True
+    there = before != NONE
+    left = Moves(np.append(left.rows, moved[there]), np.append(left.groups, before[there]))
+    lost[left.groups] = lost[number] = True
     known.component, known.cluster = longer(known.component, own), longer(known.cluster, own)
     nothing = np.zeros(len(own), bool)
     known.moved, known.inner = longer(known.moved, nothing), longer(known.inner, nothing)
-    dead = _list(known, lost, moved)
+    dead = _list(known, lost, Moves(moved, known.group[moved]), left)
     return lost, dead, _Fresh(own, wanted[fresh], moved[first[fresh]], before[first[fresh]])
 
 
-def _list(known: Known, changed: Flags, moved: Ints) -> Flags:
-    """List the records of groups that changed anew; returns of each group whether it has none any more.
-
-    Args:
-        moved: the records that joined other groups.
-    """
+def _list(known: Known, changed: Flags, joined: Moves, left: Moves) -> Flags:
+    """List the records of groups that changed anew; returns of each group whether it has none any more."""
     nothing = np.zeros(len(changed) - len(known.starts), np.int32)
     known.starts, known.ends = longer(known.starts, nothing), longer(known.ends, nothing)
     asked = np.flatnonzero(changed)
     before = known.first(asked)
-    known.list_anew(asked, moved)
+    known.list_anew(asked, joined, left)
     first, dead = known.first(asked), np.zeros(len(changed), bool)
     dead[asked] = first == NONE
     known.moved[asked] |= (first != before) & (before != NONE)

@@ -1,13 +1,24 @@
 """Tables on disk as their contracts in `schemas/` say: checked when they are written, and read together."""
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.tables import BY_NAME
 
-PARQUET = {"compression": "zstd", "compression_level": 1}
+PARQUET: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
+GROUP_ROWS = 122_880  # of a group of rows, as DuckDB has them: groups are read side by side
+# The record index is read as a whole by each catalogue, and most of its values are there once: this halves the
+# time that it takes, and the file is smaller.
+OTHERWISE = {
+    "staged.record": {
+        "compression": "snappy",
+        "compression_level": None,
+        "use_dictionary": ["source_id", "batch_id"],
+    }
+}
 
 
 class LakeError(Exception):
@@ -52,9 +63,15 @@ def check_file(name: str, file: Path) -> None:
                 raise LakeError(f"{name}.{column.path_in_schema}: {nulls} nulls, none allowed")
 
 
+def written(name: str) -> dict[str, Any]:
+    """How a table is written: what `pyarrow.parquet` takes."""
+    return PARQUET | OTHERWISE.get(name, {})
+
+
 def write_table(folder: Path, name: str, table: pa.Table) -> None:
     """Write one table of the contract into a folder of a partition, as `<table>.parquet`."""
-    pq.write_table(conform(name, table), folder / f"{BY_NAME[name].name}.parquet", **PARQUET)
+    file = folder / f"{BY_NAME[name].name}.parquet"
+    pq.write_table(conform(name, table), file, row_group_size=GROUP_ROWS, **written(name))
 
 
 def read_table(name: str, files: list[Path]) -> pa.Table:

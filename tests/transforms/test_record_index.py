@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from transforms import record_index
+from transforms.index_changes import FAR, changes
 from transforms.lookup_kernel import NONE
 from transforms.record_index import PLACE, Order, coded
 
@@ -46,7 +47,7 @@ def test_records_that_came_and_went_are_told_round_after_round(seed: int, piece:
         living = order.living(group, len(group))
         assert [known[row] for row in living] == before
         pieces = [places(there[at : at + piece]) for at in range(0, len(there), piece)]
-        found = record_index.changes(record, living, pieces, len(there))
+        found = changes(record, [living], pieces, len(there))
         assert found is not None
         came = [tuple(row.values()) for row in found.came.to_pylist()]
         assert came == [row for row in there if row not in set(before)]
@@ -65,16 +66,44 @@ def test_records_that_came_and_went_are_told_round_after_round(seed: int, piece:
         assert (np.diff(order.places(rows)) > 0).all()
         numbers = [record_index.stands(row, order.base, order.keys()) for row in rows]
         assert (np.diff(numbers) > 0).all()
-        assert record_index.changes(record, living, pieces, len(came) - 1) is None
+        assert changes(record, [living], pieces, len(came) - 1) is None
 
 
 def test_a_record_before_which_very_many_went_is_read_again() -> None:
-    rows = [("a", "b0", nth) for nth in range(record_index.FAR + 2)]
-    for stays, came in ((record_index.FAR - 1, 0), (record_index.FAR, 1)):
+    rows = [("a", "b0", nth) for nth in range(FAR + 2)]
+    order = np.array_split(np.arange(len(rows)), 5)
+    for stays, came in ((FAR - 1, 0), (FAR, 1)):
         present = [places(rows[:1]), places(rows[stays + 1 :])]
-        found = record_index.changes(coded(places(rows)), np.arange(len(rows)), present, 5)
+        found = changes(coded(places(rows)), order, present, 5)
         assert found is not None
         assert (len(found.came), len(found.went)) == (came, stays + came)
+
+
+@pytest.mark.parametrize("most", [1, 700, 1 << 20])
+def test_the_order_of_records_may_be_told_in_pieces(most: int) -> None:
+    """Of many records, since as many as might have gone are always looked at."""
+    rng = np.random.default_rng(most)
+    size = 2 * FAR
+    base, kinds = np.flatnonzero(rng.random(size) < 0.9).astype(np.int32), rng.random(size)
+    added = np.setdiff1d(np.arange(size), base)
+    order = Order(
+        len(base), np.arange(len(base), size, dtype=np.int32), np.searchsorted(base, added).astype(np.int32)
+    )
+    nth = np.append(base, added)  # of each row where it stands
+    record = coded(places([(f"s{one // 999:02}", "b0", int(one)) for one in nth]))
+    group = np.where(kinds[nth] < 0.05, NONE, 0).astype(np.int32)
+    went, again = (kinds > 0.97), (kinds > 0.95) & (kinds <= 0.97)
+    there = [
+        (f"s{one // 999:02}", "b1" if again[one] else "b0", one)
+        for one in range(size) if kinds[one] >= 0.05 and not went[one]
+    ]  # fmt: skip
+    living = list(order.pieces(group, size, most))
+    assert max(map(len, living)) <= most
+    assert nth[np.concatenate(living)].tolist() == np.flatnonzero(kinds >= 0.05).tolist()
+    found = changes(record, living, [places(there)], size)
+    assert found is not None
+    assert found.came["record_no"].to_pylist() == np.flatnonzero(again).tolist()
+    assert sorted(nth[found.went]) == np.flatnonzero(went | again).tolist()
 
 
 def test_records_that_are_deleted_are_not_read(tmp_path: Path) -> None:
