@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from transforms.edge_kernel import apart_still, follow, parted, put_few_in_order
+from transforms.edge_kernel import follow, parted, place_of, put_few_in_order, undecided
 from transforms.group_sources import ANY, Groups, one_record_each
 from transforms.lookup_kernel import NONE, Flags, Ints
 from transforms.pair_kernel import AT_ONCE, FEW, Ends, in_ranges, together
@@ -33,8 +33,8 @@ def _mark(node, following, members, told, seen, mark):
     seen_in, seen_as, _ = seen
     while node >= 0:
         group = members[node]
-        for source in sources[starts[group] : ends[group]]:
-            seen_in[source], seen_as[source] = mark, identity[group]
+        for at in range(starts[group], ends[group]):
+            seen_in[sources[at]], seen_as[sources[at]] = mark, identity[group]
         node = following[node]
 
 
@@ -46,8 +46,10 @@ def _sources_conflict(small, following, members, told, seen, mark):
     node = small
     while node >= 0:
         group = members[node]
-        for source in sources[starts[group] : ends[group]]:
-            if seen_in[source] == mark and (identity[group] == ANY or seen_as[source] != identity[group]):
+        for at in range(starts[group], ends[group]):
+            if seen_in[sources[at]] == mark and (
+                identity[group] == ANY or seen_as[sources[at]] != identity[group]
+            ):
                 return True
         node = following[node]
     return False
@@ -185,6 +187,9 @@ def kept_apart(
 # --- joining -----------------------------------------------------------------------------------------------
 
 
+APART = 1 << 12  # clusters of which is known that they have to stay apart
+
+
 class Room(NamedTuple):
     """What is known of the clusters of a part while it is joined, by the number of a group in it; for `_join`."""
 
@@ -197,12 +202,13 @@ class Room(NamedTuple):
     enemies: Flags  # the same of a root: anything in its cluster has
     judged: Flags  # of a root: people joined groups of its cluster
     marked: Ints  # the root of the cluster whose sources are marked, or -1, and with what
+    apart: NDArray[np.int64]  # roots of clusters that have to stay apart, as `place_of` has it
 
 
 @njit(cache=True, nogil=True)
 def _empty(room, own):
     """Make each group a cluster."""
-    parent, size, following, last, attributes, hostile, enemies, judged, marked = room
+    parent, size, following, last, attributes, hostile, enemies, judged, marked, _ = room
     marked[0] = -1
     for node in range(own.shape[1]):
         parent[node] = last[node] = node
@@ -215,7 +221,7 @@ def _empty(room, own):
 @njit(cache=True, nogil=True)
 def _unite(room, big, small, members, told, seen, forced):
     """Put a cluster into another one."""
-    parent, size, following, last, attributes, _, enemies, judged, marked = room
+    parent, size, following, last, attributes, _, enemies, judged, marked, _ = room
     if marked[0] == big:
         _mark(small, following, members, told, seen, marked[1])
     for k in range(len(attributes)):
@@ -231,7 +237,7 @@ def _unite(room, big, small, members, told, seen, forced):
 @njit(cache=True, nogil=True)
 def _conflict(room, big, small, own, members, told, seen, kept, base, forced, mark):
     """Whether something stands against joining two clusters."""
-    parent, _, following, _, attributes, hostile, enemies, judged, marked = room
+    parent, _, following, _, attributes, hostile, enemies, judged, marked, _ = room
     if enemies[big] and enemies[small]:
         apart, against = kept
         if _kept_apart(big, small, parent, following, hostile, apart, against, base):
@@ -246,6 +252,17 @@ def _conflict(room, big, small, own, members, told, seen, kept, base, forced, ma
         _mark(big, following, members, told, seen, mark)
     given = following, members, told, seen, marked[1]
     return _judged_sources_conflict(big, small, *given) if people else _sources_conflict(small, *given)
+
+
+@njit(cache=True, nogil=True)
+def _keep_apart(room, big, small, base, people):
+    """Note that something stands against joining two clusters.
+
+    They only grow, so it does for ever; where people joined any of the part, it may not.
+    """
+    if not people:
+        place, pair = place_of(room.apart, base, big, small)
+        room.apart[place] = pair
 
 
 @njit(cache=True, nogil=True)
@@ -293,6 +310,7 @@ def _join(
         np.empty(most, np.bool_),
         np.empty(most, np.bool_),
         np.zeros(2, np.int64),
+        np.full(APART, NONE, np.int64),
     )
     n_sources, n_values = codes
     seen = np.full(n_sources, -1), np.full(n_sources, -1), np.zeros(n_values, np.bool_)
@@ -308,8 +326,8 @@ def _join(
         if held[0] == held[1] and _harmless(own, members, *told, seen[0], seen[1], -2 - part):
             cluster[base:behind] = members[0]
             continue
-        lefts, rights = left[edge:], right[edge:]
-        follow((lefts, rights), steps[edge:], first[members], keys[:count], order[:count])
+        lefts, rights, of_part = left[edge:], right[edge:], refused[edge:]
+        people = follow((lefts, rights), steps[edge:], first[members], keys[:count], order[:count])
         hostile[: len(members)] = False
         for at in range(held[0], held[1]):
             hostile[apart[at] - base] = True
@@ -320,7 +338,7 @@ def _join(
         while later:
             at, behind_them = later.pop()
             if behind_them - at > FEW:
-                behind_them = apart_still(parent, keys, order, ends, at, behind_them)
+                behind_them = undecided(parent, keys, order, ends, room.apart, base, of_part, at, behind_them)
             if behind_them - at > FEW:
                 middle = parted(keys, order, ends, of_members, at, behind_them)
                 later.append((middle, behind_them))
@@ -333,9 +351,10 @@ def _join(
                     big, small = small, big
                 if big == small:
                     continue
-                forced, mark = steps[edge + one] == 0, edge + one
-                if _conflict(room, big, small, own, members, told, seen, kept, base, forced, mark):
-                    refused[mark] = True
+                forced = steps[edge + one] == 0
+                if _conflict(room, big, small, own, members, told, seen, kept, base, forced, edge + one):
+                    of_part[one] = True
+                    _keep_apart(room, big, small, base, people)
                 else:
                     _unite(room, big, small, members, told, seen, forced)
         _name(parent, room.last, members, cluster[base:behind])

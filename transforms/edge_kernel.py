@@ -7,10 +7,14 @@ from numba import njit
 
 from transforms.part_kernel import find
 
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+
 
 @njit(cache=True, nogil=True)
 def follow(ends, steps, first, keys, order):
     """Set by what edges follow each other: their steps, and the first records of their groups.
+
+    Returns whether people drew any of them.
 
     Args:
         ends: the groups of each edge, by their numbers in the part.
@@ -18,8 +22,11 @@ def follow(ends, steps, first, keys, order):
         keys, order: as long, and written.
     """
     one, other = ends
+    drawn = False
     for at in range(len(order)):
         keys[at], order[at] = np.int64(steps[at]) << 32 | min(first[one[at]], first[other[at]]), at
+        drawn |= steps[at] == 0
+    return drawn
 
 
 @njit(cache=True, nogil=True)
@@ -60,13 +67,37 @@ def parted(keys, order, ends, first, begin, end):
 
 
 @njit(cache=True, nogil=True)
-def apart_still(parent, keys, order, ends, begin, end):
-    """Leave out edges whose groups are together already; tells where the rest of them ends."""
+def place_of(hostile, base, one, other):
+    """The place in `hostile` of two clusters, given by their roots, and what is there if they have to stay apart.
+
+    There are few places, so it may be forgotten that they have to.
+
+    Args:
+        base: a number by which a part differs from all others.
+    """
+    pair = np.int64(base + min(one, other)) << 32 | (base + max(one, other))
+    return np.int64(np.uint64(pair) * _MIX >> np.uint64(32)) & (len(hostile) - 1), pair
+
+
+@njit(cache=True, nogil=True)
+def undecided(parent, keys, order, ends, hostile, base, refused, begin, end):
+    """Leave out edges whose groups are together already or have to stay apart; tells where the rest of them ends.
+
+    Args:
+        hostile: as `place_of` has it.
+        refused: of each edge; set of the latter ones.
+    """
     one, other = ends
     count = begin
     for at in range(begin, end):
         edge = order[at]
-        if find(parent, one[edge]) != find(parent, other[edge]):
-            keys[count], order[count] = keys[at], edge
-            count += 1
+        a, b = find(parent, one[edge]), find(parent, other[edge])
+        if a == b:
+            continue
+        place, pair = place_of(hostile, base, a, b)
+        if hostile[place] == pair:
+            refused[edge] = True
+            continue
+        keys[count], order[count] = keys[at], edge
+        count += 1
     return count

@@ -33,11 +33,11 @@ def _share_source(left, right, asked, starts, ends, sources, identity, codes, be
         if not asked[at] or (identity[one] != ANY and identity[one] == identity[other]):
             continue
         if one != marked:  # it stands at the left several times in a row
-            for source in sources[starts[one] : ends[one]]:
-                held_by[source] = one
+            for nth in range(starts[one], ends[one]):
+                held_by[sources[nth]] = one
             marked = one
-        for source in sources[starts[other] : ends[other]]:
-            if held_by[source] == one:
+        for nth in range(starts[other], ends[other]):
+            if held_by[sources[nth]] == one:
                 found[at - begin] = True
                 break
     return found
@@ -59,7 +59,8 @@ def one_record_each(members, starts, ends, sources, identity, seen_in, seen_as, 
         seen_in, seen_as: of each source, where it was seen last, and as what; with `mark` nowhere yet.
     """
     for group in members:
-        for source in sources[starts[group] : ends[group]]:
+        for at in range(starts[group], ends[group]):
+            source = sources[at]
             if seen_in[source] == mark and (identity[group] == ANY or seen_as[source] != identity[group]):
                 return False
             seen_in[source], seen_as[source] = mark, identity[group]

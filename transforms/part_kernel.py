@@ -28,10 +28,12 @@ class Parts(NamedTuple):
 @njit(cache=True, nogil=True)
 def find(parent, node):
     """The root of a node, to which the way is made shorter."""
-    while parent[node] != node:
-        parent[node] = parent[parent[node]]
-        node = parent[node]
-    return node
+    one = np.uint32(node)  # a signed number would be looked at for counting from the end
+    while np.uint32(parent[one]) != one:
+        above = np.uint32(parent[one])
+        parent[one] = parent[above]
+        one = np.uint32(parent[one])
+    return np.int32(one)
 
 
 @njit(cache=True, nogil=True)
