@@ -94,7 +94,7 @@ def few(con: BaseBackend, bib: Table, present: pa.Table, files: Sequence[Path]) 
     groups = (partial(group.read, records, columns) for group in _groups(files, present))
     for some, row in ahead(groups, threads, WAITING):
         there = row != NONE
-        stored.append(some.filter(pa.array(there[: len(some)])).cast(schema))
+        stored.append((some if there.all() else some.filter(pa.array(there[: len(some)]))).cast(schema))
         rows.append(row[there])
     row = np.concatenate(rows)
     order = np.argsort(row)

@@ -163,7 +163,9 @@ def again(known: Known, fresh: Ints, dead: Flags, threads: int, cap: int) -> tup
     if cut.any():
         turned[who[cut[nth]]] = True
         turned &= alive
-        moved = placed(known.described, threads, np.flatnonzero(turned))
+        others = turned.copy()
+        others[fresh] = False
+        moved = pa.concat_tables([moved, placed(known.described, threads, np.flatnonzero(others))])
 
     numbers = lookup_kernel.each_once(whole(moved["block"]))
     around = changed.others(known.placed, numbers)
