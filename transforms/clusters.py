@@ -18,7 +18,7 @@ from transforms.lookup_kernel import NONE, Flags, Ints, picked
 from transforms.pair_kernel import MATCH, REVIEW, SEPARATE, Ends, taken_in
 from transforms.part_kernel import Parts
 from transforms.record_index import values
-from transforms.scored import BY_FORCE, FORBIDDEN, REFUSED, SAME_SOURCE, SCORE_STEPS, named
+from transforms.scored import BY_FORCE, FORBIDDEN, REFUSED, SAME_SOURCE, named
 
 # What holds between groups that never met, too; of an edition only where it is stated.
 ATTRIBUTES = ["volume_key", "edition_key", "carrier", "lang", "orig_lang", "kind"]
@@ -129,7 +129,9 @@ def _join(known: Known, again: Ints, decided: pa.Table, rules: list[str], pool: 
     parting = np.array([judging.contradicts(rule) for rule in rules])
     place = np.full(len(known.component), NONE, np.int32)
     place[again] = np.arange(len(again), dtype=np.int32)
-    edges, apart = pair_kernel.edges(pool, known.sides(), place, parting, refused, known.rule, known.decision)
+    given = place, parting, refused, by_force, known.rule, known.decision
+    edges, steps, apart = pair_kernel.edges(pool, known.sides(), known.pair["score"], *given)
+    del given
     back = edges.row[known.decision[edges.row] != MATCH]
     known.rule[back], known.decision[back] = known.of_pairs(pool, "rule", back), MATCH
     some = again if len(again) < len(place) else slice(None)  # where it is all, nothing is copied
@@ -143,10 +145,7 @@ def _join(known: Known, again: Ints, decided: pa.Table, rules: list[str], pool: 
         spared[place[decided[side].filter(forced).to_numpy()]] = True
     kept = components.kept_apart(pool, apart, known.rule[apart.row] == forbidden, parts, attributes, spared)
     del place, apart, reached, spared  # of all groups and pairs, as may be
-    edges, edge_starts = part_kernel.by_part(edges, parts)
-    scores, judged = known.of_pairs(pool, "score", edges.row), known.rule[edges.row] == by_force
-    steps = np.where(judged, 0, 1 + SCORE_STEPS - scores).astype(np.int32)
-    del scores, judged
+    edges, steps, edge_starts = part_kernel.by_part(edges, steps, parts)
     cluster, lost = components.join(pool, edges, edge_starts, steps, first, groups, parts, attributes, kept)
     known.cluster[again], known.cluster[again[parts.groups]] = again, again[cluster]
     known.rule[lost], known.decision[lost] = refused, REVIEW

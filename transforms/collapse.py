@@ -133,8 +133,11 @@ def said(con: BaseBackend, records: pa.Table, content: Ints, rulings: Rulings) -
     asked = np.arange(len(records)) if rulings.pairs else np.flatnonzero(of_source | (sharing == ALONE))
     if len(asked):
         some = records.take(asked).append_column("place", pa.array(asked))
-        told = engine.kept(con, "said", candidates.said(candidates.numbered(ibis.memtable(named(some)))))
+        told = candidates.said(candidates.numbered(ibis.memtable(named(some))))
+        if rulings.pairs:  # else it is asked once
+            told = engine.kept(con, "said", told)
         judged = judging.apply(told, rulings).select("place", "said").order_by("place")
         found[asked] = whole(con.to_pyarrow(judged)["said"])
-        engine.drop(con, told)
+        if rulings.pairs:
+            engine.drop(con, told)
     return found

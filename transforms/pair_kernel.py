@@ -7,11 +7,13 @@ from concurrent.futures import Executor
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
+from transforms.columns import whole
 from transforms.lookup_kernel import NONE, Flags, Ints
-from transforms.scored import DECISIONS
+from transforms.scored import DECISIONS, SCORE_STEPS
 
 MATCH, REVIEW, SEPARATE = range(len(DECISIONS))
 AT_ONCE = 1 << 18  # pairs that one call goes over
@@ -189,9 +191,9 @@ def flag_across(left, right, asked, label, flags):
 
 
 @njit(cache=True, nogil=True)
-def _edges(start, left, right, bits, place, parting, refused, rule, decision):
+def _edges(start, left, right, score, bits, place, parting, refused, by_force, rule, decision):
     some = _flagged(left, right, bits, True)
-    joining, apart = np.empty((3, len(some)), np.int32), np.empty((3, len(some)), np.int32)
+    joining, apart = np.empty((4, len(some)), np.int32), np.empty((3, len(some)), np.int32)
     joined = parted = 0
     for at in some:
         pair = start + at
@@ -200,32 +202,51 @@ def _edges(start, left, right, bits, place, parting, refused, rule, decision):
         joins = decision[pair] == MATCH or (rule[pair] == refused and decision[pair] == REVIEW)
         if joins:
             joining[0, joined], joining[1, joined], joining[2, joined] = pair, place[left[at]], place[right[at]]
+            joining[3, joined] = 0 if rule[pair] == by_force else 1 + SCORE_STEPS - score[at]
             joined += 1
         elif parting[rule[pair]]:
             apart[0, parted], apart[1, parted], apart[2, parted] = pair, place[left[at]], place[right[at]]
             parted += 1
     return (
         (joining[0, :joined].copy(), joining[1, :joined].copy(), joining[2, :joined].copy()),
+        joining[3, :joined].copy(),
         (apart[0, :parted].copy(), apart[1, :parted].copy(), apart[2, :parted].copy()),
     )
 
 
 def edges(
-    pool: Executor, pieces: Iterable[Piece], place: Ints, parting: Flags, refused: int, rule: Ints, decision: Ints
-) -> tuple[Ends, Ends]:
+    pool: Executor,
+    pieces: Iterable[Piece],
+    score: pa.ChunkedArray,
+    place: Ints,
+    parting: Flags,
+    refused: int,
+    by_force: int,
+    rule: Ints,
+    decision: Ints,
+) -> tuple[Ends, Ints, Ends]:
     """The pairs by which groups are joined again, and those that keep them apart, both in ascending order.
 
+    Between them is told of each of the former how they follow: from 1 on the best ones first, and 0 for those that
+    people drew.
+
     Args:
+        score: of all pairs.
         place: of each group among those that are joined again, by which pairs name it from then on; or NONE.
         parting: of each rule, whether it keeps groups apart.
         refused: the rule of pairs that would have joined if nothing had stood against it.
+        by_force: the rule of those that people drew.
         rule, decision: of each pair.
     """
-    given = packed(place != NONE), place, parting, refused, rule, decision
-    found = in_pieces(pool, pieces, lambda start, left, right: _edges(start, left, right, *given))
-    joining, apart = ([both[nth] for both in found] for nth in (0, 1))
+    given = packed(place != NONE), place, parting, refused, by_force, rule, decision
+
+    def some(start: int, left: Ints, right: Ints) -> tuple[Any, ...]:
+        return _edges(start, left, right, whole(score.slice(start, len(left))), *given)
+
+    found = in_pieces(pool, pieces, some)
+    joining, steps, apart = ([parts[nth] for parts in found] for nth in range(3))
     del found
-    return all_ends(joining), all_ends(apart)
+    return all_ends(joining), together(steps), all_ends(apart)
 
 
 # --- in order ----------------------------------------------------------------------------------------------

@@ -95,25 +95,27 @@ def parts(reached: Ints) -> Parts:
 
 
 @njit(cache=True, nogil=True)
-def _by_part(row, left, right, part, nth, parts, out):
+def _by_part(row, left, right, steps, part, nth, parts, out):
     starts = np.zeros(parts + 1, np.int64)
     for one in left:
         starts[part[one] + 1] += 1
     starts = np.cumsum(starts)
-    rows, lefts, rights = out
+    rows, lefts, rights, steps_out = out
     fill = starts[:-1].copy()
     for at in range(len(row)):
         of = part[left[at]]
         place = fill[of]
         rows[place], lefts[place], rights[place] = row[at], nth[left[at]], nth[right[at]]
+        steps_out[place] = steps[at]
         fill[of] += 1
     return starts
 
 
-def by_part(ends: Ends, parts: Parts) -> tuple[Ends, Ints]:
-    """Pairs within parts, part by part, by the numbers of their groups in it; and where those of each part begin.
+def by_part(ends: Ends, steps: Ints, parts: Parts) -> tuple[Ends, Ints, Ints]:
+    """Pairs within parts, part by part, by the numbers of their groups in it, with what is told of each of them.
 
-    The last of these numbers tells where the last ones end.
+    And where those of each part begin; the last of these numbers tells where the last ones end.
     """
-    out = Ends(*(np.empty_like(column) for column in ends))
-    return out, np.asarray(_by_part(*ends, parts.part, parts.nth, len(parts.starts) - 1, tuple(out)))
+    *out, told = (np.empty_like(column) for column in (*ends, steps))
+    starts = _by_part(*ends, steps, parts.part, parts.nth, len(parts.starts) - 1, (*out, told))
+    return Ends(*out), told, np.asarray(starts)

@@ -40,8 +40,8 @@ def joined(
     parts = part_kernel.parts(part_kernel.reach(drawn.left, drawn.right, count)[0])
     columns = np.ascontiguousarray(attributes.T[:, parts.groups].astype(np.int32))
     always, nobody = np.ones(len(others.row), bool), np.zeros(count, bool)
-    drawn, starts = part_kernel.by_part(drawn, parts)
     steps = np.where(drawn.row < forced, 0, 1 + drawn.row // alike).astype(np.int32)
+    drawn, steps, starts = part_kernel.by_part(drawn, steps, parts)
     with ThreadPoolExecutor(2) as pool:
         kept = components.kept_apart(pool, others, always, parts, columns, nobody)
         found, lost = components.join(pool, drawn, starts, steps, first, groups, parts, columns, kept)
