@@ -129,9 +129,9 @@ def _join(known: Known, again: Ints, decided: pa.Table, rules: list[str], pool: 
     parting = np.array([judging.contradicts(rule) for rule in rules])
     place = np.full(len(known.component), NONE, np.int32)
     place[again] = np.arange(len(again), dtype=np.int32)
-    given = place, parting, refused, by_force, known.rule, known.decision
-    edges, steps, apart = pair_kernel.edges(pool, known.sides(), known.pair["score"], *given)
-    del given
+    edges, steps, apart = pair_kernel.edges(
+        pool, known.sides(), known.pair["score"], place, parting, refused, by_force, known.rule, known.decision
+    )
     back = edges.row[known.decision[edges.row] != MATCH]
     known.rule[back], known.decision[back] = known.of_pairs(pool, "rule", back), MATCH
     some = again if len(again) < len(place) else slice(None)  # where it is all, nothing is copied

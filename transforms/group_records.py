@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from transforms.lookup_kernel import Ints
-from transforms.record_index import Order, stands
+from transforms.record_index import stands
 
 
 class Lists(NamedTuple):
@@ -50,9 +50,9 @@ class Moves(NamedTuple):
     rows: Ints
     groups: Ints
 
-    def in_order(self, order: Order, keys: Ints) -> "Moves":
-        """Group by group, and in order within each."""
-        nth = np.lexsort((_stand(self.rows, order.base, keys), self.groups))
+    def in_order(self, base: int, keys: Ints) -> "Moves":
+        """Group by group, and in order within each, which `stands` tells."""
+        nth = np.lexsort((_stand(self.rows, base, keys), self.groups))
         return Moves(self.rows[nth], self.groups[nth])
 
     def of(self, groups: Ints) -> Ints:
@@ -93,18 +93,19 @@ def _changed(asked, lists, joined, joined_starts, left, left_starts, source, bas
     return count
 
 
-def changed(asked: Ints, lists: Lists, joined: Moves, source: Ints, left: Moves, order: Order) -> Lists:
+def changed(asked: Ints, lists: Lists, joined: Moves, source: Ints, left: Moves, base: int, keys: Ints) -> Lists:
     """The records of some groups, which are in lists as they were before some left and others joined.
 
     Args:
         asked: the groups, in ascending order.
         joined, left: of these groups alone, `in_order`.
         source: of each that joined, as a code.
+        base, keys: as `stands` has them.
     """
     most = len(joined.rows) + int((lists.ends[asked] - lists.starts[asked]).sum())
     out = Lists(*(np.empty(size, np.int32) for size in (len(asked), len(asked), most, most)))
     moves = joined.rows, joined.of(asked), left.rows, left.of(asked)
-    count = _changed(asked, lists, *moves, source, order.base, order.keys(), out)
+    count = _changed(asked, lists, *moves, source, base, keys, out)
     return out._replace(members=out.members[:count], sources=out.sources[:count])
 
 

@@ -98,10 +98,8 @@ class Known:
         if columns is not None or len(table) > rows or not files:
             kept.append(folder / f"{name}-{len(files):04}")
             some = table.slice(rows)
-            if rows:  # few, which take one file
-                _write([(name, some)], kept[-1])
-            else:
-                _write(_each(columns or zip(some.column_names, some.columns, strict=True)), kept[-1])
+            each = columns or zip(some.column_names, some.columns, strict=True)
+            _write([(name, some)] if rows else _each(each), kept[-1])  # few that were added take one file
         self.files[name] = kept
         setattr(self, name, pa.concat_tables(map(_read, kept)))
         self.rows[name] = len(getattr(self, name))
@@ -192,10 +190,11 @@ class Known:
             self._add_lists(there, lists)
 
     def _lists(self, groups: Ints, joined: Moves, left: Moves) -> Lists:
-        before, keys = Lists(self.starts, self.ends, self.members, self.sources), self.order.keys()
-        joined, left = (moves.in_order(self.order, keys) for moves in (joined, left))
+        before, order = Lists(self.starts, self.ends, self.members, self.sources), self.order
+        stand = order.base, order.keys()
+        joined, left = (moves.in_order(*stand) for moves in (joined, left))
         source = at(coding(self.record["source_id"]), joined.rows)
-        return group_records.changed(groups, before, joined, source, left, self.order)
+        return group_records.changed(groups, before, joined, source, left, *stand)
 
     def _add_lists(self, groups: Ints, lists: Lists) -> None:
         begin = len(self.members)
@@ -251,7 +250,7 @@ def load(folder: Path) -> Known | None:
 
 def _each(columns: Columns) -> Iterator[tuple[str, pa.Table]]:
     """Each column as a table, so that one at a time is copied."""
-    yield from ((name, pa.table({name: column})) for name, column in columns)
+    return ((name, pa.table({name: column})) for name, column in columns)
 
 
 def _write(tables: Iterable[tuple[str, pa.Table]], folder: Path) -> None:
