@@ -45,16 +45,15 @@ def rejoin(known: Known, touched: Touched, decided: pa.Table, rules: list[str], 
         rules: `Card.rules`.
     """
     turned = touched.pairs.row
-    known.rule[turned], known.decision[turned] = (
-        known.of_pairs(pool, name, turned) for name in ("rule", "decision")
-    )
+    known.decide(turned, *(known.of_pairs(pool, name, turned) for name in ("rule", "decision")))
     again = _connected(known, touched)
     groups = _groups(known, slice(None))
     both = group_sources.share_source(pool, touched.pairs, known.decision[turned] != SEPARATE, groups)
-    known.rule[both], known.decision[both] = rules.index(SAME_SOURCE), SEPARATE
+    known.decide(both, rules.index(SAME_SOURCE), SEPARATE)
     _judge(known, decided, rules, pool)
     again[_still(known, touched, again)] = False
-    known.component[touched.dead] = known.cluster[touched.dead] = NONE
+    for name in ("component", "cluster"):
+        known.put(name, np.flatnonzero(touched.dead), NONE)
     _join(known, np.flatnonzero(again).astype(np.int32), decided, rules, pool)
 
 
@@ -115,8 +114,8 @@ def _judge(known: Known, decided: pa.Table, rules: list[str], pool: Executor) ->
     order = np.argsort(keys)
     judged = some.row[order[np.searchsorted(keys, wanted, sorter=order)]]
     forced = pc.equal(decided["rule"], BY_FORCE).to_numpy()
-    known.rule[judged] = np.where(forced, rules.index(BY_FORCE), rules.index(FORBIDDEN))
-    known.decision[judged] = np.where(forced, MATCH, SEPARATE)
+    rule = np.where(forced, rules.index(BY_FORCE), rules.index(FORBIDDEN))
+    known.decide(judged, rule, np.where(forced, MATCH, SEPARATE))
 
 
 def _join(known: Known, again: Ints, decided: pa.Table, rules: list[str], pool: Executor) -> None:
@@ -133,12 +132,14 @@ def _join(known: Known, again: Ints, decided: pa.Table, rules: list[str], pool: 
         pool, known.sides(), known.pair["score"], place, parting, refused, by_force, known.rule, known.decision
     )
     back = edges.row[known.decision[edges.row] != MATCH]
-    known.rule[back], known.decision[back] = known.of_pairs(pool, "rule", back), MATCH
+    known.decide(back, known.of_pairs(pool, "rule", back), MATCH)
     some = again if len(again) < len(place) else slice(None)  # where it is all, nothing is copied
     groups, first = _groups(known, some), known.order.places(known.first(again))
 
-    reached, known.inner[again] = part_kernel.reach(edges.left, edges.right, len(again))
-    known.component[again], parts = again[reached], part_kernel.parts(reached)
+    reached, inner = part_kernel.reach(edges.left, edges.right, len(again))
+    known.put("inner", again, inner)
+    known.put("component", again, again[reached])
+    parts = part_kernel.parts(reached)
     attributes = _attributes(known, again, parts, pool)
     forced, spared = pc.equal(decided["rule"], BY_FORCE), np.zeros(len(again), bool)
     for side in ("left", "right"):
@@ -147,8 +148,10 @@ def _join(known: Known, again: Ints, decided: pa.Table, rules: list[str], pool: 
     del place, apart, reached, spared  # of all groups and pairs, as may be
     edges, steps, edge_starts = part_kernel.by_part(edges, steps, parts)
     cluster, lost = components.join(pool, edges, edge_starts, steps, first, groups, parts, attributes, kept)
-    known.cluster[again], known.cluster[again[parts.groups]] = again, again[cluster]
-    known.rule[lost], known.decision[lost] = refused, REVIEW
+    joined = again.copy()
+    joined[parts.groups] = again[cluster]
+    known.put("cluster", again, joined)
+    known.decide(lost, refused, REVIEW)
 
 
 def _attributes(known: Known, again: Ints, parts: Parts, pool: Executor) -> Ints:

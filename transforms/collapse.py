@@ -132,12 +132,20 @@ def said(con: BaseBackend, records: pa.Table, content: Ints, rulings: Rulings) -
     of_source = known_kernel.repeated(source, content, content.max(initial=0) + 1, sharing == ONE_OF_SOURCE)
     asked = np.arange(len(records)) if rulings.pairs else np.flatnonzero(of_source | (sharing == ALONE))
     if len(asked):
-        some = records.take(asked).append_column("place", pa.array(asked))
-        told = candidates.said(candidates.numbered(ibis.memtable(named(some))))
-        if rulings.pairs:  # else it is asked once
-            told = engine.kept(con, "said", told)
-        judged = judging.apply(told, rulings).select("place", "said").order_by("place")
-        found[asked] = whole(con.to_pyarrow(judged)["said"])
-        if rulings.pairs:
-            engine.drop(con, told)
+        some = named(records.take(asked).append_column("place", pa.array(asked)))
+        found[asked] = whole(_asked(con, some, rulings)["said"])
     return found
+
+
+def _said(records: Table) -> Table:
+    return candidates.said(candidates.numbered(records)).select("place", "said").order_by("place")
+
+
+def _asked(con: BaseBackend, records: pa.Table, rulings: Rulings) -> pa.Table:
+    """place and said of records, in order of the former."""
+    if not rulings.pairs:
+        return engine.answered(con, records, _said)
+    told = engine.kept(con, "said", candidates.said(candidates.numbered(ibis.memtable(records))))
+    judged = con.to_pyarrow(judging.apply(told, rulings).select("place", "said").order_by("place"))
+    engine.drop(con, told)
+    return judged

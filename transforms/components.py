@@ -334,15 +334,15 @@ def _join(
         _empty(room, own)
         ends, of_members = (lefts, rights), first[members]
         # put in order only as far as is asked for: of the better ones of many, most make the rest needless
-        later = [(np.int64(0), np.int64(count))]
+        later, decided = [(np.int64(0), np.int64(count), 0)], 0
         while later:
-            at, behind_them = later.pop()
-            if behind_them - at > FEW:
+            at, behind_them, known = later.pop()
+            if behind_them - at > FEW and known < decided:
                 behind_them = undecided(parent, keys, order, ends, room.apart, base, of_part, at, behind_them)
             if behind_them - at > FEW:
                 middle = parted(keys, order, ends, of_members, at, behind_them)
-                later.append((middle, behind_them))
-                later.append((at, middle))
+                later.append((middle, behind_them, decided))
+                later.append((at, middle, decided))
                 continue
             put_few_in_order(keys, order, ends, of_members, at, behind_them)
             for one in order[at:behind_them]:
@@ -351,6 +351,7 @@ def _join(
                     big, small = small, big
                 if big == small:
                     continue
+                decided += 1
                 forced = steps[edge + one] == 0
                 if _conflict(room, big, small, own, members, told, seen, kept, base, forced, edge + one):
                     of_part[one] = True

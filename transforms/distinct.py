@@ -180,10 +180,13 @@ class _Described:
         return Contents(of_row, self._numbers.all(), sharing, title, row, pa.ipc.open_file(kept).read_all())
 
 
+def _made(rows: Table) -> Table:
+    return rows.select("nth", **candidates.made(rows))
+
+
 def prepared(con: BaseBackend, stored: pa.Table) -> pa.Table:
     """DESCRIBED of rows that are stored, in their order; columns that stay as they are do not pass the engine."""
-    with engine.lent(con, stored.append_column("nth", pa.array(np.arange(len(stored))))) as rows:
-        made = con.to_pyarrow(rows.select("nth", **candidates.made(rows)))
+    made = engine.answered(con, stored.append_column("nth", pa.array(np.arange(len(stored)))), _made)
     nth = whole(made["nth"])
     if len(nth) and (np.diff(nth) != 1).any():
         made = made.take(pa.array(np.argsort(nth)))

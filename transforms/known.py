@@ -83,6 +83,18 @@ class Known:
     files: dict[str, list[Path]] = field(default_factory=dict)  # in which rows and arrays are, as far as kept
     rows: dict[str, int] = field(default_factory=dict)  # how many they have
     base: dict[str, int] = field(default_factory=dict)  # rows of the tables when all was matched anew
+    became: dict[str, list[Ints]] = field(default_factory=dict)  # rows of arrays put since these were kept whole
+
+    def put(self, name: str, rows: Ints, values: npt.ArrayLike) -> None:
+        """Set some values of an array of `CHANGING`: all that become others go through here, and so are kept."""
+        getattr(self, name)[rows] = values
+        if name in self.files:
+            self.became.setdefault(name, []).append(rows)
+
+    def decide(self, pairs: Ints, rule: npt.ArrayLike, decision: npt.ArrayLike) -> None:
+        """Set how some pairs are decided in the end."""
+        self.put("rule", pairs, rule)
+        self.put("decision", pairs, decision)
 
     def put_down(self, folder: Path, name: str, columns: Columns | None = None) -> None:
         """Write a table into a folder, from which it is read from then on; what is in files is linked there.
@@ -116,7 +128,7 @@ class Known:
             if kept := self.files.get(name):
                 if kept[0] != file:
                     os.link(kept[0], file)
-                _save_changes(file, values, changing=name in CHANGING)
+                _save_changes(file, values, self.became.get(name, []))
             else:
                 _save(file, values)
             self.files[name] = [file]
@@ -198,7 +210,8 @@ class Known:
 
     def _add_lists(self, groups: Ints, lists: Lists) -> None:
         begin = len(self.members)
-        self.starts[groups], self.ends[groups] = begin + lists.starts, begin + lists.ends
+        self.put("starts", groups, begin + lists.starts)
+        self.put("ends", groups, begin + lists.ends)
         self.members, self.sources = longer(self.members, lists.members), longer(self.sources, lists.sources)
 
     def sides(self) -> list[Piece]:
@@ -237,14 +250,16 @@ def load(folder: Path) -> Known | None:
         return None
     files = {name: sorted(folder.glob(f"{name}-*")) for name in ADDED}
     tables = {name: [_read(file) for file in parts] for name, parts in files.items()}
+    arrays = {name: _load(folder / f"{name}.npy", changing=name in CHANGING) for name in (*GROWING, *CHANGING)}
     return Known(
         **{name: pa.concat_tables(parts) for name, parts in tables.items()},
         **{name: np.load(folder / f"{name}.npy") for name in SMALL},
-        **{name: _load(folder / f"{name}.npy", changing=name in CHANGING) for name in (*GROWING, *CHANGING)},
+        **{name: values for name, (values, _) in arrays.items()},
         large=_read(folder / "large"),
-        files=files | {name: [folder / f"{name}.npy"] for name in (*GROWING, *CHANGING)},
+        files=files | {name: [folder / f"{name}.npy"] for name in arrays},
         rows={name: sum(map(len, parts)) for name, parts in tables.items()},
         base={name: len(parts[0]) for name, parts in tables.items()},
+        became={name: [rows] for name, (_, rows) in arrays.items()},
     )
 
 
@@ -282,10 +297,11 @@ def _changes(file: Path) -> Path:
     return file.with_suffix(".changes.npy")
 
 
-def _save_changes(file: Path, values: npt.NDArray, changing: bool) -> None:
+def _save_changes(file: Path, values: npt.NDArray, became: list[Ints]) -> None:
     kept = _mapped(file)
     size = len(kept)
-    rows = lookup_kernel.differing(values[:size], kept) if changing else np.zeros(0, np.int32)
+    others = [some[lookup_kernel.differ(values, kept, some)] for some in became]  # of many rows few are others
+    rows = lookup_kernel.each_once(np.concatenate([np.zeros(0, np.int32), *others])).astype(np.int32)
     with _changes(file).open("wb") as sink:
         for some in (rows, values[rows], values[size:]):
             np.save(sink, some)
@@ -314,15 +330,15 @@ def _mapped(file: Path, changing: bool = False) -> npt.NDArray:
     return np.frombuffer(held, kind)[:size]
 
 
-def _load(file: Path, changing: bool) -> npt.NDArray:
-    """An array that was kept, and what became of it since it was kept whole."""
-    values = _mapped(file, changing)
+def _load(file: Path, changing: bool) -> tuple[npt.NDArray, Ints]:
+    """An array that was kept, and the rows that became something else since it was kept whole."""
+    values, rows = _mapped(file, changing), np.zeros(0, np.int32)
     if _changes(file).exists():
         with _changes(file).open("rb") as source:
             rows, others, more = (np.load(source) for _ in range(3))
         values[rows] = others
         values = longer(values, more)
-    return values
+    return values, rows
 
 
 def longer(values: npt.NDArray, added: npt.NDArray) -> npt.NDArray:

@@ -13,6 +13,7 @@ Flags = NDArray[np.bool_]
 NONE = -1
 BUCKETS = 1 << 12  # into which keys are put apart first; one of them stays in the cache
 DIGIT = 11  # bits of a key that are put in order at once within a bucket
+MARKED = 1 << 12  # values that `find` looks at before those of them that may be wanted
 AT_ONCE = 1 << 20  # keys that a thread puts apart at once
 
 
@@ -78,17 +79,21 @@ def number(values, slots, seen, count):
 @njit(cache=True, nogil=True)
 def find(values, wanted, words):
     """Where values are among the wanted ones, which are sorted and have `marks`; in ascending order."""
-    out, count, mask = np.empty(len(values), np.int64), np.uint64(0), np.uint64(len(words) - 1)
-    for at in range(np.uint64(len(values))):
-        value = np.uint64(values[at])
-        out[count] = at  # overwritten by the next one if it is not marked
-        count += np.uint64((words[value & mask] & _marked(value)) == _marked(value))
-    found = 0
-    for at in out[:count]:
-        place = np.searchsorted(wanted, values[at])
-        if place < len(wanted) and wanted[place] == values[at]:
-            out[found] = at
-            found += 1
+    out, found, mask = np.empty(len(wanted), np.int64), 0, np.uint64(len(words) - 1)
+    marked = np.empty(MARKED, np.int64)  # which stays in the cache
+    for start in range(0, len(values), MARKED):
+        count = np.uint64(0)
+        for at in range(np.uint64(start), np.uint64(min(start + MARKED, len(values)))):
+            value = np.uint64(values[at])
+            marked[count] = at  # overwritten by the next one if it is not marked
+            count += np.uint64((words[value & mask] & _marked(value)) == _marked(value))
+        for at in marked[:count]:
+            place = np.searchsorted(wanted, values[at])
+            if place < len(wanted) and wanted[place] == values[at]:
+                if found == len(out):
+                    out = np.append(out, np.empty_like(out))
+                out[found] = at
+                found += 1
     return out[:found].copy()
 
 
@@ -120,14 +125,13 @@ def picked(values, rows):
 
 
 @njit(cache=True, nogil=True)
-def differing(values, others):
-    """The rows in which two arrays differ."""
-    out, count = np.empty(len(values), np.int32), 0
-    for at in range(len(values)):
-        if values[at] != others[at]:
-            out[count] = at
-            count += 1
-    return out[:count].copy()
+def differ(values, others, rows):
+    """Of some rows, whether two arrays have other values there; rows that one of them has not don't count."""
+    out, size = np.empty(len(rows), np.bool_), min(len(values), len(others))
+    for at in range(len(rows)):
+        row = rows[at]
+        out[at] = row < size and values[row] != others[row]
+    return out
 
 
 def each_once(values: Ints) -> Ints:

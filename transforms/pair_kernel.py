@@ -130,20 +130,27 @@ def of_groups(pool: Executor, pieces: Iterable[Piece], decision: Ints, flags: Fl
 
 
 @njit(cache=True, nogil=True)
-def _turn(start, left, right, decision, gone, bits):
-    found, count = _flagged(left, right, bits, False), 0
+def _turned(start, left, right, decision, gone, bits):
+    found, count, left_out = _flagged(left, right, bits, False), 0, 0
+    no_more = np.empty(len(found), np.int32)
     for at in found:
-        if gone[left[at]] or gone[right[at]]:
-            decision[start + at] = NONE
-        found[count] = at
-        count += decision[start + at] != NONE
-    return _some(start, left, right, found[:count])
+        if decision[start + at] != NONE:
+            if gone[left[at]] or gone[right[at]]:
+                no_more[left_out] = start + at
+                left_out += 1
+            else:
+                found[count] = at
+                count += 1
+    return no_more[:left_out].copy(), _some(start, left, right, found[:count])
 
 
-def turn(pool: Executor, pieces: Iterable[Piece], decision: Ints, gone: Flags, changed: Flags) -> Ends:
-    """Mark pairs that are no more, of a group that is gone; returns those that are, of a group that changed."""
+def turned(
+    pool: Executor, pieces: Iterable[Piece], decision: Ints, gone: Flags, changed: Flags
+) -> tuple[Ints, Ends]:
+    """The pairs that are no more, of a group that is gone, and those that still are, of a group that changed."""
     given = decision, gone, packed(changed | gone)
-    return all_ends(in_pieces(pool, pieces, lambda start, left, right: _turn(start, left, right, *given)))
+    found = in_pieces(pool, pieces, lambda start, left, right: _turned(start, left, right, *given))
+    return together(rows for rows, _ in found), all_ends([some for _, some in found])
 
 
 @njit(cache=True, nogil=True)

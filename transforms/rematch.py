@@ -19,7 +19,7 @@ from ibis.backends import BaseBackend
 from ibis.expr.types import Table
 
 from transforms import candidates, collapse, contents, distinct, group_records, index_changes, meeting, pair_kernel
-from transforms.candidates import ONE_OF_SOURCE, POSITION
+from transforms.candidates import ONE_OF_SOURCE, POSITION, SHARED
 from transforms.clusters import Touched
 from transforms.columns import at, find, taken, whole
 from transforms.distinct import DESCRIBED
@@ -158,9 +158,10 @@ def again(
         changed[judged] = True
         unsure |= np.isin(known.cluster, known.cluster[judged])
     if pc.any(known.pair["asked"]).as_py():
-        known.decision[whole(known.pair["asked"])] = NONE
+        known.put("decision", np.flatnonzero(whole(known.pair["asked"])), NONE)
     with ThreadPoolExecutor(threads) as pool:
-        of_changed = pair_kernel.turn(pool, known.sides(), known.decision, met | dead, changed)
+        gone, of_changed = pair_kernel.turned(pool, known.sides(), known.decision, met | dead, changed)
+    known.put("decision", gone, NONE)
     done("blocks")
     return pairs, Touched(changed & ~dead, dead, unsure, of_changed)
 
@@ -192,7 +193,7 @@ def _fit(known: Known, new: pa.Table, changes: Changes) -> bool:
 
 def _add_records(known: Known, new: pa.Table, changes: Changes) -> Ints:
     """Add records that came, which are in order, and let others go; the rows of the former."""
-    known.group[changes.went] = NONE
+    known.put("group", changes.went, NONE)
     order = known.order.with_more(changes.follow)
     known.added, known.before = order.added, order.before
     columns = {name: extended(known.record[name], new[name]) for name in PLACE[:2]}
@@ -228,13 +229,17 @@ def _say(con: BaseBackend, known: Known, came: Ints, went: Ints, rulings: Ruling
     here = known.group[asked] != NONE
     here[np.searchsorted(asked, came)] = True
     asked = asked[here]
-    order = np.argsort(at(coding(source), asked), kind="stable")
-    records = taken(known.record.select([*RECORD, "content", "sharing"]), asked).take(pa.array(order))
-    asked = asked[order]
-    _, number = np.unique(whole(records["content"]), return_inverse=True)
-    now = collapse.said(con, records, number, rulings)
-    alone = (whole(records["sharing"]) == ONE_OF_SOURCE) & (whole(records["content"]) != now)
-    known.apart = np.append(known.apart[~np.isin(known.apart, asked)], asked[alone]).astype(np.int32)
+    content, sharing = at(content, asked), at(sharing, asked)
+    some = np.arange(len(asked)) if rulings.pairs else np.flatnonzero(sharing != SHARED)
+    order = np.argsort(at(coding(source), asked[some]), kind="stable")
+    records = taken(known.record.select([*RECORD, "content", "sharing"]), asked[some]).take(pa.array(order))
+    some = some[order]
+    _, number = np.unique(content[some], return_inverse=True)
+    now = content.copy()  # which is what the others say
+    now[some] = collapse.said(con, records, number, rulings)
+    alone = (sharing == ONE_OF_SOURCE) & (content != now)
+    again = np.append(asked, NONE)[np.searchsorted(asked, known.apart)] == known.apart
+    known.apart = np.append(known.apart[~again], asked[alone]).astype(np.int32)
     group = known.group[asked]
     moved = group == NONE
     moved[~moved] = at(known.described["said"], group[~moved]) != now[~moved]
@@ -270,7 +275,7 @@ def _regroup(known: Known, moved: Ints, said: Ints, left: Moves) -> tuple[Flags,
     fresh = np.flatnonzero(number == NONE)
     own = (len(known.described) + np.arange(len(fresh))).astype(np.int32)
     number[fresh] = own
-    known.group[moved] = number[of_moved]
+    known.put("group", moved, number[of_moved])
 
     lost = np.zeros(len(known.component) + len(own), bool)
     there = before != NONE
@@ -292,7 +297,7 @@ def _list(known: Known, changed: Flags, joined: Moves, left: Moves) -> Flags:
     known.list_anew(asked, joined, left)
     first, dead = known.first(asked), np.zeros(len(changed), bool)
     dead[asked] = first == NONE
-    known.moved[asked] |= (first != before) & (before != NONE)
+    known.put("moved", asked[(first != before) & (before != NONE)], True)
     return dead
 
 

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
 
     from warehouse.spark import Spark
 
+    Question = Callable[[Table], Table]
+
 DUCKDB, SPARK = "duckdb", "spark"
 # What `transforms.candidates` calls: 60 bits of the MD5 of a text.
 DIGEST = "CREATE OR REPLACE TEMP MACRO digest(text) AS (md5_number_upper(text) >> 4)::BIGINT"
 SETTINGS = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 # What is handed over as Arrow is made by all threads until a buffer is full, which has 1 MB if nothing is said.
 BUFFER = "512MB"
+LENT = "lent"  # the name of a table of Arrow while DuckDB has it
 
 
 def connect(
@@ -134,17 +138,34 @@ def drop(con: BaseBackend, *tables: Table) -> None:
             con.raw_sql(f"DROP TABLE {table.get_name()}")
 
 
-@contextmanager
-def lent(con: BaseBackend, table: pa.Table) -> Iterator[Table]:
-    """A table of Arrow as one of DuckDB's, which lets go of it at the end; of ibis's own no one knows when."""
-    from ibis.util import gen_name
+def answered(con: BaseBackend, table: pa.Table, question: Question) -> pa.Table:
+    """What a question that is asked again and again says of a table of Arrow.
 
-    name, connection = gen_name("lent"), cast("ibis.duckdb.Backend", con).con
-    connection.register(name, table)
+    DuckDB's SQL is made once, and the engine lets go of the table at the end; of ibis's own no one knows when.
+
+    Args:
+        question: a function of a module, which stays the same for tables of one schema.
+    """
+    import ibis
+
+    if has_workers(con):
+        return con.to_pyarrow(question(ibis.memtable(table)))
+    sql, told = _asked(question, table.schema)
+    connection = cast("ibis.duckdb.Backend", con).con
+    connection.register(LENT, table)
     try:
-        yield con.table(name)
+        return connection.execute(sql).to_arrow_table().cast(told)
     finally:
-        connection.unregister(name)
+        connection.unregister(LENT)
+
+
+@lru_cache(maxsize=16)
+def _asked(question: Question, given: pa.Schema) -> tuple[str, pa.Schema]:
+    """DuckDB's SQL of a question about a table that is lent, and the schema of what it says."""
+    import ibis
+
+    asked = question(ibis.table(ibis.Schema.from_pyarrow(given), name=LENT))
+    return str(ibis.to_sql(asked, dialect=DUCKDB)), asked.schema().to_pyarrow()
 
 
 def taken_out(con: BaseBackend, table: Table, order: Sequence[str]) -> pa.Table:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import ibis
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -14,7 +15,7 @@ import pytest
 
 from transforms import match, rematch
 from transforms.judgement import Judgement, Rulings, resolve
-from transforms.known import Known, load
+from transforms.known import CHANGING, GROWING, Known, load
 from transforms.record_index import Index, named
 from warehouse import engine, lake
 
@@ -143,6 +144,8 @@ def test_any_history_of_changes_ends_where_a_full_run_does(
         assert found == whole
         assert sizes(known) == sizes(afresh)
         known.save(tmp_path / str(now))
+        for name in (*GROWING, *CHANGING):
+            assert np.array_equal(getattr(load(tmp_path / str(now)), name), getattr(known, name)), name
         known = load(tmp_path / str(now))
         for name in rng.sample(
             sorted(records), rng.choice([3, 8, 30])
