@@ -128,7 +128,7 @@ class Known:
             if kept := self.files.get(name):
                 if kept[0] != file:
                     os.link(kept[0], file)
-                _save_changes(file, values, self.became.get(name, []))
+                self.became[name] = [_save_changes(file, values, self.became.get(name, []))]
             else:
                 _save(file, values)
             self.files[name] = [file]
@@ -297,7 +297,12 @@ def _changes(file: Path) -> Path:
     return file.with_suffix(".changes.npy")
 
 
-def _save_changes(file: Path, values: npt.NDArray, became: list[Ints]) -> None:
+def _save_changes(file: Path, values: npt.NDArray, became: list[Ints]) -> Ints:
+    """Write what became of an array since it was written whole; the rows that have another value.
+
+    Args:
+        became: the rows that may have one, among others.
+    """
     kept = _mapped(file)
     size = len(kept)
     others = [some[lookup_kernel.differ(values, kept, some)] for some in became]  # of many rows few are others
@@ -305,6 +310,7 @@ def _save_changes(file: Path, values: npt.NDArray, became: list[Ints]) -> None:
     with _changes(file).open("wb") as sink:
         for some in (rows, values[rows], values[size:]):
             np.save(sink, some)
+    return rows
 
 
 def _mapped(file: Path, changing: bool = False) -> npt.NDArray:

@@ -154,7 +154,7 @@ def answered(con: BaseBackend, table: pa.Table, question: Question) -> pa.Table:
     connection = cast("ibis.duckdb.Backend", con).con
     connection.register(LENT, table)
     try:
-        return connection.execute(sql).to_arrow_table().cast(told)
+        return connection.sql(sql).to_arrow_table().cast(told)
     finally:
         connection.unregister(LENT)
 
