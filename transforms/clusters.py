@@ -128,15 +128,15 @@ def _join(known: Known, again: Ints, decided: pa.Table, rules: list[str], pool: 
     parting = np.array([judging.contradicts(rule) for rule in rules])
     place = np.full(len(known.component), NONE, np.int32)
     place[again] = np.arange(len(again), dtype=np.int32)
-    edges, steps, apart = pair_kernel.edges(
+    pieces, apart = pair_kernel.edges(
         pool, known.sides(), known.pair["score"], place, parting, refused, by_force, known.rule, known.decision
     )
-    back = edges.row[known.decision[edges.row] != MATCH]
+    back = pair_kernel.together(edges.row[known.decision[edges.row] != MATCH] for edges in pieces)
     known.decide(back, known.of_pairs(pool, "rule", back), MATCH)
     some = again if len(again) < len(place) else slice(None)  # where it is all, nothing is copied
     groups, first = _groups(known, some), known.order.places(known.first(again))
 
-    reached, inner = part_kernel.reach(edges.left, edges.right, len(again))
+    reached, inner = part_kernel.reach(((edges.left, edges.right) for edges in pieces), len(again))
     known.put("inner", again, inner)
     known.put("component", again, again[reached])
     parts = part_kernel.parts(reached)
@@ -146,8 +146,8 @@ def _join(known: Known, again: Ints, decided: pa.Table, rules: list[str], pool: 
         spared[place[decided[side].filter(forced).to_numpy()]] = True
     kept = components.kept_apart(pool, apart, known.rule[apart.row] == forbidden, parts, attributes, spared)
     del place, apart, reached, spared  # of all groups and pairs, as may be
-    edges, steps, edge_starts = part_kernel.by_part(edges, steps, parts)
-    cluster, lost = components.join(pool, edges, edge_starts, steps, first, groups, parts, attributes, kept)
+    edges, edge_starts = part_kernel.by_part(pieces, parts)
+    cluster, lost = components.join(pool, edges, edge_starts, first, groups, parts, attributes, kept)
     joined = again.copy()
     joined[parts.groups] = again[cluster]
     known.put("cluster", again, joined)

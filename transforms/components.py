@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from transforms.edge_kernel import follow, parted, place_of, put_few_in_order, undecided
 from transforms.group_sources import ANY, Groups, one_record_each
 from transforms.lookup_kernel import NONE, Flags, Ints
-from transforms.pair_kernel import AT_ONCE, FEW, Ends, in_ranges, together
+from transforms.pair_kernel import AT_ONCE, FEW, Edges, Ends, in_ranges, together
 from transforms.part_kernel import Parts, find
 
 # --- what stands against joining ---------------------------------------------------------------------------
@@ -363,9 +363,8 @@ def _join(
 
 def join(
     pool: Executor,
-    edges: Ends,
+    edges: Edges,
     edge_starts: Ints,
-    steps: Ints,
     first: Ints,
     groups: Groups,
     parts: Parts,
@@ -375,9 +374,8 @@ def join(
     """Join groups along edges, best edge first, and refuse an edge that would make a conflict.
 
     Args:
-        edges, edge_starts: `by_part`.
-        steps: how edges follow: from 1 on the best ones first, and 0 those that people drew, against which only
-            `kept` stands.  Where it is the same, they follow by the first records of their groups.
+        edges, edge_starts: `by_part`.  Against those that people drew only `kept` stands.  Those of the same steps
+            follow by the first records of their groups.
         first: the place of each group's first record among all.
         attributes: a row for each thing that may not differ within a bib (volume, edition, carrier, language ...),
             a column for each of `parts.groups`; codes from 0, or `ANY`.
@@ -390,7 +388,7 @@ def join(
     codes = groups.codes, int(attributes.max(initial=0)) + 1
     told = groups.starts, groups.ends, groups.sources, groups.identity
     of_parts = first, told, parts.groups, parts.starts
-    given = edges.left, edges.right, edge_starts, steps, *of_parts, attributes, kept, codes, out
+    given = edges.left, edges.right, edge_starts, edges.steps, *of_parts, attributes, kept, codes, out
     firsts = np.searchsorted(edge_starts, np.arange(0, len(edges.row), AT_ONCE))
     bounds = np.append(firsts, len(edge_starts) - 1)
     list(pool.map(lambda begin, end: _join(*given, begin, end), bounds[:-1], bounds[1:]))

@@ -29,6 +29,15 @@ class Ends(NamedTuple):
     right: Ints
 
 
+class Edges(NamedTuple):
+    """Pairs by which groups are joined, which name these by numbers of their own."""
+
+    row: Ints
+    left: Ints
+    right: Ints
+    steps: Ints  # how they follow: from 1 on the best ones first, and 0 for those that people drew
+
+
 Piece = tuple[int, Ints, Ints]  # of `Known.pair`: the row at which it begins, left, right
 
 
@@ -215,8 +224,12 @@ def _edges(start, left, right, score, bits, place, parting, refused, by_force, r
             apart[0, parted], apart[1, parted], apart[2, parted] = pair, place[left[at]], place[right[at]]
             parted += 1
     return (
-        (joining[0, :joined].copy(), joining[1, :joined].copy(), joining[2, :joined].copy()),
-        joining[3, :joined].copy(),
+        (
+            joining[0, :joined].copy(),
+            joining[1, :joined].copy(),
+            joining[2, :joined].copy(),
+            joining[3, :joined].copy(),
+        ),
         (apart[0, :parted].copy(), apart[1, :parted].copy(), apart[2, :parted].copy()),
     )
 
@@ -231,11 +244,8 @@ def edges(
     by_force: int,
     rule: Ints,
     decision: Ints,
-) -> tuple[Ends, Ints, Ends]:
-    """The pairs by which groups are joined again, and those that keep them apart, both in ascending order.
-
-    Between them is told of each of the former how they follow: from 1 on the best ones first, and 0 for those that
-    people drew.
+) -> tuple[list[Edges], Ends]:
+    """The pairs by which groups are joined again, in pieces, and those that keep them apart; in ascending order.
 
     Args:
         score: of all pairs.
@@ -251,9 +261,7 @@ def edges(
         return _edges(start, left, right, whole(score.slice(start, len(left))), *given)
 
     found = in_pieces(pool, pieces, some)
-    joining, steps, apart = ([parts[nth] for parts in found] for nth in range(3))
-    del found
-    return all_ends(joining), together(steps), all_ends(apart)
+    return [Edges(*joining) for joining, _ in found], all_ends([apart for _, apart in found])
 
 
 # --- in order ----------------------------------------------------------------------------------------------

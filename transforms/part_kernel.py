@@ -2,14 +2,15 @@
 # numba infers the types of compiled functions
 # mypy: allow-untyped-defs
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from transforms.lookup_kernel import NONE, Ints
-from transforms.pair_kernel import Ends
+from transforms.lookup_kernel import NONE, Flags, Ints
+from transforms.pair_kernel import Edges
 
 
 class Parts(NamedTuple):
@@ -37,20 +38,30 @@ def find(parent, node):
 
 
 @njit(cache=True, nogil=True)
-def reach(left, right, groups):
-    """For each group the smallest of all that edges, given by their ends, could bring into one cluster with it.
-
-    And whether it is inside of the tree of edges that tell so; without one that is not, all others hang together.
-    """
-    parent, joined = np.arange(groups).astype(np.int32), np.zeros(groups, np.int32)
+def _reach(left, right, parent, joined):
     for edge in range(len(left)):
         a, b = find(parent, left[edge]), find(parent, right[edge])
         if a != b:
             parent[max(a, b)] = min(a, b)
             joined[left[edge]] += 1
             joined[right[edge]] += 1
-    for group in range(groups):
+
+
+@njit(cache=True, nogil=True)
+def _to_roots(parent):
+    for group in range(len(parent)):
         parent[group] = parent[parent[group]]  # which is smaller, so it has its root already
+
+
+def reach(pieces: Iterable[tuple[Ints, Ints]], groups: int) -> tuple[Ints, Flags]:
+    """For each group the smallest of all that edges, given by their ends, could bring into one cluster with it.
+
+    And whether it is inside of the tree of edges that tell so; without one that is not, all others hang together.
+    """
+    parent, joined = np.arange(groups, dtype=np.int32), np.zeros(groups, np.int32)
+    for left, right in pieces:
+        _reach(left, right, parent, joined)
+    _to_roots(parent)
     return parent, joined > 1
 
 
@@ -95,27 +106,33 @@ def parts(reached: Ints) -> Parts:
 
 
 @njit(cache=True, nogil=True)
-def _by_part(row, left, right, steps, part, nth, parts, out):
-    starts = np.zeros(parts + 1, np.int64)
+def _count(left, part, counts):
     for one in left:
-        starts[part[one] + 1] += 1
-    starts = np.cumsum(starts)
+        counts[part[one]] += 1
+
+
+@njit(cache=True, nogil=True)
+def _by_part(row, left, right, steps, part, nth, fill, out):
     rows, lefts, rights, steps_out = out
-    fill = starts[:-1].copy()
     for at in range(len(row)):
         of = part[left[at]]
         place = fill[of]
         rows[place], lefts[place], rights[place] = row[at], nth[left[at]], nth[right[at]]
         steps_out[place] = steps[at]
         fill[of] += 1
-    return starts
 
 
-def by_part(ends: Ends, steps: Ints, parts: Parts) -> tuple[Ends, Ints, Ints]:
-    """Pairs within parts, part by part, by the numbers of their groups in it, with what is told of each of them.
+def by_part(pieces: list[Edges], parts: Parts) -> tuple[Edges, Ints]:
+    """Edges part by part, by the numbers of their groups in it; the list is emptied, to give back its room.
 
     And where those of each part begin; the last of these numbers tells where the last ones end.
     """
-    *out, told = (np.empty_like(column) for column in (*ends, steps))
-    starts = _by_part(*ends, steps, parts.part, parts.nth, len(parts.starts) - 1, (*out, told))
-    return Ends(*out), told, np.asarray(starts)
+    counts = np.zeros(len(parts.starts) - 1, np.int64)
+    for piece in pieces:
+        _count(piece.left, parts.part, counts)
+    starts = np.append(0, np.cumsum(counts))
+    out, fill = Edges(*np.empty((len(Edges._fields), starts[-1]), np.int32)), starts[:-1].copy()
+    pieces.reverse()
+    while pieces:
+        _by_part(*pieces.pop(), parts.part, parts.nth, fill, out)
+    return out, starts

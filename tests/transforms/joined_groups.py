@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from transforms import components, part_kernel
 from transforms.group_sources import Groups
-from transforms.pair_kernel import Ends
+from transforms.pair_kernel import Edges, Ends
 
 Ints = npt.NDArray[np.integer]
 NONE = np.zeros((2, 0), np.int32)
@@ -31,20 +31,21 @@ def joined(
         alike: so many of the others have one score.
     """
     count, edges = len(identity), np.arange(ends.shape[1], dtype=np.int32)
-    drawn, others = (
-        Ends(np.arange(pairs.shape[1], dtype=np.int32), *pairs.astype(np.int32)) for pairs in (ends, apart)
-    )
+    steps = np.where(edges < forced, 0, 1 + edges // alike).astype(np.int32)
+    drawn = Edges(edges, *ends.astype(np.int32), steps)
+    others = Ends(np.arange(apart.shape[1], dtype=np.int32), *apart.astype(np.int32))
     first = np.arange(count, dtype=np.int32)
     told = sources.astype(np.int32), identity.astype(np.int32), int(sources.max(initial=0)) + 1
     groups = Groups(first, first + 1, *told)
-    parts = part_kernel.parts(part_kernel.reach(drawn.left, drawn.right, count)[0])
+    parts = part_kernel.parts(part_kernel.reach([(drawn.left, drawn.right)], count)[0])
     columns = np.ascontiguousarray(attributes.T[:, parts.groups].astype(np.int32))
     always, nobody = np.ones(len(others.row), bool), np.zeros(count, bool)
-    steps = np.where(drawn.row < forced, 0, 1 + drawn.row // alike).astype(np.int32)
-    drawn, steps, starts = part_kernel.by_part(drawn, steps, parts)
+    cut = len(edges) // 3  # they come in pieces
+    pieces = [Edges(*(column[some] for column in drawn)) for some in (slice(cut), slice(cut, None))]
+    drawn, starts = part_kernel.by_part(pieces, parts)
     with ThreadPoolExecutor(2) as pool:
         kept = components.kept_apart(pool, others, always, parts, columns, nobody)
-        found, lost = components.join(pool, drawn, starts, steps, first, groups, parts, columns, kept)
+        found, lost = components.join(pool, drawn, starts, first, groups, parts, columns, kept)
     cluster = first.copy()
     cluster[parts.groups] = found
     return cluster, np.isin(edges, lost)

@@ -134,11 +134,11 @@ def test_all_others_hang_together_without_a_group_that_is_not_inside_of_the_tree
     random = np.random.default_rng(seed)
     count = 40
     left, right = random.integers(0, count, (2, 45)).astype(np.int32)
-    reached, inner = part_kernel.reach(left, right, count)
+    reached, inner = part_kernel.reach([(left, right)], count)
     assert 5 < inner.sum() < count - 5
     for group in np.flatnonzero(~inner):
         rest = (left != group) & (right != group)
-        without, _ = part_kernel.reach(left[rest], right[rest], count)
+        without, _ = part_kernel.reach([(left[rest], right[rest])], count)
         others = np.flatnonzero((reached == reached[group]) & (np.arange(count) != group))
         assert len(set(without[others].tolist())) <= 1
 
