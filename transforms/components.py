@@ -334,6 +334,7 @@ def _join(
         _empty(room, own)
         ends, of_members = (lefts, rights), first[members]
         # put in order only as far as is asked for: of the better ones of many, most make the rest needless
+        # each range with how many edges had been decided when it was last looked through
         later, decided = [(np.int64(0), np.int64(count), 0)], 0
         while later:
             at, behind_them, known = later.pop()
