@@ -52,8 +52,9 @@ def rejoin(known: Known, touched: Touched, decided: pa.Table, rules: list[str], 
     known.decide(both, rules.index(SAME_SOURCE), SEPARATE)
     _judge(known, decided, rules, pool)
     again[_still(known, touched, again)] = False
+    dead = np.flatnonzero(touched.dead)
     for name in ("component", "cluster"):
-        known.put(name, np.flatnonzero(touched.dead), NONE)
+        known.put(name, dead, NONE)
     _join(known, np.flatnonzero(again).astype(np.int32), decided, rules, pool)
 
 

@@ -133,19 +133,24 @@ def said(con: BaseBackend, records: pa.Table, content: Ints, rulings: Rulings) -
     asked = np.arange(len(records)) if rulings.pairs else np.flatnonzero(of_source | (sharing == ALONE))
     if len(asked):
         some = named(records.take(asked).append_column("place", pa.array(asked)))
-        found[asked] = whole(_asked(con, some, rulings)["said"])
+        told = _asked(con, some, rulings)
+        found[whole(told["place"])] = whole(told["said"])
     return found
 
 
 def _said(records: Table) -> Table:
-    return candidates.said(candidates.numbered(records)).select("place", "said").order_by("place")
+    return candidates.said(candidates.numbered(records))
+
+
+def _told(records: Table) -> Table:
+    return _said(records).select("place", "said")
 
 
 def _asked(con: BaseBackend, records: pa.Table, rulings: Rulings) -> pa.Table:
-    """place and said of records, in order of the former."""
+    """place and said of records, in any order."""
     if not rulings.pairs:
-        return engine.answered(con, records, _said)
-    told = engine.kept(con, "said", candidates.said(candidates.numbered(ibis.memtable(records))))
-    judged = con.to_pyarrow(judging.apply(told, rulings).select("place", "said").order_by("place"))
+        return engine.answered(con, records, _told)
+    told = engine.kept(con, "said", _said(ibis.memtable(records)))
+    judged = con.to_pyarrow(judging.apply(told, rulings).select("place", "said"))
     engine.drop(con, told)
     return judged
